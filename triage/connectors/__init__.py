@@ -1,0 +1,68 @@
+"""The doors to the world: inboxes that hand over bytes, outboxes that take approved replies.
+
+Rule of the room: an inbox never writes to its server and never reads what it carries; an outbox
+sends nothing without an Approval of the very words.
+To add one: a module beside this file, a row in `INBOXES` or `OUTBOXES`, and it is tested by
+`tests/contracts/` because it is listed.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from triage.domain import Approval, Channel, Cursor, Delivery, Outgoing
+
+
+class Inbox(Protocol):
+    """A place messages come from."""
+
+    #: The name of the inbox in triage.toml.
+    name: str
+    channel: Channel
+
+    def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
+        """Yield everything past `cursors` (mailbox -> cursor), oldest first.
+
+        An unknown or changed epoch yields the whole mailbox again: the store tells old from new.
+        Raises InboxUnreachable, InboxRefused or InboxLied.
+        """
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Return True as soon as the server says something is new, False after `seconds`."""
+        ...
+
+    def check(self) -> tuple[str, ...]:
+        """Try the connection and say in plain words what works and what to mend."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; safe to call twice."""
+        ...
+
+
+class Outbox(Protocol):
+    """A way out for approved replies on one channel."""
+
+    name: str
+    channel: Channel
+
+    def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
+        """Deliver exactly `outgoing` and return the server's receipt.
+
+        Raises ProofRefused when the digests differ, SendPostponed when nothing can have left,
+        SendRefused when the server said no for good, SendUncertain when it may have left.
+        """
+        ...
+
+
+#: name -> dotted path of a class taking one settings mapping and a secret.
+INBOXES: Mapping[str, str] = {
+    "imap": "triage.connectors.imap.ImapInbox",
+    "fhir": "triage.connectors.fhir.FhirInbox",
+    "folder": "triage.connectors.folder.FolderInbox",
+}
+
+OUTBOXES: Mapping[str, str] = {
+    "smtp": "triage.connectors.smtp.SmtpOutbox",
+    "fhir": "triage.connectors.fhir.FhirOutbox",
+}

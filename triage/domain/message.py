@@ -1,0 +1,116 @@
+"""Messages: from bytes on a server to something a person can read."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from triage.domain.text import NOTHING, Protected
+from triage.domain.words import Channel, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a message lies on its server: the identity that landing is keyed by."""
+
+    inbox: str
+    mailbox: str
+    #: UIDVALIDITY for IMAP; a constant for sources whose ids never restart.
+    epoch: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a connector hands over: the server's own bytes and where they lay."""
+
+    position: Position
+    channel: Channel
+    #: `message/rfc822` or `application/fhir+json`.
+    media_type: str
+    content: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far one mailbox has been landed; `uid` is opaque to everybody but its connector."""
+
+    mailbox: str
+    epoch: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch of arrivals and the cursor to store once, and only once, they are landed."""
+
+    arrivals: tuple[Arrival, ...]
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A landed message: committed and synced before anything reads it."""
+
+    id: str
+    clinic: str
+    position: Position
+    channel: Channel
+    media_type: str
+    #: When we landed it (UTC). The Date header is a claim, not a fact.
+    received_at: datetime
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; listed and stored, never opened by us."""
+
+    name: Protected
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A raw message as far as it could be read."""
+
+    raw_id: str
+    channel: Channel
+    #: Address or portal reference the message claims to come from; a claim until a contact matches.
+    sender: Protected
+    sender_name: Protected
+    subject: Protected
+    #: The newest part: what the writer says now.
+    body: Protected
+    quoted: Protected = NOTHING
+    signature: Protected = NOTHING
+    html: Protected = NOTHING
+    #: Every way the bytes may be read: each text part, each HTML part as text.
+    readings: tuple[Protected, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    message_id: Protected = NOTHING
+    references: tuple[Protected, ...] = ()
+    #: The portal's own conversation id, where there is one.
+    portal_thread: Protected = NOTHING
+    #: The topic the patient picked in the portal, where there is one.
+    topic: str = ""
+    #: Automatic reply, delivery report or list mail: never answered.
+    automatic: bool = False
+    #: The sender could be read in more than one way, or failed the server's own checks.
+    sender_doubtful: bool = False
+    marks: frozenset[Mark] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation: messages of one contact about one patient, and of nobody else."""
+
+    id: str
+    clinic: str
+    patient_id: str | None
+    contact_id: str | None

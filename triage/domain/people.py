@@ -1,0 +1,69 @@
+"""The practice and the people around it."""
+
+from dataclasses import dataclass
+
+from triage.domain.text import Protected
+from triage.domain.words import Channel, Role, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """One practice; its id stands on every row and scopes every query."""
+
+    id: str
+    name: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """People who work the same routes."""
+
+    id: str
+    clinic: str
+    name: str
+    routes: frozenset[Route] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A named person of the clinic. Machines are never users."""
+
+    id: str
+    clinic: str
+    username: str
+    display_name: str
+    roles: frozenset[Role]
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A person cared for by the clinic."""
+
+    id: str
+    clinic: str
+    name: Protected
+    birth_date: Protected
+    mrn: Protected
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An address on a channel that belongs to one patient, in one relation."""
+
+    id: str
+    clinic: str
+    patient_id: str
+    channel: Channel
+    #: An e-mail address, or the portal's reference such as `Patient/123`.
+    address: Protected
+    #: The person who reads there; the patient unless the relation says otherwise.
+    name: Protected
+    #: self, parent, proxy, spouse, ...
+    relation: str
+    #: Who checked that the address belongs to the person; None means nobody did.
+    verified_by: str | None
+    consent_to_email: bool
+    language: str = "en"

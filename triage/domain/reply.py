@@ -1,0 +1,109 @@
+"""Replies and the audit: what leaves, who said yes, and what is remembered."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from triage.domain.text import Protected
+from triage.domain.words import Channel, ReplyState
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Exactly what would leave: approval is bound to every field of it."""
+
+    case_id: str
+    channel: Channel
+    #: A verified contact's address or portal reference; never taken from From or Reply-To.
+    recipient: Protected
+    #: Message-ID or Communication reference that is answered.
+    in_reply_to: Protected
+    subject: Protected
+    body: Protected
+    #: (name, SHA-256) of each attached form.
+    attachments: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the length-prefixed fields, in hexadecimal; the browser computes the same.
+
+        Each field is UTF-8, preceded by its byte length in decimal and a colon, in this order:
+        case, channel, recipient, in_reply_to, subject, body, then name and digest per attachment.
+        """
+        fields = [
+            self.case_id,
+            self.channel.value,
+            self.recipient.reveal(),
+            self.in_reply_to.reveal(),
+            self.subject.reveal(),
+            self.body.reveal(),
+        ]
+        fields += [part for attachment in self.attachments for part in attachment]
+        return hashlib.sha256(_length_prefixed(fields)).hexdigest()
+
+
+def _length_prefixed(fields: Sequence[str]) -> bytes:
+    encoded = [text.encode("utf-8") for text in fields]
+    return b"".join(str(len(part)).encode() + b":" + part for part in encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Words for a reply that a person may still change."""
+
+    id: str
+    clinic: str
+    case_id: str
+    contact_id: str
+    outgoing: Outgoing
+    suggested: bool
+    author: str
+    edited_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A named person's yes to the exact bytes whose digest it carries.
+
+    `proof` is HMAC-SHA256(the approver's key, digest), in hexadecimal. The sender derives the
+    approver's key from a master key that the web process never holds.
+    """
+
+    id: str
+    clinic: str
+    reply_id: str
+    digest: str
+    approver: str
+    approved_at: datetime
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An approved outgoing message on its way; `send` accepts nothing less."""
+
+    id: str
+    clinic: str
+    outgoing: Outgoing
+    approval: Approval
+    state: ReplyState
+    #: Fixed before the first attempt, so that a copy can be recognised.
+    message_id: str
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One row of the audit: who did what to which cases; ids and counts, never patient text."""
+
+    seq: int
+    clinic: str
+    at: datetime
+    #: A user id, or the name of a process such as `worker`.
+    actor: str
+    action: str
+    cases: tuple[str, ...] = ()
+    detail: Mapping[str, str] = field(default_factory=dict)
+    previous: str = ""
+    digest: str = ""

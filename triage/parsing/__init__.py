@@ -1,0 +1,9 @@
+"""Raw bytes become a Message here, whatever the bytes are.
+
+Rule of the room: `parse` never raises and never hangs; what cannot be read is marked NOT_READ,
+and a person opens the original.
+"""
+
+from triage.parsing.door import parse, plain
+
+__all__ = ["parse", "plain"]

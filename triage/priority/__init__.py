@@ -1,0 +1,10 @@
+"""Red-flag rules on the original text, and the rank of a case.
+
+Rule of the room: everything here may raise urgency, nothing may lower it, and it works when no
+model loads.
+"""
+
+from triage.priority.ranking import rank
+from triage.priority.redflags import RedFlags
+
+__all__ = ["RedFlags", "rank"]

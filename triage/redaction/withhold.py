@@ -1,0 +1,19 @@
+"""The redactor that shows a model nothing: used when the real one cannot be loaded."""
+
+from collections.abc import Mapping, Sequence
+
+from triage.domain import Message, Redacted
+
+
+class WithholdEverything:
+    """Withholds subject and body of every message, so that a person reads the original."""
+
+    name = "withhold"
+
+    def __init__(self, settings: Mapping[str, object] | None = None) -> None:
+        del settings
+
+    def redact(self, messages: Sequence[Message]) -> list[Redacted]:
+        """Return one empty Redacted per message with both fields withheld."""
+        withheld = frozenset({"subject", "body"})
+        return [Redacted("", "", withheld=withheld, redactor=self.name) for _ in messages]
