@@ -10,3 +10,315 @@ a reply is never sent twice, nor without a named person's approval of its exact 
 The order below is code, never configuration. A step that fails leaves the case in front of a
 person, marked with what failed; nothing raises past the path.
 """
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, Queue
+from threading import Thread
+from typing import Protocol, TypeVar
+
+from triage.classifiers import Classifier
+from triage.classifiers.abstain import AlwaysAbstain
+from triage.connectors import Inbox, Outbox
+from triage.domain import (
+    Channel,
+    Classification,
+    Flag,
+    Mark,
+    Message,
+    Priority,
+    RawMessage,
+    Reading,
+    Redacted,
+    Reply,
+    ReplyState,
+    Route,
+    Suggestion,
+    Urgency,
+    approver_key,
+    prove,
+)
+from triage.drafting import Drafter
+from triage.errors import ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.redaction import Redactor
+from triage.redaction.withhold import WithholdEverything
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Longest a model may think about one batch before the path goes on without it, in seconds.
+PATIENCE = 60.0
+
+
+class Rules(Protocol):
+    """The red-flag rules: the only automatic judge that reads the original."""
+
+    def flags(self, message: Message) -> tuple[Flag, ...]:
+        """Return every rule that fires."""
+        ...
+
+
+class Rank(Protocol):
+    """Where a message stands in the queue."""
+
+    def __call__(
+        self,
+        message: Message,
+        flags: Sequence[Flag],
+        classification: Classification | None,
+        *,
+        rules_failed: bool = False,
+    ) -> Priority:
+        """Return its priority; may raise urgency above the model's, never lower it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The parts the path walks through, chosen by `triage/wiring.py`."""
+
+    parse: Callable[[RawMessage], Message]
+    redactor: Redactor
+    classifier: Classifier
+    #: None when the table could not be read: every message is then read by a person at once.
+    rules: Rules | None
+    rank: Rank
+    drafter: Drafter | None
+    patience: "Patience" = field(default_factory=lambda: Patience(PATIENCE))
+
+
+# --- in: no human -----------------------------------------------------------------------------
+
+
+def land(inbox: Inbox, store: Store, *, clinic: str) -> tuple[str, ...]:
+    """Fetch and land everything new; return the ids of newly landed raw messages.
+
+    The raw bytes are committed and synced before the cursor moves: a crash in between fetches
+    them again and the store knows them.
+    """
+    landed: list[str] = []
+    for delivery in inbox.deliveries(store.landing.cursors(inbox.name, clinic=clinic)):
+        landed += store.landing.land(delivery.arrivals, clinic=clinic)
+        store.landing.move_cursor(inbox.name, delivery.cursor, clinic=clinic)
+    return tuple(landed)
+
+
+def read(raws: Sequence[RawMessage], rooms: Rooms) -> list[Reading]:
+    """Walk raw messages from bytes to a ranked reading; same order, same length, never raises."""
+    messages = [rooms.parse(raw) for raw in raws]
+    flags = [_flags(message, rooms.rules) for message in messages]
+    redacted = _redact(messages, rooms)
+    classified = _classify(redacted, rooms)
+    return [
+        _reading(*parts, rooms=rooms)
+        for parts in zip(raws, messages, flags, redacted, classified, strict=True)
+    ]
+
+
+def file(raw_ids: Sequence[str], rooms: Rooms, store: Store, *, clinic: str, by: str) -> list[str]:
+    """Read landed messages and put each in the queue; return the case ids in the same order."""
+    raws = [store.landing.raw(raw_id, clinic=clinic, by=by) for raw_id in raw_ids]
+    return [store.cases.file(reading, clinic=clinic, by=by) for reading in read(raws, rooms)]
+
+
+def _flags(message: Message, rules: Rules | None) -> tuple[Flag, ...] | None:
+    """Return the flags of one message, or None when the rules cannot be trusted."""
+    try:
+        return None if rules is None else rules.flags(message)
+    except Exception as trouble:
+        log.error("red-flag rules failed on %s: %s", message.raw_id, type(trouble).__name__)
+        return None
+
+
+def _redact(messages: Sequence[Message], rooms: Rooms) -> list[Redacted]:
+    instead = WithholdEverything()
+    return _attempt(messages, rooms.redactor.redact, instead.redact, rooms.patience)
+
+
+def _classify(texts: Sequence[Redacted], rooms: Rooms) -> list[Classification]:
+    instead = AlwaysAbstain()
+    return _attempt(texts, rooms.classifier.classify, instead.classify, rooms.patience, _sane)
+
+
+def _sane(classification: Classification) -> bool:
+    """Whether a model's answer can be used at all; NaN and foreign labels cannot."""
+    return (
+        isinstance(classification.route, Route)
+        and isinstance(classification.urgency, Urgency)
+        and 0.0 <= classification.confidence <= 1.0
+    )
+
+
+def _attempt(
+    items: Sequence[Item],
+    step: Callable[[Sequence[Item]], list[Result]],
+    instead: Callable[[Sequence[Item]], list[Result]],
+    patience: "Patience",
+    sane: Callable[[Result], bool] = lambda _: True,
+) -> list[Result]:
+    """Run `step` on all items, else on each alone; whatever still fails gets `instead`."""
+    results = patience.run(step, items)
+    if results is not None and len(results) == len(items) and all(map(sane, results)):
+        return results
+    if len(items) == 1 or patience.exhausted:
+        return instead(items)
+    return [_attempt([item], step, instead, patience, sane)[0] for item in items]
+
+
+def _reading(
+    raw: RawMessage,
+    message: Message,
+    flags: tuple[Flag, ...] | None,
+    redacted: Redacted,
+    classification: Classification,
+    *,
+    rooms: Rooms,
+) -> Reading:
+    priority = rooms.rank(message, flags or (), classification, rules_failed=flags is None)
+    marks = set(message.marks)
+    marks |= {Mark.AUTOMATIC} if message.automatic else set()
+    marks |= {Mark.RULES_FAILED} if flags is None else set()
+    marks |= {Mark.WITHHELD} if redacted.withheld else set()
+    marks |= {Mark.UNCLASSIFIED} if classification.model == AlwaysAbstain.name else set()
+    suggestion, failed = _suggest(message, redacted, priority, frozenset(marks), rooms.drafter)
+    marks |= {Mark.DRAFT_FAILED} if failed else set()
+    return Reading(raw, message, redacted, classification, priority, suggestion, frozenset(marks))
+
+
+#: With one of these a message gets no suggestion: nobody could have understood it.
+SILENT_MARKS = frozenset(
+    {Mark.NOT_READ, Mark.RULES_FAILED, Mark.WITHHELD, Mark.UNCLASSIFIED, Mark.AUTOMATIC}
+)
+
+
+def _suggest(
+    message: Message,
+    redacted: Redacted,
+    priority: Priority,
+    marks: frozenset[Mark],
+    drafter: Drafter | None,
+) -> tuple[Suggestion | None, bool]:
+    """Return a suggestion if one is due, and whether the drafter failed."""
+    if drafter is None or marks & SILENT_MARKS or priority.route is Route.NOT_FOR_US:
+        return None, False
+    try:
+        return drafter.draft(message, redacted, priority, language="en"), False
+    except Exception as trouble:
+        log.error("drafter failed on %s: %s", message.raw_id, type(trouble).__name__)
+        return None, True
+
+
+class Patience:
+    """Runs a model's step and stops waiting for it, so that a hanging model delays nobody twice.
+
+    After a step outlasts `seconds`, its thread is abandoned and every later step is answered at
+    once with None until that thread comes back.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stuck: Thread | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether an abandoned step is still running."""
+        return self._stuck is not None and self._stuck.is_alive()
+
+    def run(
+        self, step: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+    ) -> list[Result] | None:
+        """Return the step's results, or None when it raised or took too long."""
+        if self.exhausted:
+            return None
+        answer: Queue[list[Result] | None] = Queue(1)
+        # A daemon thread, because a step that never returns must not keep the process alive.
+        thread = Thread(target=_answer, args=(step, items, answer), daemon=True)
+        thread.start()
+        try:
+            return answer.get(timeout=self._seconds)
+        except Empty:
+            self._stuck = thread
+            log.error("a model did not answer within %.0f s", self._seconds)
+            return None
+
+
+def _answer(
+    step: Callable[[Sequence[Item]], list[Result]],
+    items: Sequence[Item],
+    answer: "Queue[list[Result] | None]",
+) -> None:
+    try:
+        answer.put(step(items))
+    except Exception as trouble:
+        log.error("a model step failed: %s", type(trouble).__name__)
+        answer.put(None)
+
+
+# --- out: a human, then the machine -----------------------------------------------------------
+
+
+def send(
+    reply_id: str,
+    store: Store,
+    outboxes: Mapping[Channel, Outbox],
+    *,
+    clinic: str,
+    by: str,
+    master: bytes,
+) -> ReplyState | None:
+    """Send one queued reply at most once; return what became of it, None if another took it.
+
+    Claim, then act: exactly one sender moves the row from queued to sending. The approval's
+    proof is computed anew here, with a key the web process does not hold.
+    """
+    reply = store.replies.claim(reply_id, clinic=clinic, by=by)
+    if reply is None:
+        return None
+    state, receipt, why = _transmit(reply, outboxes, master)
+    store.replies.settle(reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why)
+    return state
+
+
+def _transmit(
+    reply: Reply, outboxes: Mapping[Channel, Outbox], master: bytes
+) -> tuple[ReplyState, str, str]:
+    """Hand the exact words over; return the new state, the receipt and the reason in one word."""
+    try:
+        check_proof(reply, master)
+        outbox = outboxes.get(reply.outgoing.channel)
+        if outbox is None:
+            return ReplyState.FAILED, "", "no_outbox"
+        receipt = outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
+    except SendPostponed:
+        return ReplyState.QUEUED, "", "postponed"
+    except (SendRefused, ProofRefused) as trouble:
+        return ReplyState.FAILED, "", type(trouble).__name__
+    except SendUncertain:
+        return ReplyState.UNCERTAIN, "", "line_broke"
+    except Exception as trouble:
+        # Whatever we did not foresee may have happened after the words left: a person looks.
+        log.error("outbox failed on reply %s: %s", reply.id, type(trouble).__name__)
+        return ReplyState.UNCERTAIN, "", type(trouble).__name__
+    return ReplyState.SENT, receipt, ""
+
+
+def check_proof(reply: Reply, master: bytes) -> None:
+    """Raise ProofRefused unless the named approver approved exactly these words."""
+    approval = reply.approval
+    digest = reply.outgoing.digest
+    proof = prove(approver_key(master, approval.approver), digest)
+    same_words = hmac.compare_digest(approval.digest, digest)
+    if not same_words or not hmac.compare_digest(approval.proof, proof):
+        raise ProofRefused(f"reply {reply.id}")
+
+
+def recover(store: Store, *, clinic: str, by: str, reply_ids: Sequence[str]) -> None:
+    """Put replies found half-sent at start-up in front of a person; nothing is repeated."""
+    for reply_id in reply_ids:
+        store.replies.settle(
+            reply_id, ReplyState.UNCERTAIN, clinic=clinic, by=by, why="sender_stopped"
+        )

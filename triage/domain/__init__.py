@@ -5,6 +5,14 @@ trustworthy. Text that may identify a patient is `Protected` and prints only its
 """
 
 from triage.domain.case import Case, Label, Request
+from triage.domain.desk import (
+    CaseFile,
+    CaseRow,
+    SampleItem,
+    StoredAttachment,
+    StoredMessage,
+    TrainingRow,
+)
 from triage.domain.message import (
     Arrival,
     Attachment,
@@ -26,7 +34,15 @@ from triage.domain.reading import (
     Span,
     Suggestion,
 )
-from triage.domain.reply import Approval, AuditEvent, Draft, Outgoing, Reply
+from triage.domain.reply import (
+    Approval,
+    AuditEvent,
+    Draft,
+    Outgoing,
+    Reply,
+    approver_key,
+    prove,
+)
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.words import (
     CaseState,
@@ -47,6 +63,8 @@ __all__ = [
     "Attachment",
     "AuditEvent",
     "Case",
+    "CaseFile",
+    "CaseRow",
     "CaseState",
     "Channel",
     "Classification",
@@ -75,11 +93,17 @@ __all__ = [
     "Request",
     "Role",
     "Route",
+    "SampleItem",
     "Span",
+    "StoredAttachment",
+    "StoredMessage",
     "Suggestion",
     "Team",
     "Thread",
+    "TrainingRow",
     "Urgency",
     "User",
+    "approver_key",
     "new_id",
+    "prove",
 ]

@@ -1,6 +1,7 @@
 """Replies and the audit: what leaves, who said yes, and what is remembered."""
 
 import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,22 @@ class Outgoing:
     body: Protected
     #: (name, SHA-256) of each attached form.
     attachments: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        case_id: str,
+        channel: Channel,
+        recipient: Protected,
+        in_reply_to: Protected,
+        subject: Protected,
+        body: Protected,
+    ) -> "Outgoing":
+        """Make one from what a person typed: one-line subject, line feeds only, no outer blanks."""
+        one_line = Protected(" ".join(subject.reveal().split()))
+        lines = body.reveal().replace("\r\n", "\n").replace("\r", "\n").strip()
+        return cls(case_id, channel, recipient, in_reply_to, one_line, Protected(lines))
 
     @property
     def digest(self) -> str:
@@ -77,6 +94,16 @@ class Approval:
     approver: str
     approved_at: datetime
     proof: str
+
+
+def approver_key(master: bytes, user_id: str) -> bytes:
+    """Derive the approval key of one person (32 bytes) from the master only the sender holds."""
+    return hmac.new(master, b"approver:" + user_id.encode(), hashlib.sha256).digest()
+
+
+def prove(key: bytes, digest: str) -> str:
+    """Return the proof a person's key gives for a digest; the browser computes the same."""
+    return hmac.new(key, digest.encode("ascii"), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""The desk as one object: signing in, the queue, replies, supervision, training data."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from triage.desk.models import ModelsDesk
+from triage.desk.people import PeopleDesk
+from triage.desk.queue import QueueDesk
+from triage.desk.replies import ReplyDesk
+from triage.desk.supervision import SupervisionDesk
+from triage.domain import User
+from triage.registry import Registry
+from triage.store import Store
+
+
+def utcnow() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Desk:
+    """Front door for people; each attribute is one counter with its own few methods."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        registry: Registry | None = None,
+        undo: timedelta = timedelta(seconds=30),
+        rules_digest: str = "",
+        mail_domain: str = "triage.invalid",
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.people = PeopleDesk(store, clock)
+        self.queue = QueueDesk(store, clock, rules_digest)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain)
+        self.supervision = SupervisionDesk(store, clock, rules_digest)
+        self.models = ModelsDesk(store, registry)
+
+    def sign_in(self, username: str, password: str) -> str:
+        """Return a session token; raise NotSignedIn."""
+        user = self._store.people.check_password(username, password)
+        return self._store.people.open_session(user.id, now=self._clock())
+
+    def who(self, token: str) -> User:
+        """Return the person of a session; raise NotSignedIn."""
+        return self._store.people.session(token, now=self._clock())
+
+    def sign_out(self, token: str) -> None:
+        """End a session."""
+        self._store.people.close_session(token)

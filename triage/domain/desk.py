@@ -1,0 +1,111 @@
+"""What the store hands to the desk: rows of the queue and everything about one case."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from triage.domain.case import Case, Label
+from triage.domain.people import Contact, Patient
+from triage.domain.reading import Classification, Flag, Redacted, Suggestion
+from triage.domain.reply import Draft, Reply
+from triage.domain.text import NOTHING, Protected
+from triage.domain.words import Channel, Mark, ReplyState
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One line of the queue."""
+
+    case: Case
+    #: The newest message's subject and first words, as they were written.
+    subject: Protected
+    preview: Protected
+    sender: Protected
+    #: Name of the linked patient, or nothing.
+    patient: Protected
+    because: tuple[str, ...]
+    #: State of the newest reply, if there is one.
+    reply: ReplyState | None = None
+    messages: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttachment:
+    """An attachment and the id its bytes are fetched by."""
+
+    id: str
+    name: Protected
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message of a case with everything the path made of it."""
+
+    id: str
+    raw_id: str
+    channel: Channel
+    received_at: datetime
+    sender: Protected
+    sender_name: Protected
+    subject: Protected
+    body: Protected
+    quoted: Protected
+    signature: Protected
+    html: Protected
+    message_id: Protected
+    topic: str
+    marks: frozenset[Mark]
+    redacted: Redacted
+    classification: Classification
+    flags: tuple[Flag, ...]
+    because: tuple[str, ...]
+    attachments: tuple[StoredAttachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """Everything about one case; messages newest first."""
+
+    case: Case
+    messages: tuple[StoredMessage, ...]
+    suggestion: Suggestion | None
+    draft: Draft | None
+    replies: tuple[Reply, ...]
+    patient: Patient | None
+    #: The verified contact a reply would go to, or None.
+    contact: Contact | None
+    #: The other contacts of the same patient.
+    contacts: tuple[Contact, ...] = ()
+    labels: tuple[Label, ...] = ()
+    outcome_note: Protected = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class SampleItem:
+    """A message not ranked urgent, drawn to be read again."""
+
+    id: str
+    day: date
+    case_id: str
+    message_id: str
+    #: None until somebody judged it.
+    right: bool | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """Redacted text and the labels a person chose; the only thing retraining sees."""
+
+    id: str
+    channel: Channel
+    subject: str
+    body: str
+    route: str
+    also: tuple[str, ...]
+    urgency: str
+    source: str
+    model: str
+    extra: Mapping[str, str] = field(default_factory=dict)
