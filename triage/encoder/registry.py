@@ -1,0 +1,110 @@
+"""Which trained models there are and which one serves; the files are the truth.
+
+Rule of the room: a model is a folder under `models/` with a card; the clinic's own choice is
+kept beside its settings and falls back to the choice that ships.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.errors import MissingModel
+
+#: The models that ship, beside the package.
+SHIPPED = Path(__file__).resolve().parents[2] / "models"
+TASKS = ("router", "redactor")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One trained model as its folder describes it."""
+
+    name: str
+    task: str
+    folder: Path
+    trainer: str
+    metrics: Mapping[str, object]
+
+
+class Registry:
+    """Models that ship and models registered here; the serving choice and the one before it."""
+
+    def __init__(self, home: Path, shipped: Path = SHIPPED) -> None:
+        self._home = home / "models"
+        self._shipped = shipped
+
+    @property
+    def candidates(self) -> Path:
+        """The folder new models are registered in."""
+        return self._home
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Return every model with a config, shipped first, by name."""
+        found = [
+            _info(path.parent)
+            for root in (self._shipped, self._home)
+            for path in sorted(root.glob("*/config.json"))
+        ]
+        return tuple(found)
+
+    def get(self, name: str) -> ModelInfo:
+        """Return one model; raise MissingModel with the known names."""
+        known = {model.name: model for model in self.models()}
+        if name not in known:
+            raise MissingModel(f"{name} (known: {', '.join(known) or 'none'})")
+        return known[name]
+
+    def serving(self, task: str) -> str:
+        """Return the name of the model that serves a task; raise MissingModel when none is set."""
+        for root in (self._home, self._shipped):
+            name = _read(root / "serving.json").get(task)
+            if isinstance(name, str):
+                return name
+        raise MissingModel(task)
+
+    def folder(self, task: str) -> Path:
+        """Return the folder of the serving model."""
+        return self.get(self.serving(task)).folder
+
+    def promote(self, name: str) -> str:
+        """Make a model serve its task; return the one it replaces."""
+        model = self.get(name)
+        before = self.serving(model.task)
+        self._write(model.task, serving=name, previous=before)
+        return before
+
+    def rollback(self, task: str) -> str:
+        """Go back to the model that served before; return its name."""
+        previous = _read(self._home / "serving.json").get(f"{task}:previous")
+        if not isinstance(previous, str):
+            raise MissingModel(f"nothing served {task} before")
+        self._write(task, serving=previous, previous=self.serving(task))
+        return previous
+
+    def _write(self, task: str, *, serving: str, previous: str) -> None:
+        self._home.mkdir(parents=True, exist_ok=True)
+        path = self._home / "serving.json"
+        choice = {**_read(path), task: serving, f"{task}:previous": previous}
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
+
+
+def _info(folder: Path) -> ModelInfo:
+    config = _read(folder / "config.json")
+    return ModelInfo(
+        name=folder.name,
+        task=str(config.get("task", "")),
+        folder=folder,
+        trainer=str(config.get("trainer", "")),
+        metrics=_read(folder / "metrics.json"),
+    )
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
