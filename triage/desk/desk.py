@@ -9,7 +9,7 @@ from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.domain import User
-from triage.registry import Registry
+from triage.encoder.registry import Registry
 from triage.store import Store
 
 

@@ -6,6 +6,7 @@ trustworthy. Text that may identify a patient is `Protected` and prints only its
 
 from triage.domain.case import Case, Label, Request
 from triage.domain.desk import (
+    Beat,
     CaseFile,
     CaseRow,
     SampleItem,
@@ -62,6 +63,7 @@ __all__ = [
     "Arrival",
     "Attachment",
     "AuditEvent",
+    "Beat",
     "Case",
     "CaseFile",
     "CaseRow",

@@ -83,6 +83,15 @@ class CaseFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """The last sign of life of a process, and what it says is not working."""
+
+    process: str
+    at: datetime
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SampleItem:
     """A message not ranked urgent, drawn to be read again."""
 

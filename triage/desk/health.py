@@ -1,0 +1,35 @@
+"""Banners: what is not as it should be, said on top of every page."""
+
+from datetime import datetime, timedelta
+
+from triage.desk.views import Banner
+from triage.store import Store
+
+#: A process is missed when it has not beaten for this long.
+SILENCE = timedelta(seconds=60)
+#: What each process keeps alive, in words a secretary reads.
+DUTIES = {
+    "worker": "New messages are not being read.",
+    "sender": "Approved replies are not leaving.",
+}
+#: A note a process leaves with its heart-beat, and what it means on screen.
+NOTES = {
+    "no_classifier": "The classifier is not working: every message waits for a person to sort it.",
+    "no_redactor": "Redaction is not working: models see nothing and no reply is suggested.",
+    "no_rules": "The red-flag rules are not working: read every new message now.",
+    "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
+}
+
+
+def banners(store: Store, clinic: str, now: datetime, rules_digest: str) -> tuple[Banner, ...]:
+    """Return what a person must know before working the queue."""
+    found: list[Banner] = []
+    for beat in store.beats.all():
+        if beat.process in DUTIES and now - beat.at > SILENCE:
+            found.append(Banner("alarm", DUTIES[beat.process]))
+        found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
+    if rules_digest and store.signatures.signed("redflags", rules_digest, clinic=clinic) is None:
+        found.append(
+            Banner("warning", "The red-flag rules have not yet been reviewed by a clinician.")
+        )
+    return tuple(found)

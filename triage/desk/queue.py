@@ -1,0 +1,217 @@
+"""Working the queue: see it, open a case, claim, sort, identify, close."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from triage.desk.health import banners
+from triage.desk.rights import Right, may, require
+from triage.desk.views import CaseView, QueueView
+from triage.domain import (
+    Attachment,
+    CaseFile,
+    CaseState,
+    Channel,
+    Label,
+    Lane,
+    Mark,
+    Protected,
+    RawMessage,
+    ReplyState,
+    Route,
+    Urgency,
+    User,
+    new_id,
+)
+from triage.drafting import reidentify
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
+from triage.store import Store
+
+#: How a case may be closed; a closed case always says which.
+OUTCOMES = (
+    "answered",
+    "phoned",
+    "sent_to_emergency_services",
+    "handed_to_clinician",
+    "entered_in_ehr",
+    "passed_on",
+    "no_reply_needed",
+)
+#: An urgent case leaves the queue only after somebody was reached.
+URGENT_OUTCOMES = ("phoned", "sent_to_emergency_services", "handed_to_clinician")
+#: Ranks a person's own sorting gives: by urgency, for routine work the middle of the queue.
+RANKS = {Urgency.EMERGENCY: 95, Urgency.TODAY: 75, Urgency.ROUTINE: 45}
+
+
+class QueueDesk:
+    """The counter secretaries work at."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], rules_digest: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules_digest
+
+    def view(
+        self, actor: User, *, lane: Lane | None = None, limit: int = 100, offset: int = 0
+    ) -> QueueView:
+        """Return one page of the queue, urgent first; audited as one row listing the cases."""
+        require(actor, Right.SEE_QUEUE)
+        rows = self._store.cases.queue(
+            clinic=actor.clinic, by=actor.id, lane=lane, limit=limit, offset=offset
+        )
+        return QueueView(
+            rows=tuple(rows),
+            counts=dict(self._store.cases.counts(clinic=actor.clinic)),
+            lane=lane,
+            banners=banners(self._store, actor.clinic, self._clock(), self._rules),
+            version=self.version(actor),
+        )
+
+    def version(self, actor: User) -> str:
+        """Return a token that changes whenever the queue does; holds nothing about anybody."""
+        require(actor, Right.SEE_QUEUE)
+        return self._store.cases.version(clinic=actor.clinic)
+
+    def open(self, actor: User, case_id: str) -> CaseView:
+        """Return everything about one case."""
+        require(actor, Right.SEE_QUEUE)
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        subject, body, template = _suggestion(file)
+        holder = file.case.claimed_by
+        return CaseView(
+            file=file,
+            suggested_subject=subject,
+            suggested_body=body,
+            suggestion_template=template,
+            draft=file.draft,
+            replies=file.replies,
+            obstacle=obstacle(file),
+            claimed_by=self._store.people.user(holder, clinic=actor.clinic) if holder else None,
+            may_approve=may(actor, Right.APPROVE_REPLY),
+            banners=banners(self._store, actor.clinic, self._clock(), self._rules),
+        )
+
+    def claim(self, actor: User, case_id: str) -> None:
+        """Take a case so that nobody else works on it; raise AlreadyClaimed."""
+        require(actor, Right.WORK_CASE)
+        self._store.cases.claim(case_id, clinic=actor.clinic, by=actor.id, now=self._clock())
+
+    def release(self, actor: User, case_id: str) -> None:
+        """Give a claimed case back to the queue."""
+        self._work(actor, case_id)
+        self._store.cases.release(case_id, clinic=actor.clinic, by=actor.id)
+
+    def reroute(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        route: Route,
+        urgency: Urgency,
+        also: frozenset[Route] = frozenset(),
+        why: Protected,
+    ) -> Label:
+        """Sort a case by hand; the choice is kept as a Label for retraining."""
+        file = self._work(actor, case_id)
+        route = Route.URGENT_CLINICAL if urgency > Urgency.ROUTINE else route
+        shown = file.messages[0].classification
+        label = Label(
+            id=new_id(),
+            clinic=actor.clinic,
+            case_id=case_id,
+            model=shown.model,
+            shown_route=file.case.route,
+            shown_also=file.case.also,
+            shown_urgency=file.case.urgency,
+            route=route,
+            also=also - {route},
+            urgency=urgency,
+            by=actor.id,
+            at=self._clock(),
+            why=why,
+        )
+        lane = Lane.URGENT if urgency > Urgency.ROUTINE else Lane.SORTED
+        self._store.cases.reroute(
+            case_id, label, clinic=actor.clinic, by=actor.id, score=RANKS[urgency], lane=lane
+        )
+        return label
+
+    def link(self, actor: User, case_id: str, *, patient_id: str, contact_id: str) -> None:
+        """Say whose case it is and which verified contact is answered."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        self._work(actor, case_id)
+        self._store.cases.link(
+            case_id,
+            clinic=actor.clinic,
+            by=actor.id,
+            patient_id=patient_id,
+            contact_id=contact_id,
+        )
+
+    def tick(self, actor: User, case_id: str, request_id: str) -> None:
+        """Mark one request of the case as done."""
+        self._work(actor, case_id)
+        self._store.cases.tick(case_id, request_id, clinic=actor.clinic, by=actor.id)
+
+    def close(self, actor: User, case_id: str, *, outcome: str, note: Protected) -> None:
+        """Close a case with a named outcome; urgent ones only once somebody was reached."""
+        file = self._work(actor, case_id)
+        allowed = URGENT_OUTCOMES if file.case.urgency > Urgency.ROUTINE else OUTCOMES
+        if outcome not in allowed:
+            raise NotAnswerable(f"outcome {outcome}")
+        if any(reply.state in UNFINISHED for reply in file.replies):
+            raise ChangedUnderneath("a reply has not certainly arrived")
+        self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id)
+
+    def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:
+        """Return a stored file for download."""
+        require(actor, Right.SEE_QUEUE)
+        return self._store.cases.attachment(
+            case_id, attachment_id, clinic=actor.clinic, by=actor.id
+        )
+
+    def original(self, actor: User, message_id: str) -> RawMessage:
+        """Return the bytes as they came, for a message that could not be read."""
+        require(actor, Right.SEE_QUEUE)
+        return self._store.cases.original(message_id, clinic=actor.clinic, by=actor.id)
+
+    def _work(self, actor: User, case_id: str) -> CaseFile:
+        """Return the case if this person may change it now."""
+        require(actor, Right.WORK_CASE)
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        if file.case.claimed_by not in (None, actor.id):
+            raise AlreadyClaimed(case_id)
+        return file
+
+
+#: A reply in one of these may still leave, or may have left without our knowing.
+UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNCERTAIN})
+
+
+def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str]:
+    suggestion = file.suggestion
+    if suggestion is None:
+        return None, None, ""
+    known = tuple(found for message in file.messages for found in message.redacted.redactions)
+    return (
+        reidentify(suggestion.subject, known),
+        reidentify(suggestion.body, known),
+        suggestion.template,
+    )
+
+
+def obstacle(file: CaseFile) -> str:
+    """Say in words why no reply can be approved for a case now; empty when one can."""
+    contact = file.contact
+    if file.case.state is CaseState.CLOSED:
+        return "This case is closed."
+    if Mark.AUTOMATIC in file.case.marks:
+        return "Automatic messages are never answered."
+    if contact is None or contact.patient_id != file.case.patient_id:
+        return "Nobody has said who this is yet. Find the patient by two identifiers."
+    if contact.verified_by is None:
+        return "This address has not been verified. Call the patient."
+    if contact.channel is Channel.EMAIL and not contact.consent_to_email:
+        return "The patient has not agreed to e-mail. Answer on the portal or by phone."
+    if any(reply.state in UNFINISHED for reply in file.replies):
+        return "A reply is on its way or uncertain; nothing more leaves until that is settled."
+    return ""

@@ -1,0 +1,110 @@
+"""Replies: words a person writes, approves by name, and may take back for a moment."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from triage.desk.queue import obstacle
+from triage.desk.rights import Right, require
+from triage.desk.views import ReplyView
+from triage.domain import Approval, CaseFile, Draft, Outgoing, Protected, Reply, User, new_id
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NoRecipient, NotAnswerable
+from triage.store import Store
+
+
+class ReplyDesk:
+    """The counter where words become a reply."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], undo: timedelta, mail_domain: str
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._undo = undo
+        self._domain = mail_domain
+
+    def save(self, actor: User, case_id: str, *, subject: Protected, body: Protected) -> Draft:
+        """Keep a person's words; the draft's digest is what an approval will be bound to."""
+        require(actor, Right.WRITE_REPLY)
+        file = self._open(actor, case_id)
+        contact = file.contact
+        if contact is None:
+            raise NoRecipient(case_id)
+        outgoing = Outgoing.of(
+            case_id=case_id,
+            channel=contact.channel,
+            recipient=contact.address,
+            in_reply_to=file.messages[0].message_id,
+            subject=subject,
+            body=body,
+        )
+        if not outgoing.body:
+            raise NotAnswerable("an empty reply")
+        draft = Draft(
+            id=file.draft.id if file.draft else new_id(),
+            clinic=actor.clinic,
+            case_id=case_id,
+            contact_id=contact.id,
+            outgoing=outgoing,
+            suggested=file.suggestion is not None,
+            author=actor.id,
+            edited_at=self._clock(),
+        )
+        self._store.replies.save_draft(draft, by=actor.id)
+        return draft
+
+    def approve(self, actor: User, case_id: str, *, digest: str, proof: str) -> ReplyView:
+        """Approve the saved words whose digest the person saw; they leave after the undo window.
+
+        `proof` comes from the approver's own key (`triage.domain.prove`); the sender checks it.
+        Raises ChangedUnderneath when the words are no longer those of the digest.
+        """
+        require(actor, Right.APPROVE_REPLY)
+        file = self._open(actor, case_id)
+        draft = file.draft
+        if draft is None or draft.outgoing.digest != digest:
+            raise ChangedUnderneath(case_id)
+        self._still_right(file, draft)
+        now = self._clock()
+        reply_id = draft.id
+        approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
+        reply = self._store.replies.approve(
+            approval,
+            draft,
+            not_before=now + self._undo,
+            message_id=f"<{reply_id}@{self._domain}>",
+        )
+        return _view(reply)
+
+    def recall(self, actor: User, reply_id: str) -> None:
+        """Take an approved reply back within the undo window; raise TooLate after it."""
+        require(actor, Right.APPROVE_REPLY)
+        self._store.replies.recall(reply_id, clinic=actor.clinic, by=actor.id, now=self._clock())
+
+    def status(self, actor: User, reply_id: str) -> ReplyView:
+        """Say where a reply is."""
+        require(actor, Right.SEE_QUEUE)
+        return _view(self._store.replies.get(reply_id, clinic=actor.clinic, by=actor.id))
+
+    def _open(self, actor: User, case_id: str) -> CaseFile:
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        if file.case.claimed_by not in (None, actor.id):
+            raise AlreadyClaimed(case_id)
+        trouble = obstacle(file)
+        if trouble:
+            raise NotAnswerable(trouble)
+        return file
+
+    @staticmethod
+    def _still_right(file: CaseFile, draft: Draft) -> None:
+        """Refuse when the contact or the message answered changed since the words were saved."""
+        contact, outgoing = file.contact, draft.outgoing
+        if contact is None or contact.id != draft.contact_id:
+            raise ChangedUnderneath("the recipient")
+        if contact.address != outgoing.recipient or contact.channel is not outgoing.channel:
+            raise ChangedUnderneath("the recipient's address")
+        if file.messages[0].message_id != outgoing.in_reply_to:
+            raise ChangedUnderneath("a newer message arrived")
+
+
+def _view(reply: Reply) -> ReplyView:
+    return ReplyView(reply.id, reply.state, reply.message_id, reply.not_before)

@@ -1,0 +1,138 @@
+"""Supervision: the audit, the daily re-reading, signatures of clinicians."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from triage.audit import Verdict
+from triage.desk.rights import Right, require
+from triage.desk.views import MissRate
+from triage.domain import AuditEvent, CaseFile, Label, Protected, SampleItem, Urgency, User, new_id
+from triage.store import Store
+
+#: Signs that make a spreadsheet run a cell as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+class SupervisionDesk:
+    """The counter of those who answer for the others."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], rules_digest: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules_digest
+
+    def history(self, actor: User, case_id: str) -> tuple[AuditEvent, ...]:
+        """Return everything that ever happened to one case, oldest first."""
+        require(actor, Right.SEE_AUDIT)
+        return tuple(self._store.cases.history(case_id, clinic=actor.clinic, by=actor.id))
+
+    def events(
+        self,
+        actor: User,
+        *,
+        case_id: str | None = None,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 200,
+        offset: int = 0,
+    ) -> tuple[AuditEvent, ...]:
+        """Return audit events, newest first, that match every filter given."""
+        require(actor, Right.SEE_AUDIT)
+        return tuple(
+            self._store.audit.events(
+                clinic=actor.clinic,
+                by=actor.id,
+                case_id=case_id,
+                actor=who,
+                action=action,
+                since=since,
+                limit=limit,
+                offset=offset,
+            )
+        )
+
+    def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
+        """Return events as CSV in which no cell can start a formula."""
+        require(actor, Right.EXPORT_AUDIT)
+        table = io.StringIO()
+        writer = csv.writer(table)
+        writer.writerow(["seq", "at", "actor", "action", "cases", "detail", "digest"])
+        count = 0
+        for event in events:
+            detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
+            cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]
+            cells += [" ".join(event.cases), detail, event.digest]
+            writer.writerow([harmless(cell) for cell in cells])
+            count += 1
+        self._store.audit.record(
+            "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(count)}
+        )
+        return table.getvalue()
+
+    def verify(self, actor: User) -> Verdict:
+        """Check the whole chain."""
+        require(actor, Right.SEE_AUDIT)
+        return self._store.audit.verify()
+
+    def sample(self, actor: User) -> tuple[SampleItem, ...]:
+        """Return today's re-reading: 2 % of what was not ranked urgent, at least 10."""
+        require(actor, Right.JUDGE_SAMPLE)
+        today = self._clock().date()
+        return tuple(self._store.labels.draw_sample(today, clinic=actor.clinic, by=actor.id))
+
+    def open_sample(self, actor: User, item: SampleItem) -> CaseFile:
+        """Return the case a sample item belongs to, to be read again."""
+        require(actor, Right.JUDGE_SAMPLE)
+        return self._store.cases.get(item.case_id, clinic=actor.clinic, by=actor.id)
+
+    def judge(self, actor: User, item: SampleItem, *, right: bool, urgency: Urgency) -> None:
+        """Say whether `not urgent` was right; either answer is kept as a Label."""
+        file = self.open_sample(actor, item)
+        shown = file.messages[0].classification
+        label = Label(
+            id=new_id(),
+            clinic=actor.clinic,
+            case_id=item.case_id,
+            model=shown.model,
+            shown_route=file.case.route,
+            shown_also=file.case.also,
+            shown_urgency=file.case.urgency,
+            route=file.case.route,
+            also=file.case.also,
+            urgency=file.case.urgency if right else urgency,
+            by=actor.id,
+            at=self._clock(),
+            why=Protected(""),
+            source="sample",
+        )
+        self._store.labels.judge(item.id, right, label, clinic=actor.clinic, by=actor.id)
+
+    def miss_rate(self, actor: User) -> MissRate:
+        """Return the share of re-read messages that were urgent after all, with its interval."""
+        require(actor, Right.JUDGE_SAMPLE)
+        judged, missed = self._store.labels.sample_tally(clinic=actor.clinic)
+        low, high = exact_interval(missed, judged)
+        return MissRate(judged, missed, low, high)
+
+    def sign_rules(self, actor: User) -> None:
+        """Record that this clinician reviewed the red-flag rules as they are now."""
+        require(actor, Right.SIGN_CLINICAL)
+        self._store.signatures.sign("redflags", self._rules, clinic=actor.clinic, by=actor.id)
+
+
+def harmless(cell: str) -> str:
+    """Return a cell no spreadsheet takes for a formula."""
+    return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
+
+
+def exact_interval(hits: int, tries: int) -> tuple[float, float]:
+    """Return the Clopper-Pearson 95 % interval of a share; (0, 1) when nothing was tried."""
+    if not tries:
+        return 0.0, 1.0
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, tries).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
