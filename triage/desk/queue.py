@@ -201,17 +201,21 @@ def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str
 
 def obstacle(file: CaseFile) -> str:
     """Say in words why no reply can be approved for a case now; empty when one can."""
-    contact = file.contact
-    if file.case.state is CaseState.CLOSED:
-        return "This case is closed."
-    if Mark.AUTOMATIC in file.case.marks:
-        return "Automatic messages are never answered."
-    if contact is None or contact.patient_id != file.case.patient_id:
-        return "Nobody has said who this is yet. Find the patient by two identifiers."
-    if contact.verified_by is None:
-        return "This address has not been verified. Call the patient."
-    if contact.channel is Channel.EMAIL and not contact.consent_to_email:
-        return "The patient has not agreed to e-mail. Answer on the portal or by phone."
-    if any(reply.state in UNFINISHED for reply in file.replies):
-        return "A reply is on its way or uncertain; nothing more leaves until that is settled."
-    return ""
+    contact, case = file.contact, file.case
+    known = contact is not None and contact.patient_id == case.patient_id
+    by_mail = contact is not None and contact.channel is Channel.EMAIL
+    in_the_way = {
+        "This case is closed.": case.state is CaseState.CLOSED,
+        "Automatic messages are never answered.": Mark.AUTOMATIC in case.marks,
+        "Nobody has said who this is yet. Find the patient by two identifiers.": not known,
+        "This address has not been verified. Call the patient.": (
+            contact is not None and contact.verified_by is None
+        ),
+        "The patient has not agreed to e-mail. Answer on the portal or by phone.": (
+            by_mail and contact is not None and not contact.consent_to_email
+        ),
+        "A reply is on its way or uncertain; nothing more leaves until that is settled.": any(
+            reply.state in UNFINISHED for reply in file.replies
+        ),
+    }
+    return next((words for words, holds in in_the_way.items() if holds), "")
