@@ -110,12 +110,38 @@ def land(inbox: Inbox, store: Store, *, clinic: str) -> tuple[str, ...]:
 def read(raws: Sequence[RawMessage], rooms: Rooms) -> list[Reading]:
     """Walk raw messages from bytes to a ranked reading; same order, same length, never raises."""
     messages = [rooms.parse(raw) for raw in raws]
+    judged = judge(messages, rooms)
+    return [
+        _reading(raw, message, judgement, rooms.drafter)
+        for raw, message, judgement in zip(raws, messages, judged, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the machine thinks of one message."""
+
+    redacted: Redacted
+    classification: Classification
+    priority: Priority
+    rules_failed: bool
+
+
+def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
+    """Redact, classify and prioritise; same order, same length, never raises."""
     flags = [_flags(message, rooms.rules) for message in messages]
     redacted = _redact(messages, rooms)
     classified = _classify(redacted, rooms)
     return [
-        _reading(*parts, rooms=rooms)
-        for parts in zip(raws, messages, flags, redacted, classified, strict=True)
+        Judgement(
+            hidden,
+            classification,
+            rooms.rank(message, found or (), classification, rules_failed=found is None),
+            rules_failed=found is None,
+        )
+        for message, found, hidden, classification in zip(
+            messages, flags, redacted, classified, strict=True
+        )
     ]
 
 
@@ -170,23 +196,25 @@ def _attempt(
 
 
 def _reading(
-    raw: RawMessage,
-    message: Message,
-    flags: tuple[Flag, ...] | None,
-    redacted: Redacted,
-    classification: Classification,
-    *,
-    rooms: Rooms,
+    raw: RawMessage, message: Message, judgement: Judgement, drafter: Drafter | None
 ) -> Reading:
-    priority = rooms.rank(message, flags or (), classification, rules_failed=flags is None)
+    redacted, classification = judgement.redacted, judgement.classification
     marks = set(message.marks)
     marks |= {Mark.AUTOMATIC} if message.automatic else set()
-    marks |= {Mark.RULES_FAILED} if flags is None else set()
+    marks |= {Mark.RULES_FAILED} if judgement.rules_failed else set()
     marks |= {Mark.WITHHELD} if redacted.withheld else set()
     marks |= {Mark.UNCLASSIFIED} if classification.model == AlwaysAbstain.name else set()
-    suggestion, failed = _suggest(message, redacted, priority, frozenset(marks), rooms.drafter)
+    suggestion, failed = _suggest(message, judgement, frozenset(marks), drafter)
     marks |= {Mark.DRAFT_FAILED} if failed else set()
-    return Reading(raw, message, redacted, classification, priority, suggestion, frozenset(marks))
+    return Reading(
+        raw,
+        message,
+        redacted,
+        classification,
+        judgement.priority,
+        suggestion,
+        frozenset(marks),
+    )
 
 
 #: With one of these a message gets no suggestion: nobody could have understood it.
@@ -196,17 +224,14 @@ SILENT_MARKS = frozenset(
 
 
 def _suggest(
-    message: Message,
-    redacted: Redacted,
-    priority: Priority,
-    marks: frozenset[Mark],
-    drafter: Drafter | None,
+    message: Message, judgement: Judgement, marks: frozenset[Mark], drafter: Drafter | None
 ) -> tuple[Suggestion | None, bool]:
     """Return a suggestion if one is due, and whether the drafter failed."""
+    priority = judgement.priority
     if drafter is None or marks & SILENT_MARKS or priority.route is Route.NOT_FOR_US:
         return None, False
     try:
-        return drafter.draft(message, redacted, priority, language="en"), False
+        return drafter.draft(message, judgement.redacted, priority, language="en"), False
     except Exception as trouble:
         log.error("drafter failed on %s: %s", message.raw_id, type(trouble).__name__)
         return None, True

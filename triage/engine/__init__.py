@@ -1,0 +1,11 @@
+"""The durable job engine around the path: what was begun is finished, whoever dies.
+
+Rule of the room: jobs carry ids only; a landed row is the job; the same code runs embedded on
+SQLite and distributed on PostgreSQL.
+"""
+
+from triage.engine.inboxes import InboxKeeper
+from triage.engine.jobs import Jobs
+from triage.engine.loops import Sender, Worker
+
+__all__ = ["InboxKeeper", "Jobs", "Sender", "Worker"]

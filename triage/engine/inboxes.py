@@ -1,0 +1,77 @@
+"""Keeping every inbox landed: one thread each, so that a bad server delays nobody else."""
+
+import logging
+import random
+from collections.abc import Callable
+from threading import Event, Thread
+
+from triage.connectors import Inbox
+from triage.errors import TriageError
+from triage.pipeline import land
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Longest wait for news before the mailbox is looked at anyway, in seconds.
+POLL = 60.0
+#: First and longest pause after a failure, in seconds; doubled in between, with jitter.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+
+
+class InboxKeeper:
+    """Lands one inbox for ever; failures are logged by type and tried again."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        store: Store,
+        *,
+        clinic: str,
+        landed: Callable[[], None] = lambda: None,
+        poll: float = POLL,
+    ) -> None:
+        self._inbox = inbox
+        self._store = store
+        self._clinic = clinic
+        self._landed = landed
+        self._poll = poll
+        #: The name of the last error's type, empty while all is well.
+        self.trouble = ""
+
+    @property
+    def name(self) -> str:
+        """The inbox's name in triage.toml."""
+        return self._inbox.name
+
+    def start(self, stop: Event) -> Thread:
+        """Run in a thread of its own until `stop` is set."""
+        thread = Thread(target=self.run, args=(stop,), name=f"inbox-{self.name}", daemon=True)
+        thread.start()
+        return thread
+
+    def run(self, stop: Event) -> None:
+        """Land, wait for news, land again; after a failure pause a little longer each time."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            if self.once():
+                pause = FIRST_PAUSE
+            else:
+                stop.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311  # Jitter is no secret.
+                pause = min(pause * 2, LONGEST_PAUSE)
+        self._inbox.close()
+
+    def once(self) -> bool:
+        """Land everything new and wait for news; return whether that worked."""
+        try:
+            if land(self._inbox, self._store, clinic=self._clinic):
+                self._landed()
+            self.trouble = ""
+            self._inbox.wait(self._poll)
+        except Exception as trouble:
+            self.trouble = type(trouble).__name__
+            # Our own errors name the inbox and what to mend; others could carry patient text.
+            words = str(trouble) if isinstance(trouble, TriageError) else self.trouble
+            log.error("inbox %s: %s", self.name, words)
+            self._inbox.close()
+            return False
+        return True

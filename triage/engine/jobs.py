@@ -1,0 +1,144 @@
+"""Batches of landed messages as durable workflows, on DBOS.
+
+DBOS remembers a begun batch and runs it again after a crash; filing is keyed by the raw message,
+so running it twice files it once. A batch that keeps failing is split, and in the end its
+messages are put in front of a person unread.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from triage.classifiers.abstain import AlwaysAbstain
+from triage.domain import NOTHING, Mark, Message, RawMessage
+from triage.pipeline import Rooms, file
+from triage.redaction.withhold import WithholdEverything
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Messages walked together; the encoder is fastest in batches.
+BATCH = 32
+#: After this many attempts a batch is walked one message at a time,
+SPLIT_AFTER = 2
+#: and after this many a message is shown to a person as it lies.
+GIVE_UP_AFTER = 5
+
+
+class Jobs:
+    """The durable part of a worker: finds landed messages and files them."""
+
+    def __init__(self, store: Store, rooms: Rooms, database: Any, *, name: str = "worker") -> None:
+        self._store = store
+        self._rooms = rooms
+        self._name = name
+        self._database = database
+        self._walk: Callable[[str, list[str], int], int] | None = None
+
+    def launch(self) -> None:
+        """Start the engine; batches begun before a crash are taken up again."""
+        from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+        config: DBOSConfig = {
+            "name": "triage",
+            "system_database_engine": self._database,
+            "system_database_url": self._database.url.render_as_string(hide_password=False),
+            "executor_id": self._name,
+            # The path's own version: a batch begun before an update is finished after it.
+            "application_version": "1",
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "ERROR",
+            "use_listen_notify": False,
+        }
+        DBOS(config=config)
+        self._walk = self._register()
+        DBOS.launch()
+
+    def _register(self) -> Callable[[str, list[str], int], int]:
+        from dbos import DBOS
+
+        @DBOS.step(name="read_and_file")
+        def read_and_file(clinic: str, raw_ids: list[str], attempt: int) -> int:
+            return self._file(clinic, raw_ids, attempt)
+
+        @DBOS.workflow(name="read_batch")
+        def read_batch(clinic: str, raw_ids: list[str], attempt: int) -> int:
+            return int(read_and_file(clinic, raw_ids, attempt))
+
+        walk: Callable[[str, list[str], int], int] = read_batch
+        return walk
+
+    def sweep(self) -> int:
+        """File one round of landed messages; return how many were tried."""
+        waiting = self._store.landing.waiting(limit=BATCH)
+        for clinic, rows in groupby(sorted(waiting), key=lambda row: row[0]):
+            self._batch(clinic, [raw_id for _, raw_id in rows])
+        return len(waiting)
+
+    def drain(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Sweep until nothing waits; return how many messages were filed."""
+        filed = 0
+        while count := self.sweep():
+            filed += count
+            progress(count)
+        return filed
+
+    def stop(self) -> None:
+        """Let go of the engine; what is unfinished goes on at the next start."""
+        from dbos import DBOS
+
+        DBOS.destroy(destroy_registry=True)
+
+    def _batch(self, clinic: str, raw_ids: list[str]) -> None:
+        from dbos import DBOS, SetWorkflowID
+
+        attempts = [self._store.landing.attempt(raw_id, clinic=clinic) for raw_id in raw_ids]
+        attempt = max(attempts)
+        parts = [raw_ids] if attempt <= SPLIT_AFTER else [[raw_id] for raw_id in raw_ids]
+        for part in parts:
+            job = batch_id(part, attempt)
+            assert self._walk is not None, "launch() comes first"
+            try:
+                with SetWorkflowID(job):
+                    DBOS.start_workflow(self._walk, clinic, part, attempt).get_result()
+                DBOS.delete_workflow(job)
+            except Exception as trouble:
+                # The rows stay landed, so the next sweep tries them again.
+                log.error("batch %s failed: %s", job, type(trouble).__name__)
+
+    def _file(self, clinic: str, raw_ids: list[str], attempt: int) -> int:
+        rooms = self._rooms if attempt < GIVE_UP_AFTER else unread_rooms(self._rooms)
+        return len(file(raw_ids, rooms, self._store, clinic=clinic, by=self._name))
+
+
+def batch_id(raw_ids: Iterable[str], attempt: int) -> str:
+    """Return the id a batch always has, so that two sweeps cannot begin it twice."""
+    named = "\n".join(raw_ids).encode()
+    return f"read-{hashlib.sha256(named).hexdigest()[:32]}-{attempt}"
+
+
+def unread_rooms(rooms: Rooms) -> Rooms:
+    """Return rooms that only put a message in front of a person."""
+    return replace(
+        rooms,
+        parse=_unread,
+        redactor=WithholdEverything(),
+        classifier=AlwaysAbstain(),
+        drafter=None,
+    )
+
+
+def _unread(raw: RawMessage) -> Message:
+    return Message(
+        raw_id=raw.id,
+        channel=raw.channel,
+        sender=NOTHING,
+        sender_name=NOTHING,
+        subject=NOTHING,
+        body=NOTHING,
+        sender_doubtful=True,
+        marks=frozenset({Mark.NOT_READ}),
+    )

@@ -1,0 +1,277 @@
+"""From triage.toml to the running parts; the only place that chooses.
+
+Rule of the room: a part that cannot be loaded is replaced by one that leaves the work to a
+person, with a note for the banner; the order of the steps is not chosen here.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from triage.classifiers import BUILTIN as CLASSIFIERS
+from triage.classifiers.abstain import AlwaysAbstain
+from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
+from triage.desk import Desk
+from triage.domain import Channel
+from triage.drafting import BUILTIN as DRAFTERS
+from triage.encoder.registry import Registry
+from triage.engine import InboxKeeper, Jobs, Sender, Worker
+from triage.errors import BadRules, BadSettings, MissingModel, TriageError
+from triage.pipeline import Rooms
+from triage.plugins import load
+from triage.redaction import BUILTIN as REDACTORS
+from triage.redaction.withhold import WithholdEverything
+from triage.store import Keys, Store, jobs_database, open_store
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClinicSettings(_Strict):
+    """The practice: who it is and the facts templates may state."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    name: str
+    timezone: str = "UTC"
+    #: Named slots of the reply templates, such as phone or refill_turnaround.
+    facts: dict[str, str] = {}
+
+
+class StoreSettings(_Strict):
+    """Where everything is kept; a path without a slash lies in the home folder."""
+
+    url: str = "sqlite:///triage.db"
+
+
+class DeskSettings(_Strict):
+    """The web page and the undo window."""
+
+    host: str = "127.0.0.1"
+    port: int = 8137
+    undo_seconds: float = Field(30.0, ge=0, le=600)
+    mail_domain: str = "triage.invalid"
+
+
+class PartsSettings(_Strict):
+    """Which redactor, classifier and drafter serve; the order of steps cannot be set."""
+
+    redactor: str = "presidio"
+    classifier: str = "minilm"
+    drafter: str = "templates"
+    options: dict[str, dict[str, Any]] = {}
+
+
+class DoorSettings(BaseModel):
+    """One inbox or outbox; further keys belong to its kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    kind: str
+
+
+class OutboxSettings(DoorSettings):
+    """An outbox says which channel it answers on."""
+
+    channel: Literal["email", "portal"]
+
+
+class Settings(_Strict):
+    """The whole of triage.toml."""
+
+    clinic: ClinicSettings
+    store: StoreSettings = StoreSettings()
+    desk: DeskSettings = DeskSettings()
+    parts: PartsSettings = PartsSettings()
+    inbox: tuple[DoorSettings, ...] = ()
+    outbox: tuple[OutboxSettings, ...] = ()
+
+
+def read_settings(home: Path) -> Settings:
+    """Read `home/triage.toml`; raise BadSettings that names the line to mend, never a value."""
+    path = home / "triage.toml"
+    try:
+        return Settings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadSettings(f"{path} is not there; make one with `triage init`") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as trouble:
+        raise BadSettings(f"{path}: {trouble}") from None
+    except ValidationError as trouble:
+        first = trouble.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadSettings(f"{path}: {place}: {first['msg']}") from None
+
+
+def secret(home: Path, name: str) -> str:
+    """Return the secret of a door from TRIAGE_SECRET_<NAME> or `home/secrets/<name>`, else ''."""
+    variable = f"TRIAGE_SECRET_{name.upper().replace('-', '_')}"
+    if variable in os.environ:
+        return os.environ[variable]
+    path = home / "secrets" / name
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The rooms of the path and what could not be loaded."""
+
+    rooms: Rooms
+    notes: tuple[str, ...] = ()
+    #: Errors behind the notes, in words for an administrator.
+    troubles: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One clinic's settings, keys and store; every process makes its own."""
+
+    home: Path
+    settings: Settings
+
+    @classmethod
+    def at(cls, home: Path) -> "House":
+        """Read the settings of a home folder."""
+        return cls(home, read_settings(home))
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the store; the approval master is not among them."""
+        return Keys.load(self.home / "keys")
+
+    @property
+    def url(self) -> str:
+        """The database URL with a relative SQLite path put in the home folder."""
+        return store_url(self.settings.store.url, self.home)
+
+    def store(self) -> Store:
+        """Open the store; the caller closes it."""
+        return open_store(self.url, self.keys)
+
+    def registry(self) -> Registry:
+        """Return the models that ship and those registered here."""
+        return Registry(self.home)
+
+    def desk(self, store: Store) -> Desk:
+        """Return the desk for people."""
+        desk = self.settings.desk
+        return Desk(
+            store,
+            registry=self.registry(),
+            undo=timedelta(seconds=desk.undo_seconds),
+            rules_digest=rules_digest(),
+            mail_domain=desk.mail_domain,
+        )
+
+    def parts(self) -> Parts:
+        """Load redactor, classifier, rules and drafter, or what stands in for them."""
+        return load_parts(self.settings.parts, self.registry(), self.settings.clinic.facts)
+
+    def worker(self, store: Store, parts: Parts, *, name: str = "worker") -> Worker:
+        """Return the process that lands and files."""
+        bell = Event()
+        jobs = Jobs(store, parts.rooms, jobs_database(self.url, self.keys), name=name)
+        keepers = [
+            InboxKeeper(inbox, store, clinic=self.settings.clinic.id, landed=bell.set)
+            for inbox in self.inboxes()
+        ]
+        return Worker(store, jobs, keepers, bell, notes=parts.notes)
+
+    def inboxes(self) -> list[Inbox]:
+        """Return every configured inbox, not yet connected."""
+        return [
+            load("connectors", door.kind, INBOXES)(door.model_dump(), secret(self.home, door.name))
+            for door in self.settings.inbox
+        ]
+
+    def outboxes(self) -> dict[Channel, Outbox]:
+        """Return the outbox of each channel; only the sender process calls this."""
+        return {
+            Channel(door.channel): load("connectors", door.kind, OUTBOXES)(
+                door.model_dump(), secret(self.home, door.name)
+            )
+            for door in self.settings.outbox
+        }
+
+    def sender(self, store: Store) -> Sender:
+        """Return the process that sends; it alone reads the approval master key."""
+        return Sender(store, self.outboxes(), master=approval_master(self.home))
+
+
+def store_url(url: str, home: Path) -> str:
+    """Return `url` with a relative SQLite path resolved against the home folder."""
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        return f"{prefix}{home.resolve() / url.removeprefix(prefix)}"
+    return url
+
+
+def approval_master(home: Path) -> bytes:
+    """Read the 32-byte approval master; raise BadSettings when it is missing or short."""
+    path = home / "approval.key"
+    try:
+        master = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        master = b""
+    if len(master) != 32:
+        raise BadSettings(f"{path} must hold 64 hexadecimal digits; make it with `triage init`")
+    return master
+
+
+def rules_digest() -> str:
+    """Return the digest of the red-flag table, or '' when it cannot be read."""
+    from triage.priority.redflags import table_digest
+
+    try:
+        return table_digest()
+    except BadRules:
+        return ""
+
+
+def load_parts(parts: PartsSettings, registry: Registry, facts: Mapping[str, str]) -> Parts:
+    """Load what serves; each part that fails is replaced and noted."""
+    from triage.parsing import parse
+    from triage.priority import RedFlags, rank
+
+    notes: list[str] = []
+    troubles: list[str] = []
+
+    def attempt(make: Any, instead: Any, note: str) -> Any:
+        try:
+            return make()
+        except (TriageError, OSError, ImportError) as trouble:
+            notes.append(note)
+            troubles.append(str(trouble))
+            return instead
+
+    def model(task: str, name: str, table: Mapping[str, str]) -> Any:
+        options = dict(parts.options.get(name, {}))
+        options.setdefault("model_dir", _folder(registry, task))
+        return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
+
+    redactor = attempt(
+        lambda: model("redactor", parts.redactor, REDACTORS), WithholdEverything(), "no_redactor"
+    )
+    classifier = attempt(
+        lambda: model("router", parts.classifier, CLASSIFIERS), AlwaysAbstain(), "no_classifier"
+    )
+    rules = attempt(RedFlags, None, "no_rules")
+    options = {"facts": dict(facts), **parts.options.get(parts.drafter, {})}
+    drafter = attempt(
+        lambda: load("drafting", parts.drafter, DRAFTERS)(options), None, "no_drafter"
+    )
+    rooms = Rooms(parse, redactor, classifier, rules, rank, drafter)
+    return Parts(rooms, tuple(notes), tuple(troubles))
+
+
+def _folder(registry: Registry, task: str) -> str:
+    try:
+        return str(registry.folder(task))
+    except MissingModel:
+        return ""
