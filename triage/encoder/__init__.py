@@ -6,6 +6,8 @@ Training: `training.train_router`, `tagging.train_tagger`. Serving: `serving.Rou
 `serving.TaggerSession`.
 """
 
+import os
+
 from triage.encoder.texts import (
     LabelledText,
     Metrics,
@@ -14,6 +16,9 @@ from triage.encoder.texts import (
     TaggedSpan,
     TaggedText,
 )
+
+# Read by the hub's library when it is first imported, which only rooms behind this door do.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 __all__ = [
     "LabelledText",

@@ -1,9 +1,28 @@
-"""Runs the exported encoder with ONNX Runtime."""
+"""Runs the exported encoder with ONNX Runtime.
 
+Rule of the room: with a warm cache nothing here imports torch; a model that is not exactly the
+one its folder names is a MissingModel, an answer that is not a number an error, never a guess.
+"""
+
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from triage.encoder.texts import RouterScores, TaggedSpan
+import numpy as np
+from numpy.typing import NDArray
+
+from triage.domain import Route
+from triage.encoder import batches, export, folder
+from triage.encoder.spans import decode
+from triage.encoder.texts import RouterScores, SentenceScore, TaggedSpan
+from triage.encoder.tokens import Window, sentences, windows
+from triage.errors import ClassificationFailed, MissingModel, RedactionFailed
+
+Floats = NDArray[np.float32]
+
+#: Windows that go through the encoder together.
+BATCH = 16
 
 
 class RouterSession:
@@ -11,31 +30,149 @@ class RouterSession:
 
     def __init__(self, model: Path, *, threads: int | None = None) -> None:
         """Raise MissingModel when the folder, a hash, the labels or the export is not right."""
-        raise NotImplementedError
+        checked = folder.read(model, kind="router")
+        if checked.labels != tuple(Route):
+            raise MissingModel(f"{checked.name} (labels.json does not name the eleven routes)")
+        self.name = checked.name
+        self.config = checked.config
+        self._labels = checked.labels
+        self._graph = _Graph(checked, threads)
 
     def predict(self, texts: Sequence[str]) -> list[RouterScores]:
-        """Return the scores of each text, same order; raise ClassificationFailed on NaN."""
-        raise NotImplementedError
+        """Return the scores of each text, same order; raise ClassificationFailed on NaN.
+
+        A text longer than one window is read window by window: its route is what the windows say
+        on average, its requests and its urgency are what the most alarming window says.
+        """
+        if not texts:
+            return []
+        cut = windows(texts)
+        spans = [sentences(text) for text in texts]
+        answers: list[tuple[Floats, ...]] = [()] * len(cut)
+        for indices in batches.by_length(cut, BATCH):
+            chosen = [cut[index] for index in indices]
+            member = batches.membership(chosen, [spans[window.text] for window in chosen])
+            outputs = self._graph.run(chosen, member)
+            if not all(np.isfinite(output).all() for output in outputs):
+                raise ClassificationFailed(f"{self.name} answered with something not a number")
+            for row, index in enumerate(indices):
+                answers[index] = tuple(output[row] for output in outputs)
+        grouped: list[list[tuple[Floats, ...]]] = [[] for _ in texts]
+        for window, answer in zip(cut, answers, strict=True):
+            grouped[window.text].append(answer)
+        return [self._scores(parts, places) for parts, places in zip(grouped, spans, strict=True)]
+
+    def _scores(
+        self, parts: Sequence[tuple[Floats, ...]], places: Sequence[tuple[int, int]]
+    ) -> RouterScores:
+        """Put the windows of one text together."""
+        route = np.mean([part[0] for part in parts], axis=0)
+        asks = _sigmoid(np.max([part[1] for part in parts], axis=0))
+        today, emergency = _sigmoid(np.max([part[2] for part in parts], axis=0))
+        emergency = min(emergency, today)
+        each = [self._sentence(parts, index, span) for index, span in enumerate(places)]
+        return RouterScores(
+            logits=dict(zip(self._labels, map(float, route), strict=True)),
+            asks=dict(zip(self._labels, map(float, asks), strict=True)),
+            urgency=(float(1 - today), float(today - emergency), float(emergency)),
+            sentences=tuple(each),
+        )
+
+    @staticmethod
+    def _sentence(
+        parts: Sequence[tuple[Floats, ...]], index: int, span: tuple[int, int]
+    ) -> SentenceScore:
+        """Return one sentence's scores from the window that saw most of it."""
+        seen = [part for part in parts if index < len(part[3])]
+        asks = _sigmoid(np.max([part[3][index] for part in seen], axis=0))
+        today, emergency = _sigmoid(np.max([part[4][index] for part in seen], axis=0))
+        return SentenceScore(
+            *span,
+            today=float(today),
+            emergency=float(min(emergency, today)),
+            asks=tuple(map(float, asks)),
+        )
 
 
 class TaggerSession:
     """Marks identifiers with one tagger; torch is not imported when the cache is warm."""
 
+    #: The types this tagger knows, in the order of labels.json.
+    labels: tuple[str, ...]
+
     def __init__(
-        self, model: Path, *, threads: int | None = None, threshold: float = 0.5
+        self, model: Path, *, threads: int | None = None, threshold: float | None = None
     ) -> None:
         """Raise MissingModel when the folder, a hash, the labels or the export is not right.
 
-        A token is marked when the probability that it is of some type reaches `threshold`.
+        A token is marked when the probability that it is of some type reaches `threshold`; left
+        out, it is what config.json says, else 0.5.
         """
-        raise NotImplementedError
-
-    #: The types this tagger knows, in the order of labels.json.
-    labels: tuple[str, ...]
+        checked = folder.read(model, kind="tagger")
+        self.name = checked.name
+        self.config = checked.config
+        self.labels = checked.labels
+        chosen = checked.config.get("threshold", 0.5) if threshold is None else threshold
+        if not isinstance(chosen, float) or not 0.0 < chosen < 1.0:
+            raise MissingModel(f"{checked.name} (threshold is not between 0 and 1)")
+        self._threshold = chosen
+        self._graph = _Graph(checked, threads)
 
     def tag(self, texts: Sequence[str]) -> list[list[TaggedSpan]]:
         """Return the spans of each text, sorted, not overlapping, whole words.
 
         Texts of any length: windows of 256 tokens with overlap. Raise RedactionFailed on NaN.
         """
-        raise NotImplementedError
+        cut = windows(texts)
+        found: list[list[TaggedSpan]] = [[] for _ in texts]
+        rows: list[Floats] = [np.zeros((0, 0), dtype=np.float32)] * len(cut)
+        for indices in batches.by_length(cut, BATCH):
+            chosen = [cut[index] for index in indices]
+            (logits,) = self._graph.run(chosen, batches.pad([each.shapes for each in chosen]))
+            if not np.isfinite(logits).all():
+                raise RedactionFailed(f"{self.name} answered with something not a number")
+            for row, index in enumerate(indices):
+                rows[index] = _softmax(logits[row])
+        for text, tokens in batches.by_text(cut, rows):
+            found[text] = decode(texts[text], tokens, self.labels, threshold=self._threshold)
+        return found
+
+
+class _Graph:
+    """One ONNX Runtime session over an exported model."""
+
+    def __init__(self, model: folder.ModelFolder, threads: int | None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        path = export.cached(model)
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as trouble:
+            # ONNX Runtime raises its own errors, all of which mean that the file is unusable.
+            raise MissingModel(f"{model.name} ({type(trouble).__name__})") from None
+        self._inputs = export.INPUTS[str(model.config["kind"])]
+
+    def run(self, chosen: Sequence[Window], last: NDArray[Any]) -> list[Floats]:
+        """Return the graph's outputs for these windows; `last` is its third input."""
+        arrays = (*batches.ids_and_mask(chosen), last)
+        outputs: list[Floats] = self._session.run(
+            None, dict(zip(self._inputs, arrays, strict=True))
+        )
+        return outputs
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    shares: Floats = (1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
+    return shares
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    shares: Floats = (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    return shares

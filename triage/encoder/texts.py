@@ -55,8 +55,8 @@ class SentenceScore:
     end: int
     today: float
     emergency: float
-    #: Probability of each route from this sentence alone, in the order of `Route`.
-    route: tuple[float, ...]
+    #: Probability that this sentence asks for each route, in the order of `Route`.
+    asks: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class RouterScores:
 
     #: Route id -> logit of the softmax.
     logits: Mapping[str, float]
-    #: Route id -> probability that the text also asks for it.
-    also: Mapping[str, float]
+    #: Route id -> probability that the text asks for it, first or further.
+    asks: Mapping[str, float]
     #: Probabilities of routine, today, emergency from the whole text; they sum to 1.
     urgency: tuple[float, float, float]
     sentences: tuple[SentenceScore, ...]

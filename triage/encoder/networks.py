@@ -1,0 +1,127 @@
+"""The two networks: one reads what a text asks for, one marks its tokens.
+
+Rule of the room: this module imports torch, so only training and export import it.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor, nn
+
+from triage.encoder import base
+from triage.encoder.tokens import SHAPES
+
+#: Rank and scale of the adapter on every linear layer: 2.7 MB.
+RANK = 16
+SCALE = 32
+_LINEAR = ["query", "key", "value", "dense"]
+#: A sentence that does not exist must never win a maximum.
+_ABSENT = -30.0
+
+
+def adapted(*, freeze: int = 0, dropout: float = 0.1) -> Any:
+    """Return the base encoder with a fresh adapter on all but the lowest `freeze` layers."""
+    config = LoraConfig(
+        r=RANK,
+        lora_alpha=SCALE,
+        lora_dropout=dropout,
+        target_modules=_LINEAR,
+        layers_to_transform=list(range(freeze, base.LAYERS)),
+        layers_pattern="layer",
+    )
+    with warnings.catch_warnings():
+        # peft 0.21 still asks transformers 5 by an old name; nobody here can mend that.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(base.load(), config)
+
+
+class _Network(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker.
+    """An adapted encoder with something on top."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def adapter(self) -> dict[str, Tensor]:
+        """Return the adapter's tensors."""
+        state: dict[str, Tensor] = get_peft_model_state_dict(
+            self.encoder, save_embedding_layers=False
+        )
+        return state
+
+    def heads(self) -> dict[str, Tensor]:
+        """Return every tensor that is not inside the encoder."""
+        state = self.state_dict()
+        return {name: value for name, value in state.items() if not name.startswith("encoder.")}
+
+    def restore(self, adapter: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:
+        """Put trained tensors back; raise RuntimeError or KeyError when one does not fit."""
+        set_peft_model_state_dict(self.encoder, dict(adapter))
+        if set(heads) != set(self.heads()):
+            raise KeyError("heads")
+        self.load_state_dict(dict(heads), strict=False)
+
+    def merge(self) -> None:
+        """Fold the adapter into the encoder, for export."""
+        self.encoder = self.encoder.merge_and_unload()
+
+
+class Router(_Network):
+    """Route, requests and urgency of a text, and the same of each of its sentences."""
+
+    def __init__(self, encoder: Any, routes: int) -> None:
+        super().__init__(encoder)
+        self.dropout = nn.Dropout(0.2)
+        self.route = nn.Linear(base.WIDTH, routes)
+        self.asks = nn.Linear(base.WIDTH, routes)
+        self.urgency = nn.Linear(base.WIDTH, 2)
+        self.sentence_asks = nn.Linear(base.WIDTH, routes)
+        self.sentence_urgency = nn.Linear(base.WIDTH, 2)
+
+    def forward(
+        self, ids: Tensor, mask: Tensor, sentences: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Score windows.
+
+        `ids` and `mask`: [batch, tokens] int64. `sentences`: [batch, sentences, tokens] float,
+        1 where a token belongs to a sentence. Returns logits: route [batch, routes], asks
+        [batch, routes], urgency [batch, 2] (at least today; emergency), and per sentence asks
+        [batch, sentences, routes], urgency [batch, sentences, 2].
+        """
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = self.dropout((hidden * weight).sum(1) / weight.sum(1))
+        lengths = sentences.sum(-1, keepdim=True)
+        each = self.dropout(torch.bmm(sentences, hidden) / lengths.clamp(min=1.0))
+        absent = (lengths < 0.5).to(hidden.dtype) * _ABSENT
+        asks, urgency = self.sentence_asks(each) + absent, self.sentence_urgency(each) + absent
+        # The maximum keeps one dangerous sentence from being diluted by ten harmless ones.
+        return (
+            self.route(pooled),
+            self.asks(pooled) + asks.amax(1),
+            self.urgency(pooled) + urgency.amax(1),
+            asks,
+            urgency,
+        )
+
+
+class Tagger(_Network):
+    """A label for each token; it is told the shape of each word, which the tokenizer drops."""
+
+    def __init__(self, encoder: Any, labels: int) -> None:
+        super().__init__(encoder)
+        # Zero at the start: an untrained shape must not disturb the pretrained encoder.
+        self.shape_in = nn.Embedding(SHAPES, base.WIDTH)
+        nn.init.zeros_(self.shape_in.weight)
+        self.shape_out = nn.Embedding(SHAPES, 16)
+        self.dropout = nn.Dropout(0.1)
+        self.label = nn.Linear(base.WIDTH + 16, labels)
+
+    def forward(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
+        """Return label logits [batch, tokens, labels]; all inputs are [batch, tokens] int64."""
+        words = self.encoder.get_input_embeddings()(ids) + self.shape_in(shapes)
+        hidden = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
+        return self.label(self.dropout(torch.cat([hidden, self.shape_out(shapes)], dim=-1)))
