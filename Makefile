@@ -1,0 +1,43 @@
+# Two commands for people: `make demo` and `make test`. The rest serves those who build triage.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+ONCE ?=
+
+.PHONY: demo test lint bench faults lock clean
+.DELETE_ON_ERROR:
+
+demo: .venv/runtime
+	.venv/bin/triage demo $(if $(ONCE),--once)
+
+test: .venv/tested
+	sh .ci/servers
+	$(MAKE) --no-print-directory lint
+	.venv/bin/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/tested
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/tested
+	.venv/bin/python benchmarks/run.py
+
+lock: .venv/tested
+	.venv/bin/python .ci/lock.py
+
+# The CPU wheel of torch comes first, by its own hash, so that nothing pulls gigabytes of CUDA.
+.venv/runtime: requirements.lock requirements-torch.lock triage/web/package-lock.json
+	@echo "Setting up .venv (a few minutes the first time)"
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(PIP) --no-deps --require-hashes -r requirements-torch.lock
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@.venv/bin/python -m triage.web.assets
+	@touch $@
+
+.venv/tested: .venv/runtime requirements-test.lock
+	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .demo .cache

@@ -1,0 +1,177 @@
+"""Running a clinic: set up, run, roster, people, inboxes, audit."""
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triage.domain import Clinic, Role, User, approver_key, new_id
+from triage.errors import AuditBroken, BadSettings, NotFound
+
+Home = Annotated[Path, typer.Option(help="Folder with triage.toml, keys and database.")]
+HERE = Path("triage-home")
+
+TEMPLATE = """\
+# Settings of one clinic. Secrets do not belong here: put each in secrets/<name> or in the
+# environment as TRIAGE_SECRET_<NAME>.
+[clinic]
+id = "{id}"
+name = "{name}"
+timezone = "{timezone}"
+
+[desk]
+mail_domain = "{domain}"
+
+# [[inbox]]
+# name = "front-desk"
+# kind = "imap"
+# host = "imap.example.org"
+# user = "frontdesk@example.org"
+#
+# [[outbox]]
+# name = "front-desk-out"
+# kind = "smtp"
+# channel = "email"
+# host = "smtp.example.org"
+# sender = "frontdesk@example.org"
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that run a clinic."""
+    app.command("init", epilog="Example: triage init --id willow --name 'Willow Creek'")(init)
+    app.command("run", epilog="Example: triage run --home /srv/triage --part all")(run)
+    roster = typer.Typer(help="The practice's patients and contacts.", no_args_is_help=True)
+    roster.command("import", epilog="Example: triage roster import patients.csv")(roster_import)
+    app.add_typer(roster, name="roster")
+    user = typer.Typer(help="People who work at the desk.", no_args_is_help=True)
+    user.command("add", epilog="Example: triage user add ana --role secretary")(user_add)
+    user.command("code", epilog="Example: triage user code ana")(user_code)
+    app.add_typer(user, name="user")
+    inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
+    inbox.command("check", epilog="Example: triage inbox check front-desk")(inbox_check)
+    app.add_typer(inbox, name="inbox")
+    audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
+    audit.command("verify", epilog="Example: triage audit verify --home /srv/triage")(audit_verify)
+    app.add_typer(audit, name="audit")
+
+
+def init(
+    id: Annotated[str, typer.Option(help="Short id: small letters, digits, dashes.")],
+    name: Annotated[str, typer.Option(help="The clinic's name.")],
+    timezone: str = "UTC",
+    domain: Annotated[str, typer.Option(help="Domain of the Message-IDs.")] = "triage.invalid",
+    home: Home = HERE,
+) -> None:
+    """Make the home folder: settings, keys, database and a first administrator."""
+    from triage.store import Keys, migrate, open_store
+    from triage.wiring import House
+
+    if (home / "triage.toml").exists():
+        raise BadSettings(f"{home / 'triage.toml'} is already there")
+    home.mkdir(parents=True, exist_ok=True)
+    text = TEMPLATE.format(id=id, name=name, timezone=timezone, domain=domain)
+    (home / "triage.toml").write_text(text, encoding="utf-8")
+    keys = Keys.make(home / "keys")
+    make_master(home)
+    house = House.at(home)
+    migrate(house.url, keys)
+    store = open_store(house.url, keys)
+    store.people.add_clinic(Clinic(id, name, timezone))
+    password = secrets.token_urlsafe(12)
+    admin = User(new_id(), id, "admin", "Administrator", frozenset({Role.ADMINISTRATOR}))
+    store.people.add_user(admin, password)
+    store.close()
+    print(f"Made {home}. Sign in as admin with the password {password}; change it at once.")
+
+
+def make_master(home: Path) -> None:
+    """Write the approval master key, readable by its owner only."""
+    path = home / "approval.key"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32), encoding="ascii")
+
+
+def run(
+    home: Home = HERE,
+    part: Annotated[str, typer.Option(help="all, web, worker or sender.")] = "all",
+) -> None:
+    """Run the clinic until interrupted; `all` starts each part as a process of its own."""
+    from triage.cli import processes
+
+    processes.run(home, part)
+
+
+def roster_import(
+    file: Annotated[Path, typer.Argument(help="CSV, or a FHIR Bundle of Patients as JSON.")],
+    home: Home = HERE,
+) -> None:
+    """Add or update patients and contacts; rows that cannot be read change nothing."""
+    from triage.connectors.roster import read_csv, read_fhir_bundle
+    from triage.wiring import House
+
+    read = read_fhir_bundle if file.suffix == ".json" else read_csv
+    house = House.at(home)
+    clinic = house.settings.clinic.id
+    store = house.store()
+    count = store.people.import_roster(list(read(file, clinic=clinic)), clinic=clinic, by="cli")
+    store.close()
+    print(f"{count} patients are in the roster.")
+
+
+def user_add(
+    username: str,
+    role: Annotated[list[Role], typer.Option(help="May be given more than once.")],
+    name: Annotated[str, typer.Option(help="Name shown to colleagues.")] = "",
+    home: Home = HERE,
+) -> None:
+    """Add a person; prints the first password once."""
+    from triage.wiring import House
+
+    house = House.at(home)
+    store = house.store()
+    password = secrets.token_urlsafe(12)
+    user = User(
+        new_id(), house.settings.clinic.id, username, name or username.title(), frozenset(role)
+    )
+    store.people.add_user(user, password)
+    store.close()
+    print(f"{username} can sign in with the password {password}")
+
+
+def user_code(username: str, home: Home = HERE) -> None:
+    """Print a person's approval code; run it where the sender runs, give it to them in person."""
+    from triage.wiring import House, approval_master
+
+    house = House.at(home)
+    store = house.store()
+    people = {user.username: user for user in store.people.users(clinic=house.settings.clinic.id)}
+    store.close()
+    if username not in people:
+        raise NotFound(username)
+    print(approver_key(approval_master(home), people[username].id).hex())
+
+
+def inbox_check(name: str, home: Home = HERE) -> None:
+    """Try an inbox and say in plain words what works and what to mend."""
+    from triage.wiring import House
+
+    known = {inbox.name: inbox for inbox in House.at(home).inboxes()}
+    if name not in known:
+        raise NotFound(f"{name} (known: {', '.join(known) or 'none'})")
+    for line in known[name].check():
+        print(line)
+
+
+def audit_verify(home: Home = HERE) -> None:
+    """Check every link of the audit chain."""
+    from triage.wiring import House
+
+    store = House.at(home).store()
+    verdict = store.audit.verify()
+    store.close()
+    if not verdict.holds:
+        raise AuditBroken(f"event {verdict.broken_at}")
+    sys.stdout.write(f"{verdict.events} events hold; head {verdict.head}\n")

@@ -1,0 +1,92 @@
+"""The command itself: with a browser, or once through for machines."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+
+HOME = Path(".demo")
+Once = Annotated[bool, typer.Option(help="Without browser or person; exit 0 if it works.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add `triage demo`."""
+    app.command("demo", epilog="Example: triage demo --once")(demo)
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option(help="Without browser or person; exit 0 if it works.")
+    ] = False,
+    home: Annotated[Path, typer.Option(help="Folder for the demo; an old one is replaced.")] = HOME,
+    port: Annotated[int, typer.Option(help="Port of the web page.")] = 8137,
+) -> None:
+    """Run the main job on the fictional practice: from a mailbox to an approved reply."""
+    from triage.cli.demo.practice import MAIL_PASSWORD, MAIL_USER, SAMPLES, move_in, set_up
+    from triage.cli.demo.servers import Mailbox, Portal, Sink
+
+    mailbox = Mailbox(MAIL_USER, MAIL_PASSWORD)
+    sink = Sink()
+    portal = Portal(sorted((SAMPLES / "portal").glob("*.json")))
+    try:
+        house = set_up(home, (mailbox, sink, portal), 2.0 if once else 30.0, port)
+        store, logins = move_in(house)
+        _fill(mailbox, sorted((SAMPLES / "mail").glob("*.eml")))
+        if once:
+            from triage.cli.demo.once import run_once
+
+            run_once(house, store, logins, sink)
+        else:
+            store.close()
+            _serve(house, logins, sink)
+    finally:
+        for server in (mailbox, sink, portal):
+            server.close()
+
+
+def _fill(mailbox: Any, mails: list[Path]) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("putting mails into the mailbox", total=len(mails))
+        mailbox.fill(mails, lambda: progress.advance(task))
+
+
+def _serve(house: Any, logins: dict[str, Any], sink: Any) -> None:
+    """Start worker, sender and web, say where they are, and wait for Ctrl-C."""
+    from triage.cli.processes import PARTS, start
+
+    children = [start(house.home, part) for part in PARTS]
+    desk = house.settings.desk
+    print(f"\nThe queue is at http://{desk.host}:{desk.port}/   (Ctrl-C ends the demo)\n")
+    for username, login in logins.items():
+        roles = ", ".join(sorted(role.value for role in login.user.roles))
+        print(f"  {username:8} password {login.password:10} {roles}")
+        print(f"           approval code {login.code}")
+    print("\nApproved replies arrive at an SMTP sink on this machine:", flush=True)
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    shown = 0
+    while not stop.wait(0.5) and all(child.poll() is None for child in children):
+        for mail in sink.mails[shown:]:
+            print(f"  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
+            shown += 1
+    for child in children:
+        child.terminate()
+    codes = [child.wait(15) for child in children]
+    if not stop.is_set():
+        sys.stderr.write(f"triage: a part of the demo stopped by itself: {codes}\n")
+        raise SystemExit(1)
+
+
+def message_id(mail: bytes) -> str:
+    """Return the Message-ID of a mail at the sink."""
+    from email import message_from_bytes
+
+    return str(message_from_bytes(mail).get("Message-ID", "without Message-ID"))

@@ -1,0 +1,121 @@
+"""The fictional practice of data/samples/ set up in a home folder of its own."""
+
+import secrets
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.cli.clinic import make_master
+from triage.cli.demo.servers import HOST, Mailbox, Portal, Sink
+from triage.domain import Clinic, Role, User, approver_key
+from triage.errors import BadSettings
+from triage.store import Keys, Store, migrate, open_store
+from triage.wiring import House, approval_master
+
+SAMPLES = Path(__file__).resolve().parents[3] / "data" / "samples"
+CLINIC = "willow-creek"
+MAIL_USER = "frontdesk"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One demo person and how to be them."""
+
+    user: User
+    password: str
+    #: The person's approval key in hexadecimal; empty for those who never approve.
+    code: str
+
+
+PEOPLE = (
+    ("dana", "Dana Reyes", frozenset({Role.SECRETARY})),
+    ("nia", "Nia Okafor", frozenset({Role.NURSE})),
+    ("sam", "Sam Lindqvist", frozenset({Role.SUPERVISOR})),
+    ("devi", "Devi Raman", frozenset({Role.DATA_SCIENTIST})),
+)
+
+
+def set_up(home: Path, servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> House:
+    """Make a fresh home for the practice; an old demo's home is thrown away."""
+    if not SAMPLES.is_dir():
+        raise BadSettings(f"{SAMPLES} is not there; run the demo from a checkout")
+    if (home / "triage.toml").exists() and (home / ".demo").exists():
+        shutil.rmtree(home)
+    home.mkdir(parents=True)
+    (home / ".demo").touch()
+    (home / "triage.toml").write_text(_settings(servers, undo, port), encoding="utf-8")
+    (home / "secrets").mkdir(mode=0o700)
+    (home / "secrets" / "front-desk").write_text(MAIL_PASSWORD, encoding="utf-8")
+    make_master(home)
+    keys = Keys.make(home / "keys")
+    house = House.at(home)
+    migrate(house.url, keys)
+    return house
+
+
+#: The demo mailbox lives on loopback for as long as the demo; nothing else opens with this.
+MAIL_PASSWORD = secrets.token_urlsafe(8)
+
+
+def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> str:
+    mailbox, sink, portal = servers
+    facts = tomllib.loads((SAMPLES / "practice.toml").read_text(encoding="utf-8"))
+    lines = [
+        "[clinic]",
+        f'id = "{CLINIC}"',
+        f'name = "{facts["name"]}"',
+        f'timezone = "{facts["time_zone"]}"',
+        "[clinic.facts]",
+        *(f"{key} = {_quoted(value)}" for key, value in flat_facts(facts).items()),
+        "[desk]",
+        f"port = {port}",
+        f"undo_seconds = {undo}",
+        f'mail_domain = "{facts["mail_domain"]}"',
+        "[[inbox]]",
+        'name = "front-desk"\nkind = "imap"',
+        f'host = "{HOST}"\nport = {mailbox.port}\nsecurity = "plain"\nuser = "{MAIL_USER}"',
+        "[[inbox]]",
+        f'name = "portal"\nkind = "fhir"\nbase_url = "{portal.url}"',
+        "[[outbox]]",
+        'name = "front-desk-out"\nkind = "smtp"\nchannel = "email"',
+        f'host = "{HOST}"\nport = {sink.port}\nsecurity = "plain"',
+        f'sender = "frontdesk@{facts["mail_domain"]}"',
+        "[[outbox]]",
+        f'name = "portal-out"\nkind = "fhir"\nchannel = "portal"\nbase_url = "{portal.url}"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def flat_facts(facts: dict[str, object]) -> dict[str, str]:
+    """Return the texts of the practice file by their own names, tables opened one level."""
+    flat: dict[str, str] = {}
+    for key, value in facts.items():
+        if isinstance(value, str):
+            flat[key] = value
+        elif isinstance(value, dict):
+            flat |= {name: text for name, text in value.items() if isinstance(text, str)}
+    return flat
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def move_in(house: House) -> tuple[Store, dict[str, Login]]:
+    """Open the store, add the people and import the roster."""
+    from triage.connectors.roster import read_csv
+
+    store = open_store(house.url, house.keys)
+    clinic = house.settings.clinic
+    store.people.add_clinic(Clinic(clinic.id, clinic.name, clinic.timezone))
+    master = approval_master(house.home)
+    logins = {}
+    for username, name, roles in PEOPLE:
+        user = User(f"demo-{username}", clinic.id, username, name, roles)
+        password = secrets.token_urlsafe(6)
+        store.people.add_user(user, password)
+        logins[username] = Login(user, password, approver_key(master, user.id).hex())
+    roster = list(read_csv(SAMPLES / "roster.csv", clinic=clinic.id))
+    store.people.import_roster(roster, clinic=clinic.id, by="demo")
+    return store, logins
