@@ -1,0 +1,141 @@
+"""Safety-bar 6, 7 and 11 in their short form: whatever the bytes are, a Message comes back."""
+
+import base64
+import email
+import email.policy
+import time
+
+import pytest
+from parsing_mails import mail, nested, poisons, public_mails, raw_of, read, typed
+
+from triage.domain import Mark
+from triage.parsing import parse
+from triage.parsing.newest import separate
+from triage.parsing.sandbox import Sandbox
+
+SEEN_BY_A_PERSON = {Mark.NOT_READ, Mark.PARTLY_READ}
+
+
+@pytest.mark.parametrize(("name", "content"), poisons(), ids=lambda one: str(one)[:20])
+def test_poison_is_marked_and_never_blocks(name: str, content: bytes) -> None:
+    began = time.monotonic()
+    message = read(content)
+    assert time.monotonic() - began < 10
+    assert message.marks & SEEN_BY_A_PERSON
+
+
+def test_oracle_the_standard_parser_in_process_raises() -> None:
+    content = nested(1_500)
+    with pytest.raises(RecursionError):
+        email.message_from_bytes(content, policy=email.policy.default)
+    assert Mark.NOT_READ in read(content).marks
+
+
+def test_every_public_mail_gives_text_or_a_mark() -> None:
+    mails = public_mails()
+    assert mails
+    for path in mails:
+        message = read(path.read_bytes())
+        assert message.body.reveal().strip() or Mark.NOT_READ in message.marks, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "body"),
+    [
+        ("empty", "Content-Type: text/plain", b""),
+        ("only spaces", "Content-Type: text/plain", b" \n\xc2\xa0\n"),
+        ("image", "Content-Type: image/png\nContent-Transfer-Encoding: base64", b"iVBORw0KGgo="),
+        ("html image", "Content-Type: text/html", b"<p><img src='cid:1'></p>"),
+        ("calendar", "Content-Type: text/calendar", b"BEGIN:VCALENDAR\nEND:VCALENDAR"),
+        ("S/MIME", "Content-Type: application/pkcs7-mime; name=smime.p7m", b"MIAGCSqGSIb3"),
+        ("TNEF", "Content-Type: application/ms-tnef; name=winmail.dat", b"\x78\x9f\x3e\x22"),
+        ("PGP", "Content-Type: text/plain", b"-----BEGIN PGP MESSAGE-----\n\nhQEMA\n"),
+        (
+            "PGP/MIME",
+            'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b',
+            b"--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\n"
+            b"Content-Type: application/octet-stream\n\n-----BEGIN PGP MESSAGE-----\n--b--\n",
+        ),
+        ("phone signature only", "Content-Type: text/plain", b"Sent from my iPhone\n"),
+    ],
+)
+def test_what_has_no_words_is_not_read(name: str, head: str, body: bytes) -> None:
+    assert Mark.NOT_READ in read(typed(head, body)).marks
+
+
+def test_a_huge_mail_is_not_read_but_its_beginning_is_searched() -> None:
+    content = typed("Content-Type: text/plain", b"my chest hurts\n" + b"x" * 26_000_000)
+    message = read(content)
+    assert Mark.NOT_READ in message.marks
+    assert any("chest" in reading.reveal() for reading in message.readings)
+
+
+def test_a_child_that_dies_costs_one_reading_only() -> None:
+    sandbox = Sandbox(patience=5)
+    try:
+        assert sandbox.read(mail("From: a@example.org\nSubject: one"), {"kind": "mail"}).body
+        assert sandbox._child is not None
+        sandbox._child._process.kill()
+        lost = sandbox.read(mail("From: a@example.org\nSubject: two"), {"kind": "mail"})
+        # The child was dead before it was asked: the subject is skimmed by its successor.
+        assert lost.not_read
+        assert lost.subject == "two"
+        assert sandbox.read(mail("From: a@example.org\nSubject: three"), {"kind": "mail"}).body
+        assert sandbox.restarts == 1
+    finally:
+        sandbox.close()
+
+
+def test_a_late_child_is_replaced() -> None:
+    sandbox = Sandbox(patience=5)
+    try:
+        sandbox.read(mail("From: a@example.org"), {"kind": "mail"})
+        sandbox._patience = 0.0
+        assert sandbox.read(mail("From: a@example.org"), {"kind": "mail"}).not_read
+        assert sandbox._child is None
+        sandbox._patience = 5
+        assert not sandbox.read(mail("From: a@example.org"), {"kind": "mail"}).not_read
+    finally:
+        sandbox.close()
+
+
+def test_parse_survives_when_no_child_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_child() -> Sandbox:
+        raise OSError("no processes left")
+
+    monkeypatch.setattr("triage.parsing.door._sandbox", no_child)
+    message = parse(raw_of(mail("From: a@example.org")))
+    assert Mark.NOT_READ in message.marks
+    assert message.sender_doubtful
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "punycode", "idna", "rot13", "hex"])
+def test_trick_charsets_are_never_used(charset: str) -> None:
+    hidden = rb"\u0063hest +AGMAaABlAHMAdA-"
+    message = read(typed(f"Content-Type: text/plain; charset={charset}", hidden))
+    assert message.body.reveal() == hidden.decode()
+    assert Mark.PARTLY_READ in message.marks
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["On ", "> ", "From: x\n", "On a wrote:\n", "--\n", "-- \n> x\n", "El x escribió:\n", "a:\n>"],
+)
+def test_separating_hostile_text_is_quick(line: str) -> None:
+    began = time.monotonic()
+    separate(line * (190_000 // len(line)))
+    assert time.monotonic() - began < 5
+
+
+def test_large_attachments_come_back_whole() -> None:
+    picture = bytes(range(256)) * 20_000
+    body = (
+        b"--b\nContent-Type: text/plain\n\nsee picture\n--b\n"
+        b'Content-Type: image/png; name="../../etc/rash.png"\n'
+        b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(picture) + b"--b--\n"
+    )
+    message = read(typed("Content-Type: multipart/mixed; boundary=b", body))
+    assert message.body.reveal() == "see picture"
+    assert [one.name.reveal() for one in message.attachments] == ["rash.png"]
+    assert message.attachments[0].content == picture
+    assert not message.marks

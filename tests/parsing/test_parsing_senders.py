@@ -1,0 +1,116 @@
+"""Safety-bar 22: a sender that can be read in two ways, or looks like another, is doubtful."""
+
+import pytest
+from parsing_mails import mail, read
+
+HONEST = [
+    ("From: ana@example.org", "ana@example.org"),
+    ("From: <ana@example.org>", "ana@example.org"),
+    ("From: Ana Ruiz <ana@example.org>", "ana@example.org"),
+    ('From: "Ruiz, Ana" <ana@example.org>', "ana@example.org"),
+    ("From: =?utf-8?q?Ana_Mu=C3=B1oz?= <ana@example.org>", "ana@example.org"),
+    (
+        "From: O'Neil-Smith Jr. <o'neil+clinic@mail.example.co.uk>",
+        "o'neil+clinic@mail.example.co.uk",
+    ),
+    ("From: Ana Ruiz\n <ana@example.org>", "ana@example.org"),
+    ("From: ana@example.org (Ana Ruiz)", "ana@example.org"),
+    ("From: 山田 太郎 <taro@example.org>", "taro@example.org"),
+]
+
+TRICKS = [
+    "Subject: no sender at all",
+    "From:",
+    "From: <>",
+    "From: Ana Ruiz",
+    "From: ana@example.org\nFrom: eve@example.net",
+    "From: ana@example.org\nfrom: ana@example.org",
+    "From : ana@example.org\nFrom: eve@example.net",
+    " From: ana@example.org\nFrom: eve@example.net",
+    "From: eve@example.net\nX: y\r From: ana@example.org",
+    "From\0: ana@example.org\nFrom: eve@example.net",
+    "From: ana@example.org, eve@example.net",
+    "From: <ana@example.org> <eve@example.net>",
+    "From: <ana@example.org>eve@example.net",
+    'From: "Ana" <ana@example.org>:<eve@example.net>',
+    "From: <@example.org,@a.example:eve@example.net>",
+    "From: ana@example.org@eve.example.net",
+    "From: ana@example.org <eve@example.net>",
+    'From: "ana@example.org" <eve@example.net>',
+    'From: "Ana <ana@example.org>" <eve@example.net>',
+    'From: "ana＠example.org" <eve@example.net>',
+    "From: =?utf-8?b?YW5hQGV4YW1wbGUub3Jn?= <eve@example.net>",
+    "From: =?utf-8?b?PGFuYUBleGFtcGxlLm9yZz4AIDxldmVA?= <eve@example.net>",
+    "From: =?utf-8?q?=3Cana=40example.org=3E=3Ceve=40example.net=3E?=",
+    "From: friends: ana@example.org, eve@example.net;",
+    "From: eve@example.net(ana@example.org)",
+    "From: ana@example.org(comment)@example.net",
+    "From: Ana \u202egro.elpmaxe@ana <eve@example.net>",
+    "From: A\u200bna Ruiz <eve@example.net>",
+    "From: Аnа Ruiz <eve@example.net>",
+    "From: Ana <ana@xn--exmple-cua.org>",
+    "From: Ana <ana@[10.0.0.1]>",
+    "From: Ana <ana@10.0.0.1>",
+    "From: Ana <ana%example.org@example.net>",
+    "From: Ana <.ana@example.org>",
+    "From: Ana <ana@exаmple.org>",
+    'From: "unclosed <ana@example.org>',
+    "From: ana@example.org\nSender: eve@example.net",
+    "From: ana@example.org\nSender: ana@example.org\nSender: eve@example.net",
+    "From: ana@example.org;eve@example.net",
+    "From: Ana <ana@example.org\n >",
+    "From: Ana <ana@example.org\\>@example.net>",
+]
+
+
+@pytest.mark.parametrize(("head", "address"), HONEST)
+def test_plain_senders_are_believed_as_a_claim(head: str, address: str) -> None:
+    message = read(mail(head))
+    assert message.sender.reveal() == address
+    assert not message.sender_doubtful
+
+
+@pytest.mark.parametrize("head", TRICKS, ids=range(len(TRICKS)))
+def test_tricks_are_doubtful(head: str) -> None:
+    assert read(mail(head)).sender_doubtful
+
+
+def test_oracle_the_standard_reader_believes_a_trick() -> None:
+    import email.utils
+
+    trick = '"Ana" <ana@example.org>:<eve@example.net>'
+    assert email.utils.parseaddr(trick)[1] == "ana@example.org"
+
+
+SERVER = "mx.clinic.example"
+
+
+@pytest.mark.parametrize(
+    ("line", "doubtful"),
+    [
+        (
+            f"{SERVER}; spf=pass smtp.mailfrom=example.org; dmarc=pass header.from=example.org",
+            False,
+        ),
+        (f"{SERVER}; dmarc=fail header.from=example.org", True),
+        (f"{SERVER}; spf=fail smtp.mailfrom=example.org", True),
+        (f"{SERVER}; dkim=fail header.d=example.org; dmarc=pass header.from=example.org", False),
+        ("mx.clinic.example.evil.example; dmarc=fail header.from=example.org", False),
+        (f"{SERVER.upper()} 1; dkim=fail header.d=example.org", True),
+        (f"{SERVER}; dmarc=???;;(", True),
+        (f"{SERVER}; none", False),
+    ],
+)
+def test_verdicts_of_the_own_server_count(line: str, doubtful: bool) -> None:
+    content = mail(f"From: ana@example.org\nAuthentication-Results: {line}")
+    assert read(content, SERVER).sender_doubtful is doubtful
+
+
+def test_a_forged_pass_does_not_outweigh_the_own_fail() -> None:
+    head = (
+        f"Authentication-Results: {SERVER}; dmarc=fail header.from=example.org\n"
+        f"Authentication-Results: {SERVER}; dmarc=pass header.from=example.org\n"
+        "From: ana@example.org"
+    )
+    assert read(mail(head), SERVER).sender_doubtful
+    assert not read(mail(head)).sender_doubtful

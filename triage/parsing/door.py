@@ -1,0 +1,55 @@
+"""The two ways in: raw bytes from a server, or a subject and body that somebody typed.
+
+Rule of the room: `parse` never raises and never hangs; the work is done in a child with limits.
+"""
+
+import functools
+
+from triage.domain import Channel, Mark, Message, Protected, RawMessage
+from triage.parsing.newest import Newest, separate
+from triage.parsing.sandbox import Sandbox
+from triage.parsing.sheet import Sheet, to_message
+
+
+@functools.cache
+def _sandbox() -> Sandbox:
+    return Sandbox()
+
+
+def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
+    """Read one landed message; what cannot be read is marked, never raised.
+
+    `trusted_authserv_id` is the name under which the clinic's own mail server writes
+    Authentication-Results; without it no such line is believed. Takes at most about ten seconds.
+    """
+    job = {"kind": "mail", "trusted": trusted_authserv_id or ""}
+    if raw.media_type.lower().startswith("application/fhir+json"):
+        job = {"kind": "portal"}
+    try:
+        sheet = _sandbox().read(raw.content, job)
+    except Exception:
+        # No child can be started at all: a person still gets to see the original.
+        sheet = Sheet(not_read=True, sender_doubtful=True)
+    return to_message(sheet, raw_id=raw.id, channel=raw.channel)
+
+
+def plain(*, id: str, channel: Channel, subject: str, body: str, whole: bool = False) -> Message:
+    """Make a message of a typed subject and body, for the batch commands and for tests.
+
+    The newest part is separated as it is in mail, unless `whole` keeps the body as it is, so
+    that offsets into the message are offsets into `body`.
+    """
+    newest = Newest(body) if whole else separate(body)
+    readings = tuple(Protected(text) for text in dict.fromkeys((subject, newest.body)) if text)
+    return Message(
+        raw_id=id,
+        channel=channel,
+        sender=Protected(""),
+        sender_name=Protected(""),
+        subject=Protected(subject),
+        body=Protected(newest.body),
+        quoted=Protected(newest.quoted),
+        signature=Protected(newest.signature),
+        readings=readings,
+        marks=frozenset() if newest.body.strip() else frozenset({Mark.NOT_READ}),
+    )

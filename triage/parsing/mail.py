@@ -1,0 +1,147 @@
+"""One mail is read, part by part, with a guard around every header and every part.
+
+Rule of the room: this runs in the reading child; whatever is wrong with a mail ends as a mark
+on the sheet, and the words that could be read are kept.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable
+
+from triage.parsing import texts
+from triage.parsing.automatic import is_automatic
+from triage.parsing.charset import decode
+from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
+from triage.parsing.newest import separate
+from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
+from triage.parsing.sheet import Sheet
+from triage.parsing.verdicts import failed
+
+#: Of a larger mail only the beginning is read; a person opens the original.
+LARGEST = 25_000_000
+BEGINNING = 2_000_000
+LONGEST_BODY = 200_000
+#: All readings of one mail together, in characters.
+LONGEST_READINGS = 600_000
+
+_FROM_LINE = re.compile(rb"(?:^|[\r\n])[ \t\0]*from[ \t\0]*:", re.I)
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n|\r\r")
+_SEALED = frozenset(
+    {"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted"}
+    | {"application/pgp-encrypted"}
+)
+_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+
+
+def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
+    """Return everything that can be read from the bytes of one mail; never raises on content."""
+    sheet = Sheet()
+    if len(content) > LARGEST:
+        content, sheet.not_read = content[:BEGINNING], True
+    troubles = Troubles()
+    try:
+        tree = take_apart(content, troubles)
+    except Exception:
+        sheet.not_read = True
+        sheet.add_reading(decode(content[:LONGEST_BODY])[0])
+        return sheet
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: _read_head(sheet, tree, content, trusted_authserv_id),
+        lambda: _read_texts(sheet, tree, troubles),
+        lambda: _list_files(sheet, tree, troubles),
+    )
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            # One step that fails must not cost what the others can read.
+            sheet.partly_read = True
+    _judge(sheet, tree, troubles)
+    return sheet
+
+
+def skim_mail(content: bytes) -> Sheet:
+    """Return subject and sender only, for a mail whose reading killed the child."""
+    head = _END_OF_HEADERS.split(content[:64_000], maxsplit=1)[0]
+    sheet = Sheet(not_read=True)
+    tree = take_apart(head + b"\n\n", Troubles())
+    with contextlib.suppress(Exception):
+        _read_head(sheet, tree, head, None)
+    return sheet
+
+
+def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) -> None:
+    headers = tree.headers
+    subjects = values_of(headers, "subject")
+    decoded_subjects = [readable(value) for value in subjects]
+    sheet.subject = decoded_subjects[0][0] if subjects else ""
+    sheet.partly_read |= any(damaged for _, damaged in decoded_subjects)
+    for raw, (shown, _) in zip(subjects, decoded_subjects, strict=True):
+        sheet.add_reading(shown)
+        sheet.add_reading(clean(raw.encode("ascii", "replace").decode("ascii")))
+    head = _END_OF_HEADERS.split(content[:300_000], maxsplit=1)[0]
+    sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
+    sheet.sender, sheet.sender_name = sender.address, sender.name
+    sheet.sender_doubtful = sender.doubtful
+    if trusted and failed(values_of(headers, "authentication-results"), trusted):
+        sheet.sender_doubtful = True
+    sheet.message_id = next(iter(message_ids(value_of(headers, "message-id"))), "")
+    older = [
+        one
+        for name in ("references", "in-reply-to")
+        for value in values_of(headers, name)
+        for one in message_ids(value)
+    ]
+    sheet.references = list(dict.fromkeys(older))[-100:]
+    single = {name.lower(): clean(str(value)) for name, value in reversed(headers.items())}
+    sheet.automatic = is_automatic(
+        single, kind=tree.kind, sender=sheet.sender, subject=sheet.subject
+    )
+
+
+def _guarded_sender(tree: Part, *, from_lines: int) -> Sender:
+    try:
+        return read_sender(
+            values_of(tree.headers, "from"),
+            sender_values=values_of(tree.headers, "sender"),
+            from_lines=from_lines,
+        )
+    except Exception:
+        return Sender()
+
+
+def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
+    shown, source = texts.shown(tree, troubles)
+    if not any(one.isalnum() for one in shown):
+        shown = texts.attached_words(tree, troubles)
+        sheet.partly_read |= bool(shown)
+    if len(shown) > LONGEST_BODY:
+        shown, sheet.partly_read = shown[:LONGEST_BODY], True
+    newest = separate(shown)
+    sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
+    sheet.html = source
+    room = LONGEST_READINGS
+    for text in texts.readings(tree, troubles):
+        new = separate(text)
+        reading = "\n\n".join(one for one in (new.body, new.signature) if one)
+        if len(reading) > room:
+            reading, sheet.partly_read = reading[:room], True
+        room -= len(reading)
+        sheet.add_reading(reading)
+
+
+def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
+    for part in tree.walk():
+        if part.kind.startswith("multipart/") or texts.is_shown(part):
+            continue
+        sheet.add_file(part.filename, part.kind, decoded(part, troubles))
+        if part.kind in _TNEF or part.filename.lower() == "winmail.dat":
+            sheet.partly_read = True
+
+
+def _judge(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
+    sealed = any(part.kind in _SEALED for part in tree.walk())
+    sealed = sealed or "-----BEGIN PGP MESSAGE-----" in sheet.body
+    wordless = not any(one.isalnum() for one in sheet.body)
+    sheet.not_read |= sealed or wordless or troubles.over_limit
+    sheet.partly_read |= troubles.damaged or troubles.ambiguous

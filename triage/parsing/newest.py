@@ -1,0 +1,192 @@
+"""What the writer says now is told apart from older text, signatures and disclaimers.
+
+Rule of the room: in doubt a line stays in the newest part; hiding a patient's words is worse
+than showing an old line twice.
+"""
+
+import re
+from dataclasses import dataclass
+
+#: Longer text is not separated: the whole of it counts as new.
+SEPARATED_UP_TO = 200_000
+_MOST_ATTRIBUTIONS = 5
+_LONGEST_SIGNATURE = 12
+
+_QUOTED = re.compile(r"^[ \t]{0,3}>")
+#: A patient may begin a line with ">101 fever"; alone, such a line is not a quotation.
+_MORE_THAN = re.compile(r"^[ \t]{0,3}>\s*\d")
+_FORWARDED = re.compile(
+    r"forwarded message|forwarded by|mensaje reenviado|reenviado por|weitergeleitete nachricht",
+    re.I,
+)
+_DEVICE = re.compile(
+    r"^\s*(sent (from|via) (my|the|yahoo|mail|gmail|proton|aol|outlook)\b"
+    r"|get outlook for|sent with |enviado desde (mi|el|yahoo|outlook)\b"
+    r"|(obtener|descargar) outlook)[^.,!?<>]{0,40}\.?\s*(<[^<>]{0,300}>)?\s*$",
+    re.I,
+)
+#: The line above a signature; patients' mail programs use more than the one RFC 3676 names.
+_DELIMITERS = frozenset({"--", "—", "––", "__", "---"})
+#: "On Friday, Ana <a@example.org> wrote:", also wrapped over several lines, also in Spanish.
+_SOMEBODY_WROTE = re.compile(
+    r"^\s*(on\b.{6,300}?\bwrote|el\b.{6,300}?\bescribi[oó])\s*:\s*$", re.I | re.S
+)
+_HEADER_FROM = re.compile(r"^\s*\*?(from|de)\s*:\*?\s*\S", re.I)
+_HEADER_NEXT = re.compile(
+    r"^\s*\*?(sent|date|to|subject|enviado( el)?|fecha|para|asunto)\s*:", re.I
+)
+_RULE = re.compile(r"^\s*[_-]{5,}\s*$")
+_DATED = re.compile(r"\d.*:\s*$|@.*:\s*$")
+_DISCLAIMER = re.compile(
+    r"^\W*(confidentiality (notice|note|statement)|confidential:|privileged (and|&) confidential"
+    r"|(this|the) (e-?mail|message|communication|transmission|information)\b.{0,120}?"
+    r"\b(confidential|intended (only|solely)|privileged)"
+    r"|aviso (de confidencialidad|legal)"
+    r"|este (correo|mensaje|e-?mail)\b.{0,120}?\b(confidencial|destinatario)"
+    r"|(please )?consider the environment)",
+    re.I | re.S,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A text in three: what is new, what is older, and who signs."""
+
+    body: str
+    quoted: str = ""
+    signature: str = ""
+
+
+def separate(text: str) -> Newest:
+    """Tell the newest part of a plain text from what it quotes and how it is signed."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > SEPARATED_UP_TO:
+        return Newest(text)
+    lines = text.split("\n")
+    older = _quoted_lines(lines)
+    _add_attributed(lines, older)
+    new = [line for line, old in zip(lines, older, strict=True) if not old]
+    quoted = [line for line, old in zip(lines, older, strict=True) if old]
+    if not "".join(new).strip():
+        # Nothing but quotation: a forward, or a reply whose words we cannot tell apart.
+        return Newest(text.strip())
+    cut = older.index(True) if True in older else len(lines)
+    top, below = (
+        _sign_off(lines[:cut]),
+        [line for line, old in zip(lines[cut:], older[cut:], strict=True) if not old],
+    )
+    tail = _sign_off(below)
+    body = _joined([*top[0], *tail[0]])
+    signature = _joined([*top[1], *tail[1]])
+    if not body and not _only_a_device(signature):
+        body, signature = signature, ""
+    return Newest(body, _joined(quoted), signature)
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join(lines).strip()
+
+
+def _only_a_device(signature: str) -> bool:
+    return all(_DEVICE.match(line) for line in signature.split("\n") if line.strip())
+
+
+def _quoted_lines(lines: list[str]) -> list[bool]:
+    marked = [bool(_QUOTED.match(line)) for line in lines]
+    for at, line in enumerate(lines):
+        alone = not any(marked[max(0, at - 1) : at]) and not any(marked[at + 1 : at + 2])
+        if marked[at] and alone and _MORE_THAN.match(line):
+            marked[at] = False
+    return marked
+
+
+def _add_attributed(lines: list[str], older: list[bool]) -> None:
+    """Mark "On ... wrote:" lines, and what follows them where no `>` shows its end."""
+    start = 0
+    for _ in range(_MOST_ATTRIBUTIONS):
+        found = _attribution(lines, start, older)
+        if found is None:
+            return
+        first, end = found
+        following = next((at for at in range(end, len(lines)) if lines[at].strip()), None)
+        if any(_FORWARDED.search(line) for line in lines[first:end]):
+            start = end
+            continue
+        if following is None or not older[following]:
+            older[first:] = [True] * (len(lines) - first)
+            return
+        older[first:end] = [True] * (end - first)
+        start = following
+
+
+def _attribution(lines: list[str], start: int, older: list[bool]) -> tuple[int, int] | None:
+    """Return where the next line that introduces a quotation begins and where it ends."""
+    found = [_kept_library(lines, start), _own(lines, start, older)]
+    return min((one for one in found if one is not None), default=None)
+
+
+def _own(lines: list[str], start: int, older: list[bool]) -> tuple[int, int] | None:
+    for at in range(start, len(lines)):
+        line = lines[at][:300]
+        if older[at] or not line.strip():
+            continue
+        for end in range(at + 1, min(at + 5, len(lines) + 1)):
+            if _SOMEBODY_WROTE.match("\n".join(one[:300] for one in lines[at:end])):
+                return at, end
+        if _HEADER_FROM.match(line) and _header_block(lines, at):
+            ruled = at > start and _RULE.match(lines[at - 1]) is not None
+            return at - ruled, _header_block(lines, at)
+        if _DATED.search(line) and any(older[at + 1 : at + 2]):
+            return at, at + 1
+    return None
+
+
+def _header_block(lines: list[str], at: int) -> int:
+    """Return the line after a copied From/Sent/To/Subject block, or 0 where there is none."""
+    end = at + 1
+    while end < min(at + 8, len(lines)) and _HEADER_NEXT.match(lines[end]):
+        end += 1
+    return end if end >= at + 3 else 0
+
+
+def _kept_library(lines: list[str], start: int) -> tuple[int, int] | None:
+    import quotequail
+
+    # quotequail also stops at the first ">" line; those are told apart already.
+    rest = [" " if _QUOTED.match(line) else line[:500] for line in lines[start:]]
+    text, limit = "\n".join(rest), len(rest) + 2
+    before = quotequail.quote(text, limit=limit, quote_intro_line=True)
+    if len(before) < 2:
+        return None
+    after = quotequail.quote(text, limit=limit, quote_intro_line=False)
+    first = start + before[0][1].count("\n") + (1 if before[0][1] else 0)
+    end = start + after[0][1].count("\n") + 1 if len(after) > 1 else len(lines)
+    return min(first, len(lines)), max(min(end, len(lines)), first + 1)
+
+
+def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Return (words, signature) of one stretch of new text."""
+    kept, signed = _without_disclaimers(lines)
+    last = len(kept)
+    while last and not kept[last - 1].strip():
+        last -= 1
+    if last and _DEVICE.match(kept[last - 1]):
+        signed = [kept[last - 1], *signed]
+        last -= 1
+    for at in range(last - 1, max(-1, last - 2 - _LONGEST_SIGNATURE), -1):
+        if kept[at].strip() in _DELIMITERS:
+            return kept[:at], [*kept[at + 1 : last], *signed]
+    return kept[:last], signed
+
+
+def _without_disclaimers(lines: list[str]) -> tuple[list[str], list[str]]:
+    kept: list[str] = []
+    signed: list[str] = []
+    paragraph: list[str] = []
+    for line in [*lines, ""]:
+        paragraph.append(line)
+        if not line.strip():
+            legal = _DISCLAIMER.match("\n".join(paragraph))
+            (signed if legal else kept).extend(paragraph)
+            paragraph = []
+    return kept, signed

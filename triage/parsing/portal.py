@@ -1,0 +1,140 @@
+"""One portal message, a FHIR R4 Communication, is read.
+
+Rule of the room: nothing a message points to is ever fetched; an attachment that is only a link
+is listed by its name.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+
+from triage.parsing.charset import decode
+from triage.parsing.html import html_to_text
+from triage.parsing.newest import separate
+from triage.parsing.sheet import Sheet
+
+LONGEST_BODY = 200_000
+
+
+def read_portal(content: bytes) -> Sheet:
+    """Return everything that can be read from the bytes of one Communication; never raises."""
+    sheet = Sheet()
+    every: list[str] = []
+
+    def remember(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        # Two equal keys in one object mean two readings; the dictionary keeps only the last.
+        every.extend(v for key, v in pairs if key == "contentString" and isinstance(v, str))
+        sheet.partly_read |= len({key for key, _ in pairs}) != len(pairs)
+        return dict(pairs)
+
+    try:
+        resource = json.loads(content.decode("utf-8-sig"), object_pairs_hook=remember)
+    except (ValueError, RecursionError):
+        sheet.not_read = True
+        text, _ = decode(content[:LONGEST_BODY])
+        sheet.add_reading(text)
+        return sheet
+    if _text(resource, "resourceType") != "Communication":
+        sheet.partly_read = True
+    _read_people(sheet, resource)
+    _read_thread(sheet, resource)
+    _read_payload(sheet, resource)
+    for text in every:
+        sheet.add_reading(separate(text[:LONGEST_BODY]).body)
+    sheet.not_read |= not any(one.isalnum() for one in sheet.body)
+    return sheet
+
+
+def _read_people(sheet: Sheet, resource: object) -> None:
+    sender = _part(resource, "sender")
+    sheet.sender = relative(_text(sender, "reference"))
+    sheet.sender_name = _text(sender, "display")
+    sheet.sender_doubtful = not sheet.sender
+
+
+def _read_thread(sheet: Sheet, resource: object) -> None:
+    own = _text(resource, "id")
+    sheet.message_id = f"Communication/{own}" if own else ""
+    parents = [relative(_text(one, "reference")) for one in _list(resource, "partOf")]
+    answered = [relative(_text(one, "reference")) for one in _list(resource, "inResponseTo")]
+    sheet.references = list(dict.fromkeys(one for one in [*parents, *answered] if one))
+    sheet.portal_thread = next(iter(sheet.references), sheet.message_id)
+    topic = _part(resource, "topic")
+    codings = _list(topic, "coding")
+    coded = _text(codings[0], "code") if codings else ""
+    shown = _text(codings[0], "display") if codings else ""
+    sheet.subject = _text(topic, "text") or shown
+    sheet.topic = coded or shown or _text(topic, "text")
+    sheet.add_reading(sheet.subject)
+    # A machine's Communication says so in its category, as HL7's own example does.
+    categories = [code for one in _list(resource, "category") for code in _list(one, "coding")]
+    sheet.automatic = any(_text(code, "code") == "notification" for code in categories)
+
+
+def _read_payload(sheet: Sheet, resource: object) -> None:
+    texts: list[str] = []
+    for payload in _list(resource, "payload"):
+        words = _text(payload, "contentString")
+        if words:
+            texts.append(words)
+        attachment = _part(payload, "contentAttachment")
+        if attachment:
+            _read_attachment(sheet, attachment, texts)
+    whole = "\n\n".join(texts)
+    if len(whole) > LONGEST_BODY:
+        whole, sheet.partly_read = whole[:LONGEST_BODY], True
+    newest = separate(whole)
+    sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
+    sheet.add_reading("\n\n".join(one for one in (newest.body, newest.signature) if one))
+    for note in _list(resource, "note"):
+        sheet.add_reading(_text(note, "text"))
+
+
+def _read_attachment(sheet: Sheet, attachment: Mapping[str, object], texts: list[str]) -> None:
+    kind, _, rest = _text(attachment, "contentType").lower().partition(";")
+    data = _text(attachment, "data")
+    try:
+        content = base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        sheet.partly_read = True
+        content = b""
+    name = _text(attachment, "title") or relative(_text(attachment, "url"))
+    if kind.strip() not in {"text/plain", "text/html"} or not content:
+        sheet.add_file(name, kind.strip() or "application/octet-stream", content)
+        return
+    declared = rest.partition("charset=")[2].split(";")[0]
+    text, damaged = decode(content, declared)
+    sheet.partly_read |= damaged
+    if kind.strip() == "text/html":
+        sheet.html = sheet.html or text
+        text, hidden = html_to_text(text)
+        sheet.add_reading(hidden)
+    if name:
+        sheet.add_file(name, kind.strip(), content)
+        sheet.add_reading(text)
+    else:
+        texts.append(text)
+
+
+def relative(reference: str) -> str:
+    """Return `Type/id` of a FHIR reference, absolute or with a version."""
+    pieces = [one for one in reference.split("?", maxsplit=1)[0].split("/") if one]
+    if "_history" in pieces:
+        pieces = pieces[: pieces.index("_history")]
+    return "/".join(pieces[-2:]) if len(pieces) >= 2 else reference
+
+
+def _part(resource: object, key: str) -> Mapping[str, object]:
+    found = resource.get(key) if isinstance(resource, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _list(resource: object, key: str) -> list[object]:
+    found = resource.get(key) if isinstance(resource, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def _text(resource: object, key: str) -> str:
+    found = resource.get(key) if isinstance(resource, Mapping) else None
+    return found if isinstance(found, str) else ""

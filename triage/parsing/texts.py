@@ -1,0 +1,177 @@
+"""The words of a mail: what a mail program would show, and every other way to read it.
+
+Rule of the room: `shown` picks one text for people and models; `readings` leaves nothing out,
+because the red-flag rules look at the union.
+"""
+
+import quopri
+import re
+from collections.abc import Iterator
+
+from triage.parsing.charset import decode
+from triage.parsing.html import html_to_text, strip_tags
+from triage.parsing.parts import (
+    DEEPEST,
+    Part,
+    Troubles,
+    decoded,
+    looks_like_base64,
+    parameter,
+    take_apart,
+    value_of,
+    values_of,
+)
+
+#: A plain alternative with fewer than this share of the HTML's words is only a stub.
+_STUB = 0.3
+_RAW_UP_TO = 200_000
+_READABLE_FILES = (".txt", ".text", ".md", ".csv", ".log", ".htm", ".html", ".eml")
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_NEVER_SHOWN = frozenset({"text/calendar", "text/x-amp-html", "text/rfc822-headers", "text/vcard"})
+_HALF_ENCODED = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
+_USUAL_PREAMBLE = re.compile(
+    r"multi-?part (message )?in MIME|MIME[- ](formatted|encapsulated)", re.I
+)
+_BOUNDARY = re.compile(r"boundary=\"?([^\";\s]{1,200})", re.I)
+
+
+def is_shown(part: Part) -> bool:
+    """Whether a mail program would show this leaf as part of the text."""
+    return (
+        not part.is_attachment
+        and part.kind not in _NEVER_SHOWN
+        and (part.kind.startswith("text/") or part.kind in _HTML)
+    )
+
+
+def text_of(part: Part, troubles: Troubles) -> tuple[str, str]:
+    """Return (visible text, other text) of one leaf."""
+    text, damaged = decode(decoded(part, troubles), part.charset)
+    troubles.damaged = troubles.damaged or damaged
+    if part.kind in _HTML:
+        return html_to_text(text)
+    if part.kind in {"text/enriched", "text/richtext"}:
+        return strip_tags(text), ""
+    if "format=flowed" in value_of(part.headers, "content-type").lower():
+        return re.sub(r"(?<=[^\s>-]) \r?\n(?![>\s])", " ", text), ""
+    return text, ""
+
+
+def shown(part: Part, troubles: Troubles) -> tuple[str, str]:
+    """Return (text to show, HTML source if there is one) of a tree."""
+    if not part.children:
+        return _shown_leaf(part, troubles)
+    found = [shown(child, troubles) for child in _shown_children(part)]
+    source = next((html for _, html in found if html), "")
+    if part.kind == "multipart/alternative":
+        return _best([text for text, _ in found]), source
+    return "\n\n".join(text.strip("\r\n") for text, _ in found if text.strip()), source
+
+
+def _shown_leaf(part: Part, troubles: Troubles) -> tuple[str, str]:
+    if part.kind.startswith("multipart/"):
+        # Its boundary is missing or never comes: the words are still in there.
+        text = decode(part.raw[:_RAW_UP_TO])[0]
+        return strip_tags(text) if "</" in text else text, ""
+    if not is_shown(part):
+        return "", ""
+    source = decode(decoded(part, Troubles()), part.charset)[0] if part.kind in _HTML else ""
+    return text_of(part, troubles)[0], source
+
+
+def attached_words(tree: Part, troubles: Troubles) -> str:
+    """Return the text of attached text files, for a mail that shows no words of its own."""
+    found = [
+        text_of(part, troubles)[0]
+        for part in tree.walk()
+        if not part.children and part.kind.startswith("text/") and part.kind not in _NEVER_SHOWN
+    ]
+    return "\n\n".join(text for text in found if text.strip())
+
+
+def _shown_children(part: Part) -> list[Part]:
+    if part.kind in {"multipart/signed", "multipart/report"}:
+        return part.children[:1]
+    if part.kind == "message/rfc822":
+        return [] if part.is_attachment else part.children
+    if part.kind == "multipart/related":
+        first = next((child for child in part.children if shown_kind(child)), None)
+        return [first] if first else []
+    texts = [child for child in part.children if child.kind != "message/rfc822"]
+    return texts if any(shown_kind(child) for child in texts) else part.children
+
+
+def shown_kind(part: Part) -> bool:
+    """Whether anything below this node would be shown."""
+    return any(is_shown(leaf) for leaf in part.walk() if not leaf.children)
+
+
+def _best(texts: list[str]) -> str:
+    spoken = [text for text in texts if text.strip()]
+    if not spoken:
+        return ""
+    longest = max(spoken, key=lambda text: len(text.split()))
+    return spoken[0] if len(spoken[0].split()) >= _STUB * len(longest.split()) else longest
+
+
+def readings(tree: Part, troubles: Troubles) -> Iterator[str]:
+    """Yield every text the bytes may mean, the usual one first."""
+    report = tree.kind == "multipart/report"
+    for part in tree.walk():
+        if report and part.kind in {"message/rfc822", "text/rfc822-headers"}:
+            # A delivery report quotes the mail that was not delivered: our own words.
+            return
+        for edge in part.around:
+            yield from _around(edge)
+        if part.children or part.kind.startswith("multipart/"):
+            yield from _other_containers(part, troubles)
+        elif part.kind.startswith("text/") or part.kind in _HTML or _is_text_file(part):
+            yield from text_of(part, troubles)
+            yield from _other_decodings(part)
+
+
+def _is_text_file(part: Part) -> bool:
+    return part.filename.lower().endswith(_READABLE_FILES)
+
+
+def _around(edge: bytes) -> Iterator[str]:
+    text, _ = decode(edge)
+    if len(text.split()) >= 3 and not _USUAL_PREAMBLE.search(text[:400]):
+        yield text
+
+
+def _other_decodings(part: Part) -> Iterator[str]:
+    encodings = {
+        one.strip().lower() for one in values_of(part.headers, "content-transfer-encoding")
+    }
+    if len(encodings) > 1:
+        for encoding in sorted(encodings):
+            yield decode(decoded(part, Troubles(), encoding), part.charset)[0]
+    if len(values_of(part.headers, "content-type")) > 1:
+        text, _ = decode(decoded(part, Troubles()))
+        yield text
+        yield strip_tags(text)
+    if "base64" not in encodings:
+        hidden = looks_like_base64(part.raw)
+        if hidden is not None:
+            yield decode(hidden)[0]
+    if "quoted-printable" not in encodings and len(_HALF_ENCODED.findall(part.raw[:20_000])) > 2:
+        yield decode(quopri.decodestring(part.raw), part.charset)[0]
+
+
+def _other_containers(part: Part, troubles: Troubles) -> Iterator[str]:
+    """Read a container again where its boundary is missing, doubled or never found."""
+    found = {
+        boundary
+        for value in values_of(part.headers, "content-type")
+        for boundary in _BOUNDARY.findall(value)
+    }
+    used = parameter(part.headers, "boundary")
+    for boundary in sorted(found - {used})[:3]:
+        head = f'Content-Type: multipart/mixed; boundary="{boundary}"\n\n'
+        again = take_apart(head.encode("utf-8", "replace") + part.raw, Troubles(), DEEPEST - 3)
+        for leaf in again.walk():
+            if not leaf.children and leaf.kind.startswith("text/"):
+                yield from text_of(leaf, Troubles())
+    if not part.children or (troubles.ambiguous and found - {used}):
+        yield decode(part.raw[:_RAW_UP_TO])[0]
