@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage.desk import Desk
 from triage.domain import User
+
+if TYPE_CHECKING:
+    from triage.desk import Desk
 
 Home = Annotated[Path, typer.Option(help="Folder with triage.toml, keys and database.")]
 Username = Annotated[str, typer.Option("--as", help="Who you are; the password is asked for.")]
@@ -50,7 +52,7 @@ def rollback(task: str, person: Username, home: Home = HERE) -> None:
     print(f"{desk.models.rollback(actor, task)} serves again.")
 
 
-def _sign_in(home: Path, username: str) -> tuple[Desk, User]:
+def _sign_in(home: Path, username: str) -> "tuple[Desk, User]":
     from triage.wiring import House
 
     house = House.at(home)
