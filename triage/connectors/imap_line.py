@@ -1,0 +1,267 @@
+"""One connection to a mailbox server that can only look.
+
+Rule of the room: the four verbs are EXAMINE, SEARCH, FETCH with BODY.PEEK and IDLE; nothing here
+can mark, move or delete. What the server says reaches no log, because it is patient text.
+"""
+
+import contextlib
+import imaplib
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from triage.errors import InboxLied, InboxRefused, InboxUnreachable
+
+#: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
+_WINDOW = 50_000
+_PIECE = 4 * 1024 * 1024
+#: The slowest line that is still worth waiting for, in bytes a second.
+_SLOWEST = 32 * 1024
+
+for _chatty in ("imapclient.imapclient", "imapclient.imaplib"):
+    # At level DEBUG the library logs whole messages; no level of ours may ever switch that on.
+    logging.getLogger(_chatty).addFilter(lambda record: record.levelno > logging.DEBUG)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the server is and how to log in."""
+
+    who: str
+    host: str
+    port: int
+    user: str
+    auth: str
+    security: str
+    context: ssl.SSLContext | None
+    timeout: float
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A mailbox as EXAMINE showed it."""
+
+    mailbox: str
+    #: UIDVALIDITY, never empty and never zero.
+    epoch: str
+    #: None when the server leaves it out; then nothing is concluded from it.
+    uid_next: int | None
+    exists: int
+
+
+class Line:
+    """A logged-in connection; every failure is one of the three Inbox errors and ends the line."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._client: Any = None
+        with self._translated():
+            self._client = _open(access)
+        with self._speaking():
+            self._log_in()
+
+    @property
+    def stands(self) -> bool:
+        """Whether no failure has ended this line yet."""
+        return self._client is not None
+
+    @property
+    def can_idle(self) -> bool:
+        """Whether the server tells of new mail by itself."""
+        with self._speaking():
+            return bool(self._client.has_capability("IDLE"))
+
+    def alive(self) -> bool:
+        """Ask whether the line still stands."""
+        try:
+            with self._speaking():
+                self._client.noop()
+        except (InboxUnreachable, InboxLied):
+            return False
+        return True
+
+    def examine(self, mailbox: str) -> View:
+        """Open `mailbox` read-only; InboxRefused if there is none, InboxLied without epoch."""
+        with self._speaking():
+            try:
+                answer = self._client.select_folder(mailbox, readonly=True)
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error:
+                raise InboxRefused(f"{self._access.who}, mailbox {mailbox}") from None
+            epoch = answer.get(b"UIDVALIDITY") or 0
+            if epoch <= 0:
+                raise InboxLied(f"{self._access.who}, mailbox without UIDVALIDITY")
+            return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), int(answer[b"EXISTS"]))
+
+    def search(self, low: int, high: int | None) -> list[int]:
+        """Return the UIDs that exist in [low, high], ascending; None means no upper end."""
+        with self._speaking():
+            found = self._client.search(["UID", f"{low}:{'*' if high is None else high}"])
+            # `n:*` always returns the last message, even when its UID is below n.
+            return sorted({uid for uid in found if low <= uid and (high is None or uid <= high)})
+
+    def uids(self, view: View, after: int) -> Iterator[list[int]]:
+        """Yield every UID above `after`, ascending, in lists short enough for one answer."""
+        low = after + 1
+        if view.exists > _WINDOW and view.uid_next is not None:
+            while low + _WINDOW < view.uid_next:
+                yield self.search(low, low + _WINDOW - 1)
+                low += _WINDOW
+        found = self.search(low, None)
+        if after == 0 and low == 1 and view.exists > 0 and not found:
+            raise InboxLied(f"{self._access.who}, messages counted but not listed")
+        yield found
+
+    def last(self) -> int:
+        """Return the highest UID there is, 0 in an empty mailbox."""
+        with self._speaking():
+            return max(self._client.search(["UID", "*"]), default=0)
+
+    def present(self, uids: Sequence[int]) -> set[int]:
+        """Return those of `uids` that still exist."""
+        with self._speaking():
+            listed = ",".join(str(uid) for uid in uids)
+            return set(self._client.search(["UID", listed])) & set(uids)
+
+    def sizes(self, uids: Sequence[int]) -> dict[int, int]:
+        """Return uid -> size in bytes as the server claims it; a missing one counts as 0."""
+        with self._speaking():
+            answer = self._client.fetch(uids, ["RFC822.SIZE"])
+            return {uid: int(answer.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in uids}
+
+    def bodies(self, uids: Sequence[int], size: int) -> dict[int, bytes]:
+        """Return uid -> the server's own bytes; whatever the server left out is not in it.
+
+        `size` is the expected total in bytes and only sets how long we are patient.
+        """
+        with self._speaking(self._access.timeout * 2 + size / _SLOWEST):
+            answer = self._client.fetch(uids, ["BODY.PEEK[]"])
+            found = {uid: answer.get(uid, {}).get(b"BODY[]") for uid in uids}
+        return {uid: body for uid, body in found.items() if isinstance(body, bytes)}
+
+    def body_in_pieces(self, uid: int) -> bytes | None:
+        """Return one huge message piece by piece, so that a slow line makes progress; else None."""
+        whole = bytearray()
+        while True:
+            with self._speaking(self._access.timeout * 2 + _PIECE / _SLOWEST):
+                answer = self._client.fetch([uid], [f"BODY.PEEK[]<{len(whole)}.{_PIECE}>"])
+                piece = answer.get(uid, {}).get(f"BODY[]<{len(whole)}>".encode())
+            if not isinstance(piece, bytes):
+                return None
+            whole += piece
+            if len(piece) < _PIECE:
+                return bytes(whole)
+
+    def idle(self, seconds: float) -> bool:
+        """Listen for up to `seconds`; True as soon as a message is announced."""
+        with self._speaking(seconds + self._access.timeout * 2):
+            self._client.idle()
+            heard = self._client.idle_check(timeout=seconds)
+            _, late = self._client.idle_done()
+            return any(len(item) > 1 and item[1] == b"EXISTS" for item in [*heard, *late])
+
+    def close(self) -> None:
+        """Say good-bye if the server still listens, and let go; safe to call twice."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        with contextlib.suppress(Exception):
+            client.socket().settimeout(2)
+            client.logout()
+        with contextlib.suppress(Exception):
+            client.shutdown()
+
+    def cut(self) -> None:
+        """Break the line from another thread; whoever is reading gets InboxUnreachable."""
+        client = self._client
+        with contextlib.suppress(Exception):
+            # The plain method: that of a TLS socket would first take the encryption away.
+            socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
+
+    def _log_in(self) -> None:
+        access, client = self._access, self._client
+        try:
+            if access.auth == "xoauth2":
+                client.oauth2_login(access.user, access.secret)
+            elif access.auth == "oauthbearer":
+                client.oauthbearer_login(access.user, access.secret)
+            elif client.has_capability("AUTH=PLAIN"):
+                client.plain_login(access.user, access.secret)
+            else:
+                client.login(f'"{_quoted(access.user)}"', access.secret)
+        except imaplib.IMAP4.error as error:
+            # imapclient wraps everything in LoginError; a broken line is not a wrong password.
+            if isinstance(error.__context__, imaplib.IMAP4.abort) or "[UNAVAILABLE]" in str(error):
+                raise InboxUnreachable(access.who) from None
+            raise InboxRefused(access.who) from None
+
+    @contextlib.contextmanager
+    def _speaking(self, seconds: float | None = None) -> Iterator[None]:
+        """Cut the line when the block takes longer than `seconds`: a drip is no answer either."""
+        if not self.stands:
+            raise InboxUnreachable(self._access.who)
+        timer = threading.Timer(seconds or self._access.timeout * 2, self.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._translated():
+                yield
+        finally:
+            timer.cancel()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn every way a server can fail into an Inbox error; all but a refusal end the line."""
+        try:
+            yield
+        except InboxRefused:
+            raise
+        except (InboxUnreachable, InboxLied):
+            self._drop()
+            raise
+        except (imaplib.IMAP4.abort, OSError) as error:
+            self._drop()
+            # `from None`: the library's error quotes the server, and the server quotes patients.
+            raise InboxUnreachable(f"{self._access.who} ({type(error).__name__})") from None
+        except (imaplib.IMAP4.error, *_UNREADABLE) as error:
+            self._drop()
+            raise InboxLied(f"{self._access.who} ({type(error).__name__})") from None
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.shutdown()
+
+
+#: What the library raises on answers that make no sense.
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _open(access: Access) -> Any:
+    from imapclient import IMAPClient
+
+    client = IMAPClient(
+        access.host,
+        port=access.port,
+        ssl=access.security == "tls",
+        ssl_context=access.context,
+        timeout=access.timeout,
+    )
+    if access.security == "starttls":
+        try:
+            client.starttls(access.context)
+        except BaseException:
+            client.shutdown()
+            raise
+    return client
