@@ -76,13 +76,14 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         'name = "front-desk"\nkind = "imap"',
         f'host = "{HOST}"\nport = {mailbox.port}\nsecurity = "plain"\nuser = "{MAIL_USER}"',
         "[[inbox]]",
-        f'name = "portal"\nkind = "fhir"\nbase_url = "{portal.url}"',
+        f'name = "portal"\nkind = "fhir"\nauth = "none"\nbase_url = "{portal.url}"',
         "[[outbox]]",
         'name = "front-desk-out"\nkind = "smtp"\nchannel = "email"',
         f'host = "{HOST}"\nport = {sink.port}\nsecurity = "plain"',
-        f'sender = "frontdesk@{facts["mail_domain"]}"',
+        f'from_address = "frontdesk@{facts["mail_domain"]}"',
         "[[outbox]]",
-        f'name = "portal-out"\nkind = "fhir"\nchannel = "portal"\nbase_url = "{portal.url}"',
+        'name = "portal-out"\nkind = "fhir"\nchannel = "portal"\nauth = "none"',
+        f'base_url = "{portal.url}"',
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,109 @@
+"""Safety-bar 1, short form: the worker is killed again and again while mail comes in.
+
+A real Dovecot, a real worker process, SIGKILL to its whole group at random moments. Afterwards
+every mail on the server is stored once, with the server's own bytes.
+"""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PASSWORD, DovecotServer
+from triage.domain import Clinic
+from triage.store import Keys, Store, migrate, open_store
+from triage.testing import mail
+from triage.wiring import House
+
+MAILS = 60
+KILLS = 6
+
+SETTINGS = """
+[clinic]
+id = "c1"
+name = "Test Clinic"
+[parts]
+redactor = "withhold"
+classifier = "abstain"
+[[inbox]]
+name = "front-desk"
+kind = "imap"
+host = "127.0.0.1"
+port = {port}
+user = "{user}"
+security = "plain"
+batch_messages = 5
+poll_seconds = 0.2
+"""
+
+
+@pytest.fixture
+def dovecot() -> Iterator[DovecotServer]:
+    server = DovecotServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, dovecot: DovecotServer) -> House:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "front-desk").write_text(PASSWORD)
+    text = SETTINGS.format(port=dovecot.port, user=dovecot.user)
+    (tmp_path / "triage.toml").write_text(text)
+    keys = Keys.make(tmp_path / "keys")
+    house = House.at(tmp_path)
+    migrate(house.url, keys)
+    store = house.store()
+    store.people.add_clinic(Clinic("c1", "Test Clinic"))
+    store.close()
+    return house
+
+
+def start_worker(house: House) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "triage", "run", "--home", str(house.home)]
+    return subprocess.Popen([*command, "--part", "worker"], start_new_session=True)
+
+
+def filed(store: Store) -> int:
+    return sum(store.cases.counts(clinic="c1").values())
+
+
+def test_killing_the_worker_loses_and_doubles_nothing(house: House, dovecot: DovecotServer) -> None:
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    mails = [mail(f"message number {n}", message_id=f"<{n}@example.org>") for n in range(MAILS)]
+    for round_ in range(KILLS):
+        dovecot.append(mails[round_ * 10 : round_ * 10 + 10])
+        worker = start_worker(house)
+        # Start-up takes about two seconds, so the kills fall before, during and after the work.
+        time.sleep(chance.uniform(1.0, 4.0))
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    worker = start_worker(house)
+    store = open_store(house.url, house.keys)
+    try:
+        until = time.monotonic() + 60
+        while filed(store) < MAILS and time.monotonic() < until:
+            time.sleep(0.3)
+        time.sleep(0.5)
+        rows = store.cases.queue(clinic="c1", by="test", limit=1000)
+        digests = [digest for row in rows for digest in originals(store, row.case.id)]
+    finally:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        store.close()
+    wanted = sorted(hashlib.sha256(content).hexdigest() for content in mails)
+    assert sorted(digests) == wanted, f"seed {seed}"
+
+
+def originals(store: Store, case_id: str) -> list[str]:
+    found = store.cases.get(case_id, clinic="c1", by="test").messages
+    raws = [store.cases.original(message.id, clinic="c1", by="test") for message in found]
+    return [hashlib.sha256(raw.content).hexdigest() for raw in raws]

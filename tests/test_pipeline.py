@@ -1,0 +1,214 @@
+"""The two promises, each a test of that name, and what stands around them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.small_practice import (
+    MASTER,
+    SECRETARY,
+    approve,
+    mail_from,
+    move_in,
+    receive,
+    rooms,
+)
+from triage.desk import Desk
+from triage.domain import Channel, Lane, Mark, Protected, ReplyState
+from triage.errors import ChangedUnderneath, ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.pipeline import check_proof, file, land, send
+from triage.store import Store
+from triage.testing import MemoryInbox, MemoryOutbox
+
+PAST = timedelta(seconds=-1)
+
+
+@pytest.fixture
+def practice(store: Store) -> Store:
+    move_in(store)
+    return store
+
+
+@pytest.fixture
+def desk(practice: Store) -> Desk:
+    return Desk(practice, undo=PAST, mail_domain="clinic.example")
+
+
+def dispatch(store: Store, reply_id: str, outbox: MemoryOutbox) -> ReplyState | None:
+    outboxes = {Channel.EMAIL: outbox}
+    return send(reply_id, store, outboxes, clinic="c1", by="sender", master=MASTER)
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def crash_after(calls: int, method: Callable[..., object]) -> Callable[..., object]:
+    """Return `method`, dying instead of its n-th call."""
+    left = [calls]
+
+    def dying(*arguments: object, **named: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Crash
+        return method(*arguments, **named)
+
+    return dying
+
+
+def land_through_crashes(store: Store, inbox: MemoryInbox, step: str) -> None:
+    """Land an inbox while the process dies again and again at one step."""
+    for calls in range(len(inbox.mails) + 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store.landing, step, crash_after(calls, getattr(store.landing, step)))
+            try:
+                land(inbox, store, clinic="c1")
+            except Crash:
+                continue
+
+
+@pytest.mark.parametrize("step", ["land", "move_cursor", "cursors"])
+def test_a_message_is_never_lost(practice: Store, step: str) -> None:
+    inbox = MemoryInbox([mail_from(1, f"message {n}") for n in range(8)])
+    land_through_crashes(practice, inbox, step)
+    land(inbox, practice, clinic="c1")
+    assert len(practice.landing.waiting(limit=100)) == 8
+
+
+def test_moving_the_cursor_first_is_seen_to_lose(practice: Store) -> None:
+    inbox = MemoryInbox([mail_from(1, f"message {n}") for n in range(8)])
+    for calls in range(4):
+        cursors = practice.landing.cursors(inbox.name, clinic="c1")
+        landing = crash_after(calls, practice.landing.land)
+        try:
+            for delivery in inbox.deliveries(cursors):
+                practice.landing.move_cursor(inbox.name, delivery.cursor, clinic="c1")
+                landing(delivery.arrivals, clinic="c1")
+        except Crash:
+            continue
+    assert len(practice.landing.waiting(limit=100)) < 8
+
+
+def test_a_landed_message_is_filed_once_however_often_it_is_read(practice: Store) -> None:
+    inbox = MemoryInbox([mail_from(1, "please refill my tablets")])
+    landed = land(inbox, practice, clinic="c1")
+    first = file(landed, rooms(), practice, clinic="c1", by="worker")
+    again = file(landed, rooms(), practice, clinic="c1", by="worker")
+    assert first == again
+    assert sum(practice.cases.counts(clinic="c1").values()) == 1
+
+
+def test_urgent_stands_on_top(practice: Store, desk: Desk) -> None:
+    receive(practice, mail_from(1, "my bill is wrong"), mail_from(2, "I have chest pain now"))
+    rows = desk.queue.view(SECRETARY).rows
+    assert [row.case.lane for row in rows] == [Lane.URGENT, Lane.SORTED]
+    assert desk.queue.open(SECRETARY, rows[0].case.id).suggested_body is None
+
+
+class Broken:
+    """A room that fails on everything, or on one word."""
+
+    name = "broken"
+
+    def __init__(self, word: str = "") -> None:
+        self._word = word
+
+    def redact(self, messages: list[object]) -> list[object]:
+        raise ValueError("a recogniser failed")
+
+    def classify(self, texts: list[object]) -> list[object]:
+        raise ValueError("a model failed")
+
+    def flags(self, message: object) -> tuple[object, ...]:
+        raise ValueError("rules failed")
+
+    def draft(self, *arguments: object, **named: object) -> object:
+        raise ValueError("a drafter failed")
+
+
+@pytest.mark.parametrize(
+    ("room", "mark"),
+    [
+        ("redactor", Mark.WITHHELD),
+        ("classifier", Mark.UNCLASSIFIED),
+        ("rules", Mark.RULES_FAILED),
+        ("drafter", Mark.DRAFT_FAILED),
+    ],
+)
+def test_a_failing_room_leaves_the_case_in_front_of_a_person(
+    practice: Store, desk: Desk, room: str, mark: Mark
+) -> None:
+    broken = rooms(**{room: Broken()})
+    receive(practice, mail_from(1, "please refill"), with_rooms=broken)
+    (row,) = desk.queue.view(SECRETARY).rows
+    assert mark in row.case.marks
+    if room != "drafter":
+        assert row.case.lane is not Lane.SORTED
+
+
+def test_a_reply_is_never_sent_twice(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    reply_id, outbox = approve(desk, case_id), MemoryOutbox()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: dispatch(practice, reply_id, outbox), range(24)))
+    assert len(outbox.sent) == 1
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.SENT
+
+
+def test_a_reply_is_never_sent_without_a_named_persons_approval_of_its_exact_words(
+    practice: Store, desk: Desk
+) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    draft = desk.replies.save(SECRETARY, case_id, subject=Protected("Re"), body=Protected("Yes."))
+    assert practice.replies.due(datetime.now(UTC), limit=10) == []
+    with pytest.raises(ChangedUnderneath):
+        desk.replies.approve(SECRETARY, case_id, digest="0" * 64, proof="0" * 64)
+    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof="0" * 64)
+    outbox = MemoryOutbox()
+    assert dispatch(practice, forged.id, outbox) is ReplyState.FAILED
+    assert outbox.sent == []
+
+
+def test_a_sender_that_skips_the_proof_is_seen_to_send(
+    practice: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    draft = desk.replies.save(SECRETARY, case_id, subject=Protected("Re"), body=Protected("Yes."))
+    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof="0" * 64)
+    monkeypatch.setattr("triage.pipeline.check_proof", lambda reply, master: None)
+    outbox = MemoryOutbox()
+    assert dispatch(practice, forged.id, outbox) is ReplyState.SENT
+
+
+def test_what_the_other_side_says_decides_what_happens(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    (other,) = receive(practice, mail_from(2, "please refill"))
+    outbox = MemoryOutbox(troubles=[SendUncertain("x"), SendRefused("x")])
+    uncertain, refused = approve(desk, case_id), approve(desk, other)
+    assert dispatch(practice, uncertain, outbox) is ReplyState.UNCERTAIN
+    assert dispatch(practice, uncertain, outbox) is None
+    assert dispatch(practice, refused, outbox) is ReplyState.FAILED
+    assert outbox.sent == []
+    assert desk.queue.view(SECRETARY).counts[Lane.OUTGOING] >= 1
+
+
+def test_a_postponed_reply_is_tried_again_and_arrives_once(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    reply_id, outbox = approve(desk, case_id), MemoryOutbox(troubles=[SendPostponed("x")])
+    assert dispatch(practice, reply_id, outbox) is ReplyState.QUEUED
+    assert dispatch(practice, reply_id, outbox) is ReplyState.SENT
+    assert len(outbox.sent) == 1
+
+
+def test_one_byte_changed_after_approval_is_refused(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    reply_id = approve(desk, case_id, body="Take one tablet.")
+    reply = practice.replies.get(reply_id, clinic="c1", by="test")
+    check_proof(reply, MASTER)
+    for changed in ("body", "subject", "recipient", "in_reply_to"):
+        outgoing = replace(reply.outgoing, **{changed: Protected("Take two tablets.")})
+        with pytest.raises(ProofRefused):
+            check_proof(replace(reply, outgoing=outgoing), MASTER)
