@@ -4,6 +4,7 @@ Rule of the room: a drafter sees redacted text only, has no way to send, and is 
 anything urgent. To add one: a module beside this file and a row in `BUILTIN`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -25,11 +26,25 @@ class Drafter(Protocol):
         ...
 
 
+#: What a redactor leaves in the place of an identifier.
+PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")
+
+
 def reidentify(text: str, redactions: tuple[Redaction, ...]) -> Protected:
-    """Put the originals back where `text` carries their placeholders; unknown ones stay."""
+    """Put the originals back where `text` carries their placeholders.
+
+    A placeholder that is unknown, or stands for different originals, stays: a person fills it in.
+    """
+    originals: dict[str, set[str]] = {}
     for redaction in redactions:
-        text = text.replace(redaction.placeholder, redaction.original.reveal())
-    return Protected(text)
+        originals.setdefault(redaction.placeholder, set()).add(redaction.original.reveal())
+
+    def original(found: re.Match[str]) -> str:
+        known = originals.get(found[0], set())
+        return next(iter(known)) if len(known) == 1 else found[0]
+
+    # One pass, so that a placeholder written inside an original is not filled in turn.
+    return Protected(PLACEHOLDER.sub(original, text))
 
 
 #: name -> dotted path of a class taking one settings mapping.
