@@ -218,10 +218,10 @@ def test_only_https_or_loopback_is_accepted(url):
 @pytest.mark.parametrize(
     "url", ["https://model.example/v1", "http://[::1]:8000", "http://localhost"]
 )
-def test_https_and_loopback_are_accepted(url):
-    assert "secret" not in repr(
-        vars(OpenAIDrafter({"enabled": True, "base_url": url, "model": "m"}))
-    )
+def test_https_and_loopback_are_accepted_and_the_key_is_not_printed(url):
+    settings = {"enabled": True, "base_url": url, "model": "m", "api_key": "secret"}
+    assert "secret" not in repr(Endpoint.of(settings))
+    assert vars(OpenAIDrafter(settings))["_endpoint"] == Endpoint.of(settings)
 
 
 @pytest.mark.parametrize(
