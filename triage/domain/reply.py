@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from triage.domain.text import Protected
+from triage.domain.text import NOTHING, Protected
 from triage.domain.words import Channel, ReplyState
 
 
@@ -118,6 +118,10 @@ class Reply:
     #: Fixed before the first attempt, so that a copy can be recognised.
     message_id: str
     not_before: datetime
+    #: What the other side answered, or why it did not go; empty until settled.
+    receipt: Protected = NOTHING
+    why: Protected = NOTHING
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""A migrated store on both engines for every test that asks for `store`."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import PostgresServer, programs
+from triage.domain import Clinic
+from triage.store import Keys, Store, migrate, open_store
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.make(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def postgres(keys: Keys) -> Iterator[PostgresServer]:
+    """A private PostgreSQL cluster; absent, the test is skipped, in CI it fails."""
+    if programs() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed, and in CI nothing may be skipped")
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    server = PostgresServer()
+    try:
+        migrate(server.template_url, keys)
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "triage.db"
+    migrate(f"sqlite:///{path}", keys)
+    return path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database, as its owner."""
+    if request.param == "sqlite":
+        path = tmp_path / "triage.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def store(store_url: str, keys: Keys) -> Iterator[Store]:
+    opened = open_store(store_url, keys)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clinic(store: Store) -> str:
+    """The id of a clinic that exists in `store`."""
+    store.people.add_clinic(Clinic("clinic-a", "Harbour Family Practice", "UTC"))
+    return "clinic-a"

@@ -1,0 +1,81 @@
+"""A private PostgreSQL cluster of Debian's own programs, gone when the test session ends."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OWNER = "triage_owner"
+
+
+def programs() -> Path | None:
+    """Return the folder with the newest initdb and postgres, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
+class PostgresServer:
+    """One cluster on a unix socket in a temporary folder; root runs it as user postgres."""
+
+    def __init__(self) -> None:
+        bin_folder = programs()
+        assert bin_folder is not None
+        self._bin = bin_folder
+        # Not pytest's folder: the user postgres must be able to walk to it, and a socket's path
+        # may have at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="triage-pg-", dir="/tmp"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        self._numbers = itertools.count()
+        self._run("initdb", "-D", f"{self.folder}/data", "-U", "postgres", "-A", "trust", "-N")
+        settings = f"-k {self.folder} -c listen_addresses='' -c max_connections=200"
+        log = f"{self.folder}/log"
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", settings, "start")
+        self.ask("postgres", f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB")
+        self.ask("postgres", f"CREATE DATABASE template_triage OWNER {OWNER}")
+
+    @property
+    def template_url(self) -> str:
+        """The database that every test's own is a copy of; migrate it once, as its owner."""
+        return self.url("template_triage")
+
+    def url(self, database: str, user: str = OWNER) -> str:
+        return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Lend a fresh copy of the template."""
+        name = f"triage_{next(self._numbers)}"
+        self.ask("postgres", f"CREATE DATABASE {name} TEMPLATE template_triage OWNER {OWNER}")
+        try:
+            yield self.url(name)
+        finally:
+            self.ask("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+    def ask(self, database: str, statement: str) -> None:
+        """Run one statement as the cluster's administrator."""
+        import psycopg
+
+        place = f"host={self.folder} dbname={database} user=postgres"
+        with psycopg.connect(place, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def close(self) -> None:
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin / program), *arguments]
+        if os.geteuid() == 0:
+            command = [
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                *command,
+            ]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)

@@ -1,0 +1,195 @@
+"""From an approved draft to what became of it: each step exactly once, each word as approved."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.store.practice import NOON, add_staff, ana, approval, draft, queued, reading
+from triage.domain import CaseState, Lane, Mark, Protected, ReplyState
+from triage.errors import ChangedUnderneath, NoRecipient, NotFound, TooLate
+from triage.store import Keys, Store, open_store
+
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def case_id(store: Store, clinic: str) -> str:
+    add_staff(store, clinic)
+    store.people.import_roster([ana(clinic), ana(clinic, number=2)], clinic=clinic, by="test")
+    return store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+
+
+def test_an_approved_reply_is_claimed_once_and_settled(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    assert store.replies.due(LATER, limit=10) == [(clinic, reply.id)]
+    claimed = store.replies.claim(reply.id, clinic=clinic, by="sender")
+    assert claimed is not None
+    assert claimed.outgoing == reply.outgoing
+    assert claimed.approval == reply.approval
+    assert store.replies.claim(reply.id, clinic=clinic, by="sender") is None
+    store.replies.settle(
+        reply.id, ReplyState.SENT, clinic=clinic, by="sender", receipt="250 Ok ana1"
+    )
+    settled = store.replies.get(reply.id, clinic=clinic, by="user-dora")
+    assert (settled.state, settled.receipt) == (ReplyState.SENT, Protected("250 Ok ana1"))
+    with pytest.raises(ChangedUnderneath):
+        store.replies.settle(reply.id, ReplyState.QUEUED, clinic=clinic, by="sender")
+
+
+def test_words_changed_after_they_were_seen_are_not_queued(
+    store: Store, clinic: str, case_id: str
+) -> None:
+    seen = draft(store, clinic, case_id, body="Come at nine.")
+    yes = approval(seen)
+    draft(store, clinic, case_id, body="Come at ten.")
+    with pytest.raises(ChangedUnderneath):
+        store.replies.approve(yes, seen, not_before=NOON, message_id="<x@clinic.example>")
+    assert store.replies.due(LATER, limit=10) == []
+
+
+def test_an_approval_of_other_words_is_refused(store: Store, clinic: str, case_id: str) -> None:
+    words = draft(store, clinic, case_id)
+    yes = replace(approval(words), digest="0" * 64)
+    with pytest.raises(ChangedUnderneath):
+        store.replies.approve(yes, words, not_before=NOON, message_id="<x@clinic.example>")
+
+
+def test_a_second_click_on_approve_queues_nothing(store: Store, clinic: str, case_id: str) -> None:
+    words = draft(store, clinic, case_id)
+    store.replies.approve(approval(words), words, not_before=NOON, message_id="<1@clinic.example>")
+    with pytest.raises(ChangedUnderneath):
+        store.replies.approve(
+            approval(words), words, not_before=NOON, message_id="<2@clinic.example>"
+        )
+    assert len(store.replies.due(LATER, limit=10)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["address", "contact", "unverified"])
+def test_a_reply_goes_only_to_a_verified_contact_of_the_patient(
+    store: Store, clinic: str, case_id: str, wrong: str
+) -> None:
+    words = draft(store, clinic, case_id)
+    if wrong == "address":
+        outgoing = replace(words.outgoing, recipient=Protected("thief@elsewhere.example"))
+        words = replace(words, outgoing=outgoing)
+    elif wrong == "contact":
+        outgoing = replace(words.outgoing, recipient=Protected("ana2@patients.example"))
+        words = replace(words, contact_id="contact-2", outgoing=outgoing)
+    else:
+        patient, (contact,) = ana(clinic, number=3, verified=False)
+        contact = replace(contact, patient_id="patient-1")
+        patient = replace(patient, mrn=Protected("MRN-00001"))
+        store.people.import_roster([(patient, [contact])], clinic=clinic, by="test")
+        outgoing = replace(words.outgoing, recipient=contact.address)
+        words = replace(words, contact_id=contact.id, outgoing=outgoing)
+    store.replies.save_draft(words, by="user-dora")
+    with pytest.raises(NoRecipient):
+        store.replies.approve(
+            approval(words), words, not_before=NOON, message_id="<x@clinic.example>"
+        )
+
+
+def test_recall_stops_a_reply_and_gives_the_words_back(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    store.replies.recall(reply.id, clinic=clinic, by="user-dora", now=NOON)
+    assert store.replies.claim(reply.id, clinic=clinic, by="sender") is None
+    again = store.replies.draft(reply.outgoing.case_id, clinic=clinic, by="user-dora")
+    assert again is not None
+    assert again.outgoing == reply.outgoing
+    assert again.id != reply.id
+    yes = approval(again)
+    store.replies.approve(yes, again, not_before=NOON, message_id="<again@clinic.example>")
+    assert store.replies.due(LATER, limit=10) == [(clinic, yes.reply_id)]
+
+
+def test_recall_is_too_late_once_the_sender_has_it(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    with pytest.raises(TooLate):
+        store.replies.recall(reply.id, clinic=clinic, by="user-dora", now=NOON)
+
+
+def test_the_undo_window_holds_even_against_the_sender(store: Store, clinic: str) -> None:
+    tomorrow = store._transactions.clock() + timedelta(days=1)
+    reply = queued(store, clinic, not_before=tomorrow)
+    assert store.replies.claim(reply.id, clinic=clinic, by="sender") is None
+
+
+@pytest.mark.parametrize("state", [ReplyState.UNCERTAIN, ReplyState.FAILED])
+def test_what_did_not_certainly_arrive_opens_its_case_again(
+    store: Store, clinic: str, state: ReplyState
+) -> None:
+    reply = queued(store, clinic)
+    case_id = reply.outgoing.case_id
+    (asked,) = store.cases.get(case_id, clinic=clinic, by="user-dora").case.requests
+    store.cases.tick(case_id, asked.id, clinic=clinic, by="user-dora")
+    store.cases.close(case_id, "answered", Protected(""), clinic=clinic, by="user-dora")
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    store.replies.settle(reply.id, state, clinic=clinic, by="sender", why="line_broke")
+    case = store.cases.get(case_id, clinic=clinic, by="user-dora").case
+    assert (case.state, case.lane) == (CaseState.OPEN, Lane.OUTGOING)
+
+
+def test_a_postponed_reply_is_due_again_and_not_before_it_may(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    store.replies.settle(reply.id, ReplyState.QUEUED, clinic=clinic, by="sender", not_before=LATER)
+    assert store.replies.due(NOON, limit=10) == []
+    assert store.replies.due(LATER, limit=10) == [(clinic, reply.id)]
+
+
+def test_a_reply_left_sending_is_found_after_a_restart(
+    store: Store, store_url: str, keys: Keys, clinic: str
+) -> None:
+    reply = queued(store, clinic)
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    again = open_store(store_url, keys)
+    now = again._transactions.clock()
+    assert again.replies.stuck(before=now) == [(clinic, reply.id)]
+    assert again.replies.stuck(before=now - timedelta(days=1)) == []
+    again.close()
+
+
+def test_two_senders_and_a_recall_race_for_one_reply(store: Store, clinic: str) -> None:
+    for _ in range(5):
+        reply = queued(store, clinic)
+
+        def take(reply_id: str = reply.id) -> bool:
+            return store.replies.claim(reply_id, clinic=clinic, by="sender") is not None
+
+        def recall(reply_id: str = reply.id) -> bool:
+            try:
+                store.replies.recall(reply_id, clinic=clinic, by="user-dora", now=NOON)
+            except TooLate:
+                return False
+            return True
+
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(job) for job in (take, recall, take, take)]
+            assert sum(job.result() for job in done) == 1
+
+
+def test_another_clinic_sees_no_reply(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    assert store.replies.claim(reply.id, clinic="other", by="sender") is None
+    with pytest.raises(NotFound):
+        store.replies.get(reply.id, clinic="other", by="eve")
+    with pytest.raises(NotFound):
+        store.replies.recall(reply.id, clinic="other", by="eve", now=NOON)
+
+
+def test_an_unknown_sender_needs_a_person_before_a_reply(store: Store, clinic: str) -> None:
+    add_staff(store, clinic)
+    store.people.import_roster([ana(clinic)], clinic=clinic, by="test")
+    stranger = reading(store, clinic, sender=Protected("new@elsewhere.example"))
+    case_id = store.cases.file(stranger, clinic=clinic, by="worker")
+    case = store.cases.get(case_id, clinic=clinic, by="user-dora").case
+    assert (case.patient_id, Mark.UNKNOWN_SENDER in case.marks) == (None, True)
+    store.cases.link(
+        case_id, clinic=clinic, by="user-dora", patient_id="patient-1", contact_id="contact-1"
+    )
+    words = draft(store, clinic, case_id)
+    assert words.outgoing.recipient == Protected("ana1@patients.example")
+    store.replies.approve(approval(words), words, not_before=NOON, message_id="<x@clinic.example>")

@@ -1,0 +1,62 @@
+"""Everything triage remembers is kept here: encrypted, committed before it is believed.
+
+Rule of the room: the only room with SQL; every public method is one transaction, scoped by its
+clinic, with the audit row of what it read or wrote inside. No driver's exception leaves it.
+To add a table: `tables/`, a migration beside the others, and its grants in `roles.py`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from triage.store.audit_log import AuditLog
+from triage.store.beats import Beats
+from triage.store.cases import Cases
+from triage.store.engine import connect, refuse_unsafe
+from triage.store.jobs import jobs_database
+from triage.store.keys import Keys
+from triage.store.labels import Labels
+from triage.store.landing import Landing
+from triage.store.people import People
+from triage.store.replies import Replies
+from triage.store.schema import check_schema, migrate
+from triage.store.signatures import Signatures
+from triage.store.transaction import Transactions, told, utcnow
+
+__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store"]
+
+
+class Store:
+    """The open store; each attribute is one shelf."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self.landing = Landing(transactions)
+        self.cases = Cases(transactions)
+        self.replies = Replies(transactions)
+        self.people = People(transactions)
+        self.labels = Labels(transactions)
+        self.audit = AuditLog(transactions)
+        self.signatures = Signatures(transactions)
+        self.beats = Beats(transactions)
+
+    def close(self) -> None:
+        """Let go of the database; safe to call twice."""
+        self._transactions.close()
+
+
+def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) -> Store:
+    """Open a migrated database that is safe to trust.
+
+    `url` is `sqlite:///path` or `postgresql+psycopg://role@/name?host=…`. Raises StoreRefused
+    when the engine's settings could lose a commit or a guard is missing, WrongKey when a key is
+    not the database's own, StoreLocked when another process does not let go.
+    """
+    engine = connect(url, keys)
+    try:
+        with told(), engine.connect() as connection:
+            refuse_unsafe(connection)
+            check_schema(connection, keys)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(Transactions(engine, keys, clock))

@@ -1,0 +1,260 @@
+"""Reads cases back: one line of the queue each, or everything about one.
+
+Rule of the room: it only reads; whoever calls it writes the audit row in the same transaction.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from triage.domain import (
+    NOTHING,
+    CaseFile,
+    CaseRow,
+    Channel,
+    Classification,
+    Contact,
+    Flag,
+    IdentifierType,
+    Redacted,
+    Redaction,
+    Reply,
+    ReplyState,
+    Request,
+    Route,
+    Span,
+    StoredAttachment,
+    StoredMessage,
+    Suggestion,
+    Urgency,
+)
+from triage.store import records, tables
+from triage.store.transaction import Work
+
+
+def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
+    """Turn rows of `cases` into lines of the queue, in a fixed number of queries."""
+    ids = [row.id for row in rows]
+    asked = requests_of(work, ids)
+    newest, counts = _newest_messages(work, ids)
+    texts = {row.id: row for row in _in(work, tables.messages, "id", list(newest.values()))}
+    reasons = {
+        row.message_id: row for row in _in(work, tables.priorities, "message_id", list(texts))
+    }
+    patients = {
+        row.id: row
+        for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
+    }
+    replies = _newest_replies(work, ids)
+    vault, lines = work.vault, []
+    for row in rows:
+        text = texts[newest[row.id]]
+        reason, who = reasons[text.id], patients.get(row.patient_id)
+        name = vault.text(text.sender_name, text.id)
+        lines.append(
+            CaseRow(
+                case=records.case(row, asked[row.id]),
+                subject=vault.text(text.subject, text.id),
+                preview=vault.text(text.preview, text.id),
+                sender=name or vault.text(text.sender, text.id),
+                patient=vault.text(who.name, who.id) if who else NOTHING,
+                because=vault.words(reason.because, reason.id),
+                reply=replies.get(row.id),
+                messages=counts[row.id],
+            )
+        )
+    return lines
+
+
+def case_file(work: Work, row: Row[Any]) -> CaseFile:
+    """Read everything filed under one row of `cases`, newest message first."""
+    vault = work.vault
+    messages = _messages(work, row.id)
+    drafts = tables.drafts
+    open_draft = select(drafts).where(drafts.c.case_id == row.id, drafts.c.reply_id.is_(None))
+    draft = work.first(open_draft)
+    patient = _by_id(work, tables.patients, row.patient_id)
+    contacts = _contacts(work, row.patient_id)
+    labels = tables.labels
+    told = work.rows(select(labels).where(labels.c.case_id == row.id).order_by(labels.c.at))
+    return CaseFile(
+        case=records.case(row, requests_of(work, [row.id])[row.id]),
+        messages=messages,
+        suggestion=_suggestion(work, messages[0].id) if messages else None,
+        draft=records.draft(draft, vault) if draft else None,
+        replies=replies_of(work, row.id),
+        patient=records.patient(patient, vault) if patient else None,
+        contact=next((c for c in contacts if c.id == row.contact_id), None),
+        contacts=tuple(c for c in contacts if c.id != row.contact_id),
+        labels=tuple(records.label(label, vault) for label in told),
+        outcome_note=vault.text(row.note, row.id),
+    )
+
+
+def requests_of(work: Work, case_ids: Sequence[str]) -> dict[str, tuple[Request, ...]]:
+    """Return case id -> its requests in the order they were asked."""
+    found: dict[str, list[Request]] = {case_id: [] for case_id in case_ids}
+    table = tables.requests
+    query = select(table).where(table.c.case_id.in_(case_ids)).order_by(table.c.position)
+    for row in work.rows(query):
+        found[row.case_id].append(records.request(row))
+    return {case_id: tuple(parts) for case_id, parts in found.items()}
+
+
+def replies_of(work: Work, case_id: str) -> tuple[Reply, ...]:
+    """Return the replies of a case, newest first."""
+    replies, approvals = tables.replies, tables.approvals
+    rows = work.rows(select(replies).where(replies.c.case_id == case_id))
+    said = {row.reply_id: row for row in _in(work, approvals, "reply_id", [row.id for row in rows])}
+    found = [records.reply(row, said[row.id], work.vault) for row in rows]
+    return tuple(sorted(found, key=lambda reply: reply.approval.approved_at, reverse=True))
+
+
+def _in(work: Work, table: Table, column: str, values: Sequence[str]) -> list[Row[Any]]:
+    wanted: ColumnElement[bool] = table.c[column].in_(values)
+    return work.rows(select(table).where(wanted)) if values else []
+
+
+def _by_id(work: Work, table: Table, row_id: str | None) -> Row[Any] | None:
+    return None if row_id is None else work.first(select(table).where(table.c.id == row_id))
+
+
+def _newest_messages(work: Work, ids: Sequence[str]) -> tuple[dict[str, str], dict[str, int]]:
+    table = tables.messages
+    query = (
+        select(table.c.id, table.c.case_id)
+        .where(table.c.case_id.in_(ids))
+        .order_by(table.c.received_at, table.c.id)
+    )
+    newest: dict[str, str] = {}
+    counts: dict[str, int] = defaultdict(int)
+    for row in work.rows(query):
+        newest[row.case_id] = row.id
+        counts[row.case_id] += 1
+    return newest, counts
+
+
+def _newest_replies(work: Work, ids: Sequence[str]) -> dict[str, ReplyState]:
+    replies, approvals = tables.replies, tables.approvals
+    query = (
+        select(replies.c.case_id, replies.c.state)
+        .join(approvals, approvals.c.id == replies.c.approval_id)
+        .where(replies.c.case_id.in_(ids))
+        .order_by(approvals.c.approved_at)
+    )
+    return {row.case_id: ReplyState(row.state) for row in work.rows(query)}
+
+
+def _contacts(work: Work, patient_id: str | None) -> list[Contact]:
+    table = tables.contacts
+    query = select(table).where(table.c.patient_id == patient_id).order_by(table.c.id)
+    return [records.contact(row, work.vault) for row in work.rows(query)] if patient_id else []
+
+
+def _messages(work: Work, case_id: str) -> tuple[StoredMessage, ...]:
+    table = tables.messages
+    query = select(table).where(table.c.case_id == case_id)
+    rows = work.rows(query.order_by(table.c.received_at.desc(), table.c.id.desc()))
+    return tuple(_message(work, row) for row in rows)
+
+
+def _message(work: Work, row: Row[Any]) -> StoredMessage:
+    def text(name: str) -> Any:
+        return work.vault.text(getattr(row, name), row.id)
+
+    rank = work.one(_part(tables.priorities, row.id), f"message {row.id}")
+    return StoredMessage(
+        id=row.id,
+        raw_id=row.raw_id,
+        channel=Channel(row.channel),
+        received_at=row.received_at,
+        sender=text("sender"),
+        sender_name=text("sender_name"),
+        subject=text("subject"),
+        body=text("body"),
+        quoted=text("quoted"),
+        signature=text("signature"),
+        html=text("html"),
+        message_id=text("message_id"),
+        topic=text("topic").reveal(),
+        marks=records.marks(row.marks),
+        redacted=_redacted(work, row),
+        classification=_classification(work, row.id),
+        flags=_flags(work, row.id),
+        because=work.vault.words(rank.because, rank.id),
+        attachments=_attachments(work, row.id),
+    )
+
+
+def _part(table: Table, message_id: str) -> Any:
+    return select(table).where(table.c.message_id == message_id)
+
+
+def _parts(work: Work, table: Table, message_id: str) -> list[Row[Any]]:
+    return work.rows(_part(table, message_id).order_by(table.c.position))
+
+
+def _redacted(work: Work, row: Row[Any]) -> Redacted:
+    vault = work.vault
+    return Redacted(
+        subject=vault.text(row.redacted_subject, row.id).reveal(),
+        body=vault.text(row.redacted_body, row.id).reveal(),
+        spans=tuple(
+            Span(field, start, end, IdentifierType(kind), found_by, score)
+            for field, start, end, kind, found_by, score in row.spans
+        ),
+        redactions=tuple(
+            Redaction(
+                part.placeholder, IdentifierType(part.type), vault.text(part.original, part.id)
+            )
+            for part in _parts(work, tables.redactions, row.id)
+        ),
+        withheld=frozenset(row.withheld),
+        redactor=row.redactor,
+    )
+
+
+def _classification(work: Work, message_id: str) -> Classification:
+    row = work.one(_part(tables.classifications, message_id), f"message {message_id}")
+    return Classification(
+        route=Route(row.route),
+        also=records.routes(row.also),
+        urgency=Urgency(row.urgency),
+        confidence=row.confidence,
+        abstained=row.abstained,
+        model=row.model,
+        scores={Route(name): score for name, score in row.scores.items()},
+        because=tuple(json.loads(work.vault.open(row.because, row.id))),
+    )
+
+
+def _flags(work: Work, message_id: str) -> tuple[Flag, ...]:
+    vault = work.vault
+    return tuple(
+        Flag(
+            row.rule,
+            Urgency(row.urgency),
+            vault.text(row.quote, row.id),
+            vault.text(row.because, row.id).reveal(),
+        )
+        for row in _parts(work, tables.flags, message_id)
+    )
+
+
+def _attachments(work: Work, message_id: str) -> tuple[StoredAttachment, ...]:
+    return tuple(
+        StoredAttachment(row.id, work.vault.text(row.name, row.id), row.media_type, row.size)
+        for row in _parts(work, tables.attachments, message_id)
+    )
+
+
+def _suggestion(work: Work, message_id: str) -> Suggestion | None:
+    row = work.first(_part(tables.suggestions, message_id))
+    if row is None:
+        return None
+    subject = work.vault.text(row.subject, row.id).reveal()
+    body = work.vault.text(row.body, row.id).reveal()
+    return Suggestion(subject, body, row.template, row.language)

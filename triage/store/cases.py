@@ -1,0 +1,290 @@
+"""The queue and the cases in it: see, claim, sort, identify, tick off, close.
+
+Rule of the room: every read and write of a case leaves its audit row in the same transaction.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, or_, select, update
+
+from triage.domain import (
+    Attachment,
+    AuditEvent,
+    CaseFile,
+    CaseRow,
+    CaseState,
+    Label,
+    Lane,
+    Mark,
+    Protected,
+    RawMessage,
+    Reading,
+    Route,
+)
+from triage.errors import AlreadyClaimed, NotFound, OpenRequest
+from triage.store import records, tables
+from triage.store.casefile import case_file, queue_rows
+from triage.store.filing import ask_for, file_reading, wrote_lately
+from triage.store.labels import write_label
+from triage.store.landing import open_raw
+from triage.store.replies import address_draft
+from triage.store.transaction import Transactions, Work
+
+#: Signs that say nobody knows who wrote; naming the patient settles them.
+_WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
+
+
+class Cases:
+    """What people work on."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def file(self, reading: Reading, *, clinic: str, by: str) -> str:
+        """Put a reading in the queue and return its case's id; filing it again changes nothing."""
+        with self._transactions.write() as work:
+            return file_reading(work, reading, clinic=clinic, by=by)
+
+    def queue(
+        self, *, clinic: str, by: str, lane: Lane | None = None, limit: int = 100, offset: int = 0
+    ) -> list[CaseRow]:
+        """Return one page of open cases: most urgent first, then highest score, then oldest."""
+        cases = tables.cases
+        query = (
+            select(cases)
+            .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
+            .order_by(cases.c.urgency.desc(), cases.c.score.desc(), cases.c.opened_at, cases.c.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        if lane is not None:
+            query = query.where(cases.c.lane == lane.value)
+        with self._transactions.write() as work:
+            rows = queue_rows(work, work.rows(query))
+            shown = [row.case.id for row in rows]
+            work.note("queue.read", clinic=clinic, by=by, cases=shown)
+        return rows
+
+    def counts(self, *, clinic: str) -> dict[Lane, int]:
+        """Return how many open cases stand in each lane; their sum is every open case."""
+        cases = tables.cases
+        query = (
+            select(cases.c.lane, func.count().label("cases"))
+            .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
+            .group_by(cases.c.lane)
+        )
+        with self._transactions.read() as work:
+            found = {Lane(row.lane): int(row.cases) for row in work.rows(query)}
+        return {lane: found.get(lane, 0) for lane in Lane}
+
+    def version(self, *, clinic: str) -> str:
+        """Return a token that changes whenever the queue does."""
+        versions = tables.queue_versions
+        query = select(versions.c.version).where(versions.c.clinic == clinic)
+        with self._transactions.read() as work:
+            return str(work.number(query))
+
+    def get(self, case_id: str, *, clinic: str, by: str) -> CaseFile:
+        """Return everything about one case; raise NotFound."""
+        with self._transactions.write() as work:
+            file = case_file(work, _case(work, case_id, clinic))
+            work.note("case.read", clinic=clinic, by=by, cases=(case_id,))
+        return file
+
+    def claim(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
+        """Take an open case; raise AlreadyClaimed when somebody else has it."""
+        cases = tables.cases
+        free = or_(cases.c.claimed_by.is_(None), cases.c.claimed_by == by)
+        with self._transactions.write() as work:
+            taken = work.run(
+                update(cases)
+                .where(*_here(case_id, clinic), cases.c.state == CaseState.OPEN.value, free)
+                .values(claimed_by=by, claimed_at=now)
+            )
+            if taken != 1:
+                _case(work, case_id, clinic)
+                raise AlreadyClaimed(case_id)
+            _changed(work, "case.claimed", case_id, clinic, by)
+
+    def release(self, case_id: str, *, clinic: str, by: str) -> None:
+        """Give a case back to the queue, whoever had it."""
+        with self._transactions.write() as work:
+            _set(work, case_id, clinic, claimed_by=None, claimed_at=None)
+            _changed(work, "case.released", case_id, clinic, by)
+
+    def reroute(
+        self, case_id: str, label: Label, *, clinic: str, by: str, score: int, lane: Lane
+    ) -> None:
+        """Sort a case as a person says and keep the label; requests follow the new routes."""
+        with self._transactions.write() as work:
+            case = _case(work, case_id, clinic, lock=True)
+            away = case.lane == Lane.OUTGOING.value
+            _set(
+                work,
+                case_id,
+                clinic,
+                route=label.route.value,
+                also=records.listed(label.also),
+                urgency=int(label.urgency),
+                score=score,
+                lane=case.lane if away else lane.value,
+                home_lane=lane.value,
+                abstained=False,
+            )
+            _follow(work, case_id, label, clinic=clinic, by=by)
+            write_label(work, label)
+            _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
+
+    def link(self, case_id: str, *, clinic: str, by: str, patient_id: str, contact_id: str) -> None:
+        """Say whose case it is; its messages, thread and open draft follow. Raises NotFound."""
+        contacts, messages, threads = tables.contacts, tables.messages, tables.threads
+        belongs = select(contacts).where(
+            contacts.c.clinic == clinic,
+            contacts.c.id == contact_id,
+            contacts.c.patient_id == patient_id,
+        )
+        who = {"patient_id": patient_id, "contact_id": contact_id}
+        with self._transactions.write() as work:
+            work.lock(f"filing {clinic}")
+            case = _case(work, case_id, clinic, lock=True)
+            contact = records.contact(work.one(belongs, f"contact {contact_id}"), work.vault)
+            marks = records.marks(case.marks) - _WHO_IS_THIS
+            if wrote_lately(work, patient_id, clinic, besides=case_id):
+                marks |= {Mark.SECOND_MESSAGE}
+            _set(work, case_id, clinic, marks=records.listed(marks), **who)
+            work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
+            work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
+            address_draft(work, case_id, contact)
+            _changed(work, "case.linked", case_id, clinic, by, **who)
+
+    def tick(self, case_id: str, request_id: str, *, clinic: str, by: str) -> None:
+        """Mark one request as done; raise NotFound."""
+        table = tables.requests
+        here = (
+            table.c.clinic == clinic,
+            table.c.case_id == case_id,
+            table.c.id == request_id,
+        )
+        with self._transactions.write() as work:
+            values = {"done": True, "done_by": by, "done_at": work.now}
+            if work.run(update(table).where(*here).values(**values)) != 1:
+                raise NotFound(f"request {request_id}")
+            _changed(work, "request.done", case_id, clinic, by, request=request_id)
+
+    def close(self, case_id: str, outcome: str, note: Protected, *, clinic: str, by: str) -> None:
+        """Close a case; raise OpenRequest while one of its requests is open."""
+        asked = tables.requests
+        undone = select(asked.c.id).where(asked.c.case_id == case_id, asked.c.done.is_(False))
+        with self._transactions.write() as work:
+            # The same lock as filing: a message may not join a case while it is being closed.
+            work.lock(f"filing {clinic}")
+            _case(work, case_id, clinic, lock=True)
+            if work.first(undone) is not None:
+                raise OpenRequest(case_id)
+            sealed = work.seal(tables.cases, case_id, note=note)
+            _set(
+                work,
+                case_id,
+                clinic,
+                state=CaseState.CLOSED.value,
+                outcome=outcome,
+                closed_at=work.now,
+                claimed_by=None,
+                claimed_at=None,
+                **sealed,
+            )
+            _changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
+
+    def attachment(self, case_id: str, attachment_id: str, *, clinic: str, by: str) -> Attachment:
+        """Return one file with its bytes; raise NotFound."""
+        files, messages = tables.attachments, tables.messages
+        query = (
+            select(files)
+            .join(messages, messages.c.id == files.c.message_id)
+            .where(
+                files.c.clinic == clinic,
+                files.c.id == attachment_id,
+                messages.c.case_id == case_id,
+            )
+        )
+        with self._transactions.write() as work:
+            row = work.one(query, f"attachment {attachment_id}")
+            detail = {"attachment": attachment_id}
+            work.note("attachment.read", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+            name = work.vault.text(row.name, row.id)
+            return Attachment(name, row.media_type, work.vault.open(row.content, row.id))
+
+    def original(self, message_id: str, *, clinic: str, by: str) -> RawMessage:
+        """Return the bytes of a filed message as they came; raise NotFound."""
+        table = tables.messages
+        query = select(table.c.raw_id, table.c.case_id).where(
+            table.c.clinic == clinic, table.c.id == message_id
+        )
+        with self._transactions.write() as work:
+            row = work.one(query, f"message {message_id}")
+            detail = {"message": message_id}
+            work.note("original.read", clinic=clinic, by=by, cases=(row.case_id,), detail=detail)
+            return open_raw(work, row.raw_id, clinic)
+
+    def mark(self, case_id: str, mark: Mark, *, clinic: str, by: str) -> None:
+        """Put a sign on a case; a sign on a closed case opens it again."""
+        with self._transactions.write() as work:
+            case = _case(work, case_id, clinic, lock=True)
+            marks = records.marks(case.marks) | {mark}
+            _set(
+                work,
+                case_id,
+                clinic,
+                marks=records.listed(marks),
+                state=CaseState.OPEN.value,
+                closed_at=None,
+            )
+            _changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
+
+    def history(self, case_id: str, *, clinic: str, by: str) -> tuple[AuditEvent, ...]:
+        """Return everything that ever happened to a case, oldest first; raise NotFound."""
+        audit, named = tables.audit, tables.audit_cases
+        query = (
+            select(audit)
+            .join(named, named.c.seq == audit.c.seq)
+            .where(audit.c.clinic == clinic, named.c.case_id == case_id)
+            .order_by(audit.c.seq)
+        )
+        with self._transactions.write() as work:
+            _case(work, case_id, clinic)
+            found = tuple(records.event(row) for row in work.rows(query))
+            work.note("history.read", clinic=clinic, by=by, cases=(case_id,))
+        return found
+
+
+def _here(case_id: str, clinic: str) -> tuple[Any, Any]:
+    return tables.cases.c.clinic == clinic, tables.cases.c.id == case_id
+
+
+def _case(work: Work, case_id: str, clinic: str, *, lock: bool = False) -> Row[Any]:
+    query = select(tables.cases).where(*_here(case_id, clinic))
+    return work.one(query.with_for_update() if lock else query, f"case {case_id}")
+
+
+def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
+    if work.run(update(tables.cases).where(*_here(case_id, clinic)).values(**values)) != 1:
+        raise NotFound(f"case {case_id}")
+
+
+def _changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
+    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
+    work.moved(clinic)
+
+
+def _follow(work: Work, case_id: str, label: Label, *, clinic: str, by: str) -> None:
+    """Let the open requests be what the person says is asked for."""
+    asked, wanted = tables.requests, {label.route, *label.also}
+    unwanted = [route.value for route in Route if route not in wanted]
+    work.run(
+        update(asked)
+        .where(asked.c.case_id == case_id, asked.c.done.is_(False), asked.c.route.in_(unwanted))
+        .values(done=True, done_by=by, done_at=work.now)
+    )
+    also = [route for route in Route if route in label.also and route is not label.route]
+    ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case_id)

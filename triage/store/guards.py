@@ -1,0 +1,262 @@
+"""Triggers that hold whatever any program asks of the database, made the same way every time.
+
+Rule of the room: one function makes them after every migration, and a store whose guards are
+missing, changed or joined by foreign ones is refused.
+
+Each rule below is one SQL condition under which a row is refused; it is written once in the SQL
+both engines share. `EMPTY_UNLESS(x)` there means that the sub-query x finds nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from triage.errors import StoreRefused
+
+_FROZEN_REPLY = (
+    "id",
+    "clinic",
+    "case_id",
+    "contact_id",
+    "digest",
+    "approval_id",
+    "channel",
+    "recipient",
+    "in_reply_to",
+    "subject",
+    "body",
+    "attachments",
+    "message_id",
+    "message_id_index",
+)
+_FROZEN_RAW = (
+    "id",
+    "clinic",
+    "inbox",
+    "mailbox",
+    "epoch",
+    "uid",
+    "channel",
+    "media_type",
+    "digest",
+    "content",
+    "received_at",
+)
+_FROZEN_MESSAGE = (
+    "id",
+    "clinic",
+    "raw_id",
+    "channel",
+    "received_at",
+    "sender",
+    "sender_name",
+    "subject",
+    "body",
+    "preview",
+    "quoted",
+    "signature",
+    "html",
+    "readings",
+    "message_id",
+    "reply_references",
+    "portal_thread",
+    "topic",
+    "redacted_subject",
+    "redacted_body",
+)
+#: Rows of these are never changed once written.
+_WRITTEN_ONCE = ("approvals", "audit", "audit_cases", "ledger", "labels", "signatures")
+#: Rows of these never go away.
+_KEPT = (
+    *_WRITTEN_ONCE,
+    "audit_head",
+    "cases",
+    "messages",
+    "attachments",
+    "raw_messages",
+    "replies",
+    "requests",
+)
+_MOVES = (
+    ("draft", "queued"),
+    ("queued", "sending"),
+    ("queued", "recalled"),
+    ("sending", "sent"),
+    ("sending", "uncertain"),
+    ("sending", "failed"),
+    ("sending", "queued"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One refusal: on `event` of a row in `table`, when `when` holds, saying `says`."""
+
+    table: str
+    event: str
+    says: str
+    when: str
+
+    @property
+    def name(self) -> str:
+        """The trigger's name in the database."""
+        return f"guard_{self.table}_{self.says.replace(' ', '_')}_{self.event.lower()}"
+
+
+def _changed(columns: Sequence[str]) -> str:
+    return " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in columns)
+
+
+def _exists(table: str, condition: str) -> str:
+    # Both parts are constants of this module; nothing a user typed comes here.
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {condition})"  # noqa: S608
+
+
+_APPROVED = _exists(
+    "approvals",
+    "approvals.id = NEW.approval_id AND approvals.reply_id = NEW.id"
+    " AND approvals.clinic = NEW.clinic AND approvals.digest = NEW.digest",
+)
+_LEGAL = " OR ".join(f"(OLD.state = '{a}' AND NEW.state = '{b}')" for a, b in _MOVES)
+
+GUARDS: tuple[Guard, ...] = (
+    Guard(
+        "replies",
+        "INSERT",
+        "a reply starts as draft or queued",
+        "NEW.state NOT IN ('draft', 'queued')",
+    ),
+    Guard(
+        "replies",
+        "INSERT",
+        "no approval of these words",
+        f"NEW.state <> 'draft' AND NOT {_APPROVED}",
+    ),
+    Guard(
+        "replies",
+        "INSERT",
+        "this reply exists",
+        _exists("replies", "replies.id = NEW.id OR replies.approval_id = NEW.approval_id"),
+    ),
+    Guard(
+        "replies",
+        "UPDATE",
+        "no approval of these words",
+        f"NEW.state NOT IN ('draft', 'recalled', 'failed') AND NOT {_APPROVED}",
+    ),
+    Guard("replies", "UPDATE", "not a legal step", f"NEW.state <> OLD.state AND NOT ({_LEGAL})"),
+    Guard(
+        "replies",
+        "UPDATE",
+        "approved words stay",
+        f"OLD.state <> 'draft' AND ({_changed(_FROZEN_REPLY)})",
+    ),
+    Guard("replies", "UPDATE", "the undo window stays", "NEW.not_before < OLD.not_before"),
+    Guard(
+        "approvals",
+        "INSERT",
+        "the approver is nobody here",
+        "NOT "
+        + _exists(
+            "users", "users.id = NEW.approver AND users.clinic = NEW.clinic AND users.active"
+        ),
+    ),
+    Guard(
+        "approvals",
+        "INSERT",
+        "this approval exists",
+        _exists("approvals", "approvals.id = NEW.id OR approvals.reply_id = NEW.reply_id"),
+    ),
+    Guard(
+        "approvals",
+        "INSERT",
+        "the reply is older than its approval",
+        _exists("replies", "replies.id = NEW.reply_id AND replies.state <> 'draft'"),
+    ),
+    Guard(
+        "audit",
+        "INSERT",
+        "out of order",
+        "NOT "
+        + _exists(
+            "audit_head",
+            "audit_head.id = 1 AND audit_head.seq + 1 = NEW.seq"
+            " AND audit_head.digest = NEW.previous",
+        ),
+    ),
+    Guard(
+        "audit_head",
+        "UPDATE",
+        "out of order",
+        "NEW.id <> OLD.id OR NEW.seq <> OLD.seq + 1 OR NOT "
+        + _exists("audit", "audit.seq = NEW.seq AND audit.digest = NEW.digest"),
+    ),
+    Guard("audit_head", "INSERT", "one head only", _exists("audit_head", "1 = 1")),
+    Guard("raw_messages", "UPDATE", "landed bytes stay", _changed(_FROZEN_RAW)),
+    Guard("raw_messages", "UPDATE", "attempts only grow", "NEW.attempts < OLD.attempts"),
+    Guard(
+        "raw_messages",
+        "UPDATE",
+        "filed without a message",
+        "NEW.filed_at IS NOT NULL AND NOT " + _exists("messages", "messages.raw_id = NEW.id"),
+    ),
+    Guard("raw_messages", "INSERT", "filed without a message", "NEW.filed_at IS NOT NULL"),
+    Guard(
+        "raw_messages",
+        "INSERT",
+        "this message exists",
+        _exists("raw_messages", "raw_messages.id = NEW.id"),
+    ),
+    Guard("messages", "UPDATE", "what was read stays", _changed(_FROZEN_MESSAGE)),
+    *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
+    *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
+)
+
+#: On PostgreSQL the web's role may write replies, but only queue and recall them.
+_WEB_STEPS = (
+    "CURRENT_USER = 'triage_web' AND NEW.state <> OLD.state"
+    " AND NOT (OLD.state = 'draft' AND NEW.state = 'queued')"
+    " AND NOT (OLD.state = 'queued' AND NEW.state = 'recalled')"
+)
+_POSTGRES_ONLY = (Guard("replies", "UPDATE", "the web never sends", _WEB_STEPS),)
+
+
+def make_guards(connection: Connection) -> None:
+    """Drop every guard there is and make all of them anew; run as owner, after each migration."""
+    if connection.dialect.name == "sqlite":
+        for name in _triggers_sqlite(connection):
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        for guard in GUARDS:
+            connection.exec_driver_sql(_sqlite(guard))
+    else:
+        from triage.store.guards_postgresql import make
+
+        make(connection, GUARDS + _POSTGRES_ONLY, _KEPT)
+
+
+def check_guards(connection: Connection) -> None:
+    """Raise StoreRefused naming the first guard that is missing, changed or not ours."""
+    if connection.dialect.name == "sqlite":
+        found = _triggers_sqlite(connection)
+        wanted = {guard.name: _sqlite(guard) for guard in GUARDS}
+    else:
+        from triage.store.guards_postgresql import read, write_down
+
+        found = read(connection)
+        wanted = write_down(GUARDS + _POSTGRES_ONLY, _KEPT)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise StoreRefused(f"trigger {name} is missing, changed or foreign")
+
+
+def _triggers_sqlite(connection: Connection) -> dict[str, str]:
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    return {str(name): str(sql) for name, sql in connection.exec_driver_sql(query)}
+
+
+def _sqlite(guard: Guard) -> str:
+    return (
+        f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} WHEN {guard.when}"
+        f" BEGIN SELECT RAISE(ABORT, 'guard: {guard.table}, {guard.says}'); END"
+    )

@@ -1,0 +1,87 @@
+"""The keys of the store: made once, kept in files only their owner can read.
+
+Rule of the room: keys never enter the database, a log, a URL or a process argument.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from triage.errors import WrongKey
+
+_NAMES = ("data", "file", "index", "audit")
+_SIZE = 32
+
+
+def key_id(key: bytes) -> bytes:
+    """Return the four bytes that name `key` inside every value it sealed."""
+    return hashlib.sha256(b"triage key id" + key).digest()[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Four independent secrets of 32 bytes."""
+
+    #: AES-256-GCM keys of the sealed columns; the first seals, every one of them opens.
+    data: tuple[bytes, ...] = field(repr=False)
+    #: SQLCipher's key of the whole SQLite file.
+    file: bytes = field(repr=False)
+    #: HMAC key of the blind indexes.
+    index: bytes = field(repr=False)
+    #: HMAC key of the audit chain.
+    audit: bytes = field(repr=False)
+
+    @classmethod
+    def make(cls, folder: Path) -> "Keys":
+        """Write fresh keys into `folder` (0700, files 0600); raise FileExistsError if any exist."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in _NAMES:
+            _write(folder / f"{name}.key", secrets.token_bytes(_SIZE).hex())
+        return cls.load(folder)
+
+    @classmethod
+    def load(cls, folder: Path, *, environment: Mapping[str, str] | None = None) -> "Keys":
+        """Read the keys; TRIAGE_KEY_DATA, _FILE, _INDEX and _AUDIT (hexadecimal) go before files.
+
+        The data key may be several, separated by commas, newest first. Raises WrongKey when one
+        is missing, malformed, or readable by anybody but its owner.
+        """
+        environment = os.environ if environment is None else environment
+        read = {name: _read(name, folder, environment) for name in _NAMES}
+        singles = {name: read[name][0] for name in _NAMES[1:]}
+        return cls(data=read["data"], **singles)
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(name: str, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    variable = f"TRIAGE_KEY_{name.upper()}"
+    where = variable if variable in environment else str(folder / f"{name}.key")
+    text = environment[variable] if variable in environment else _owner_only(Path(where))
+    try:
+        keys = tuple(bytes.fromhex(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise WrongKey(f"{where} is not hexadecimal") from None
+    if any(len(key) != _SIZE for key in keys) or (name != "data" and len(keys) != 1):
+        raise WrongKey(f"{where} does not hold {_SIZE} bytes")
+    return keys
+
+
+def _owner_only(path: Path) -> str:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise WrongKey(f"{path} can be read by others; run chmod 600 on it")
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise WrongKey(f"{path} is missing") from None
+    except (OSError, UnicodeDecodeError):
+        raise WrongKey(f"{path} cannot be read") from None

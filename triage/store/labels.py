@@ -1,0 +1,186 @@
+"""What people say is right: labels, the daily re-reading, and the rows retraining may see.
+
+Rule of the room: an export holds redacted words only, never an original.
+"""
+
+import secrets
+from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, func, select, update
+
+from triage.domain import Label, Route, SampleItem, TrainingRow, Urgency, new_id
+from triage.store import records, tables
+from triage.store.transaction import Transactions, Work
+
+
+class Labels:
+    """Labels of a clinic; written once."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def add(self, label: Label, *, by: str) -> None:
+        """Keep one label; raise NotFound when its case is not of its clinic."""
+        with self._transactions.write() as work:
+            write_label(work, label)
+            _noted(work, "label.added", label, by)
+
+    def all(self, *, clinic: str, by: str) -> list[Label]:
+        """Return every label, oldest first."""
+        table = tables.labels
+        query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
+        with self._transactions.write() as work:
+            found = [records.label(row, work.vault) for row in work.rows(query)]
+            detail = {"count": str(len(found))}
+            work.note("label.listed", clinic=clinic, by=by, detail=detail)
+        return found
+
+    def draw_sample(
+        self, day: date, *, clinic: str, by: str, share: float = 0.02, least: int = 10
+    ) -> list[SampleItem]:
+        """Return the day's random sample of messages not ranked urgent, drawing what is missing.
+
+        The day is the clinic's own. Asked again, it returns the same items, and more only when
+        more messages have come in since.
+        """
+        table = tables.sample_items
+        drawn = select(table).where(table.c.clinic == clinic, table.c.day == day)
+        with self._transactions.write() as work:
+            work.lock(f"sample {clinic}")
+            candidates = _routine_messages(work, day, clinic)
+            wanted = min(len(candidates), max(least, ceil(share * len(candidates))))
+            known = {row.message_id for row in work.rows(drawn)}
+            fresh = [row for row in candidates if row.id not in known]
+            missing = max(0, wanted - len(known))
+            for row in secrets.SystemRandom().sample(fresh, min(missing, len(fresh))):
+                _draw(work, row, day, clinic)
+            items = [_item(row) for row in work.rows(drawn.order_by(table.c.id))]
+            cases = sorted({item.case_id for item in items})
+            work.note("sample.drawn", clinic=clinic, by=by, cases=cases)
+        return items
+
+    def judge(
+        self, item_id: str, right: bool, label: Label | None, *, clinic: str, by: str
+    ) -> None:
+        """Say whether a sampled message was ranked rightly; the label is kept with it."""
+        table = tables.sample_items
+        here = (table.c.clinic == clinic, table.c.id == item_id)
+        with self._transactions.write() as work:
+            item = work.one(select(table).where(*here), f"sample item {item_id}")
+            if label is not None:
+                write_label(work, label)
+            values = {
+                "judged_right": right,
+                "judged_by": by,
+                "judged_at": work.now,
+                "label_id": label.id if label else None,
+            }
+            work.run(update(table).where(*here).values(**values))
+            detail = {"item": item_id, "right": str(right)}
+            work.note("sample.judged", clinic=clinic, by=by, cases=(item.case_id,), detail=detail)
+
+    def sample_tally(self, *, clinic: str) -> tuple[int, int]:
+        """Return (judged, judged wrong) over all days."""
+        table = tables.sample_items
+        mine = select(func.count()).select_from(table).where(table.c.clinic == clinic)
+        with self._transactions.read() as work:
+            judged = work.number(mine.where(table.c.judged_right.is_not(None)))
+            return judged, work.number(mine.where(table.c.judged_right.is_(False)))
+
+    def export_rows(self, *, clinic: str, by: str) -> list[TrainingRow]:
+        """Return the newest label of each case with the redacted words it was given for."""
+        table = tables.labels
+        query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
+        with self._transactions.write() as work:
+            newest = {row.case_id: row for row in work.rows(query)}
+            rows = [found for row in newest.values() if (found := _training_row(work, row))]
+            work.note("label.exported", clinic=clinic, by=by, cases=list(newest))
+        return rows
+
+
+def write_label(work: Work, label: Label) -> None:
+    """Store a label inside an open transaction; raise NotFound for a foreign case."""
+    cases, table = tables.cases, tables.labels
+    known = select(cases.c.id).where(cases.c.id == label.case_id, cases.c.clinic == label.clinic)
+    work.one(known, f"case {label.case_id}")
+    work.add(
+        table,
+        id=label.id,
+        clinic=label.clinic,
+        case_id=label.case_id,
+        model=label.model,
+        shown_route=label.shown_route.value,
+        shown_also=records.listed(label.shown_also),
+        shown_urgency=int(label.shown_urgency),
+        route=label.route.value,
+        also=records.listed(label.also),
+        urgency=int(label.urgency),
+        by=label.by,
+        at=label.at,
+        source=label.source,
+        **work.seal(table, label.id, why=label.why),
+    )
+
+
+def _noted(work: Work, action: str, label: Label, by: str) -> None:
+    detail = {"label": label.id, "source": label.source}
+    work.note(action, clinic=label.clinic, by=by, cases=(label.case_id,), detail=detail)
+
+
+def _routine_messages(work: Work, day: date, clinic: str) -> list[Row[Any]]:
+    """Return the messages of one day that were not ranked urgent and are in nobody's sample."""
+    messages, ranks, clinics = tables.messages, tables.priorities, tables.clinics
+    home = work.one(select(clinics.c.timezone).where(clinics.c.id == clinic), "clinic")
+    midnight = datetime.combine(day, time(), ZoneInfo(home.timezone)).astimezone(UTC)
+    tomorrow = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(home.timezone))
+    query = (
+        select(messages.c.id, messages.c.case_id)
+        .join(ranks, ranks.c.message_id == messages.c.id)
+        .where(
+            messages.c.clinic == clinic,
+            messages.c.received_at >= midnight,
+            messages.c.received_at < tomorrow.astimezone(UTC),
+            ranks.c.urgency == int(Urgency.ROUTINE),
+        )
+        .order_by(messages.c.id)
+    )
+    return work.rows(query)
+
+
+def _draw(work: Work, row: Row[Any], day: date, clinic: str) -> None:
+    work.add(
+        tables.sample_items,
+        id=new_id(),
+        clinic=clinic,
+        day=day,
+        case_id=row.case_id,
+        message_id=row.id,
+    )
+
+
+def _item(row: Row[Any]) -> SampleItem:
+    return SampleItem(row.id, row.day, row.case_id, row.message_id, row.judged_right, row.judged_by)
+
+
+def _training_row(work: Work, label: Row[Any]) -> TrainingRow | None:
+    """Pair a label with the newest message its giver can have seen; None when there is none."""
+    table = tables.messages
+    seen = select(table).where(table.c.case_id == label.case_id, table.c.received_at <= label.at)
+    message = work.first(seen.order_by(table.c.received_at.desc(), table.c.id.desc()))
+    if message is None:
+        return None
+    also = tuple(route.value for route in Route if route.value in label.also)
+    return TrainingRow(
+        id=message.id,
+        channel=message.channel,
+        subject=work.vault.text(message.redacted_subject, message.id).reveal(),
+        body=work.vault.text(message.redacted_body, message.id).reveal(),
+        route=label.route,
+        also=also,
+        urgency=Urgency(label.urgency).word,
+        source=label.source,
+        model=label.model,
+    )

@@ -1,0 +1,186 @@
+"""Raw messages are landed here: committed and synced before anybody reads them.
+
+Rule of the room: in doubt a message is landed once more; it is never dropped.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+
+from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
+from triage.store import tables
+from triage.store.transaction import Transactions, Work
+
+LANDED, RELISTED = "landed", "relisted"
+
+
+class Landing:
+    """The ledger of every message any server ever listed."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def land(
+        self, arrivals: Sequence[Arrival], *, clinic: str, by: str = "landing"
+    ) -> tuple[str, ...]:
+        """Store arrivals the ledger does not know; return the ids of the newly landed ones.
+
+        A known place with known bytes is nothing new; with other bytes it is a new message. A
+        new epoch lists old messages anew: those get a ledger row and are not doubled.
+        """
+        with self._transactions.write() as work:
+            work.lock(f"landing {clinic}")
+            ids = [_land(work, arrival, clinic) for arrival in arrivals]
+            landed = tuple(raw_id for raw_id in ids if raw_id is not None)
+            if landed:
+                detail = {"count": str(len(landed)), "inbox": arrivals[0].position.inbox}
+                work.note("message.landed", clinic=clinic, by=by, detail=detail)
+        return landed
+
+    def cursors(self, inbox: str, *, clinic: str) -> dict[str, Cursor]:
+        """Return mailbox -> how far it has been landed."""
+        table = tables.cursors
+        query = select(table).where(table.c.clinic == clinic, table.c.inbox == inbox)
+        with self._transactions.read() as work:
+            rows = work.rows(query)
+        return {row.mailbox: Cursor(row.mailbox, row.epoch, row.uid) for row in rows}
+
+    def move_cursor(self, inbox: str, cursor: Cursor, *, clinic: str) -> None:
+        """Remember how far a mailbox has been landed; call it after `land`, never before."""
+        table = tables.cursors
+        place = {"clinic": clinic, "inbox": inbox, "mailbox": cursor.mailbox}
+        with self._transactions.write() as work:
+            work.lock(f"landing {clinic}")
+            values = {"epoch": cursor.epoch, "uid": cursor.uid, "moved_at": work.now}
+            known = update(table).where(*(table.c[name] == place[name] for name in place))
+            if not work.run(known.values(**values)):
+                work.add(table, id=new_id(), **place, **values)
+
+    def waiting(self, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
+        """Return (clinic, raw id) of messages landed and not yet filed, oldest first."""
+        raws = tables.raw_messages
+        query = (
+            select(raws.c.clinic, raws.c.id)
+            .where(raws.c.filed_at.is_(None))
+            .order_by(raws.c.received_at, raws.c.id)
+            .limit(limit)
+        )
+        if clinic is not None:
+            query = query.where(raws.c.clinic == clinic)
+        with self._transactions.read() as work:
+            return [(str(row.clinic), str(row.id)) for row in work.rows(query)]
+
+    def raw(self, raw_id: str, *, clinic: str, by: str) -> RawMessage:
+        """Return a landed message with its bytes; raise NotFound."""
+        with self._transactions.write() as work:
+            work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
+            return open_raw(work, raw_id, clinic)
+
+    def attempt(self, raw_id: str, *, clinic: str) -> int:
+        """Count one more try at reading this message; return how many there were."""
+        raws = tables.raw_messages
+        here = (raws.c.clinic == clinic, raws.c.id == raw_id)
+        with self._transactions.write() as work:
+            work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
+            return int(work.one(select(raws.c.attempts).where(*here), f"raw {raw_id}").attempts)
+
+    def ledger_counts(self, inbox: str, *, clinic: str) -> dict[str, int]:
+        """Return fate -> number of ledger rows of one inbox."""
+        ledger = tables.ledger
+        query = (
+            select(ledger.c.fate, func.count().label("rows"))
+            .where(ledger.c.clinic == clinic, ledger.c.inbox == inbox)
+            .group_by(ledger.c.fate)
+        )
+        with self._transactions.read() as work:
+            return {str(row.fate): int(row.rows) for row in work.rows(query)}
+
+
+def open_raw(work: Work, raw_id: str, clinic: str) -> RawMessage:
+    """Return a landed message inside an open transaction; raise NotFound."""
+    raws = tables.raw_messages
+    query = select(raws).where(raws.c.clinic == clinic, raws.c.id == raw_id)
+    row = work.one(query, f"raw {raw_id}")
+    return RawMessage(
+        id=row.id,
+        clinic=row.clinic,
+        position=Position(row.inbox, row.mailbox, row.epoch, row.uid),
+        channel=Channel(row.channel),
+        media_type=row.media_type,
+        received_at=row.received_at,
+        content=work.vault.open(row.content, row.id),
+    )
+
+
+def _land(work: Work, arrival: Arrival, clinic: str) -> str | None:
+    place, ledger = arrival.position, tables.ledger
+    digest = work.vault.blind("raw", clinic, arrival.digest)
+    same_bytes = select(ledger.c.epoch, ledger.c.uid, ledger.c.raw_id, ledger.c.fate).where(
+        ledger.c.clinic == clinic,
+        ledger.c.inbox == place.inbox,
+        ledger.c.mailbox == place.mailbox,
+        ledger.c.digest == digest,
+    )
+    twins = work.rows(same_bytes.order_by(ledger.c.at, ledger.c.id))
+    if any((row.epoch, row.uid) == (place.epoch, place.uid) for row in twins):
+        return None
+    here = {row.raw_id for row in twins if row.epoch == place.epoch}
+    old = next((r.raw_id for r in twins if r.epoch != place.epoch and r.raw_id not in here), None)
+    if old is not None and not _place_known(work, arrival, clinic):
+        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
+        return None
+    raw_id = _write_raw(work, arrival, clinic, digest)
+    _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
+    return raw_id
+
+
+def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
+    """Whether this very uid was listed before; other bytes under it then mean a new message."""
+    place, ledger = arrival.position, tables.ledger
+    query = select(ledger.c.id).where(
+        ledger.c.clinic == clinic,
+        ledger.c.inbox == place.inbox,
+        ledger.c.mailbox == place.mailbox,
+        ledger.c.epoch == place.epoch,
+        ledger.c.uid == place.uid,
+    )
+    return work.first(query) is not None
+
+
+def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str:
+    raw_id, place = new_id(), arrival.position
+    work.add(
+        tables.raw_messages,
+        id=raw_id,
+        clinic=clinic,
+        inbox=place.inbox,
+        mailbox=place.mailbox,
+        epoch=place.epoch,
+        uid=place.uid,
+        channel=arrival.channel.value,
+        media_type=arrival.media_type[:128],
+        digest=digest,
+        received_at=work.now,
+        attempts=0,
+        **work.seal(tables.raw_messages, raw_id, content=arrival.content),
+    )
+    return raw_id
+
+
+def _write_ledger(
+    work: Work, arrival: Arrival, *, clinic: str, digest: bytes, raw_id: str, fate: str
+) -> None:
+    place = arrival.position
+    work.add(
+        tables.ledger,
+        id=new_id(),
+        clinic=clinic,
+        inbox=place.inbox,
+        mailbox=place.mailbox,
+        epoch=place.epoch,
+        uid=place.uid,
+        digest=digest,
+        raw_id=raw_id,
+        fate=fate,
+        at=work.now,
+    )

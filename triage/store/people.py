@@ -1,0 +1,262 @@
+"""The practice and its people: clinics, users, patients, and how patients can be reached.
+
+Rule of the room: an address identifies nobody until a person has verified it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from triage.domain import Channel, Clinic, Contact, Patient, Protected, Team, User
+from triage.errors import NotFound, NotSignedIn, StoreRefused
+from triage.store import records, tables
+from triage.store.passwords import hash_password, password_fits
+from triage.store.sessions import Sessions
+from triage.store.transaction import Transactions, Work
+
+
+class People(Sessions):
+    """Clinics, users and their sessions, patients and their contacts."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        super().__init__(transactions)
+        self._transactions = transactions
+
+    def add_clinic(self, clinic: Clinic) -> None:
+        """Add a clinic, or give it a new name or time zone."""
+        table = tables.clinics
+        values = {"name": clinic.name, "timezone": clinic.timezone}
+        with self._transactions.write() as work:
+            if not work.run(update(table).where(table.c.id == clinic.id).values(**values)):
+                work.add(table, id=clinic.id, **values)
+
+    def clinic(self, clinic_id: str) -> Clinic:
+        """Return a clinic; raise NotFound."""
+        table = tables.clinics
+        with self._transactions.read() as work:
+            row = work.one(select(table).where(table.c.id == clinic_id), f"clinic {clinic_id}")
+        return Clinic(row.id, row.name, row.timezone)
+
+    def clinics(self) -> list[Clinic]:
+        """Return every clinic of this database."""
+        with self._transactions.read() as work:
+            rows = work.rows(select(tables.clinics).order_by(tables.clinics.c.id))
+        return [Clinic(row.id, row.name, row.timezone) for row in rows]
+
+    def add_team(self, team: Team) -> None:
+        """Add a team, or change its name and routes."""
+        table = tables.teams
+        values = {"name": team.name, "routes": records.listed(team.routes)}
+        with self._transactions.write() as work:
+            mine = (table.c.clinic == team.clinic, table.c.id == team.id)
+            if not work.run(update(table).where(*mine).values(**values)):
+                work.add(table, id=team.id, clinic=team.clinic, **values)
+
+    def teams(self, *, clinic: str) -> list[Team]:
+        """Return the teams of a clinic, by name."""
+        table = tables.teams
+        query = select(table).where(table.c.clinic == clinic).order_by(table.c.name)
+        with self._transactions.read() as work:
+            rows = work.rows(query)
+        return [Team(row.id, row.clinic, row.name, records.routes(row.routes)) for row in rows]
+
+    def add_user(self, user: User, password: str, *, by: str = "setup") -> None:
+        """Add a person; raise StoreRefused when the user name is taken."""
+        hashed, users = hash_password(password), tables.users
+        with self._transactions.write() as work:
+            if work.first(select(users.c.id).where(users.c.username == user.username)):
+                raise StoreRefused(f"the user name {user.username} is taken")
+            work.add(
+                users,
+                id=user.id,
+                clinic=user.clinic,
+                username=user.username,
+                display_name=user.display_name,
+                roles=sorted(role.value for role in user.roles),
+                active=user.active,
+                password=hashed,
+            )
+            work.note("user.added", clinic=user.clinic, by=by, detail={"user": user.id})
+
+    def user(self, user_id: str, *, clinic: str | None = None) -> User:
+        """Return a person, of this clinic if one is given; raise NotFound."""
+        table = tables.users
+        query = select(table).where(table.c.id == user_id)
+        if clinic is not None:
+            query = query.where(table.c.clinic == clinic)
+        with self._transactions.read() as work:
+            return records.user(work.one(query, f"user {user_id}"))
+
+    def users(self, *, clinic: str) -> list[User]:
+        """Return everybody of a clinic, by user name."""
+        table = tables.users
+        query = select(table).where(table.c.clinic == clinic).order_by(table.c.username)
+        with self._transactions.read() as work:
+            return [records.user(row) for row in work.rows(query)]
+
+    def check_password(self, username: str, password: str) -> User:
+        """Return the person with this name and password; raise NotSignedIn for anything else."""
+        table = tables.users
+        query = select(table).where(table.c.username == username)
+        with self._transactions.read() as work:
+            row = work.first(query)
+        fits = password_fits(row.password if row else None, password)
+        if row is None or not fits or not row.active:
+            raise NotSignedIn
+        return records.user(row)
+
+    def set_password(self, user_id: str, password: str, *, clinic: str, by: str) -> None:
+        """Give a person a new password and end every session of theirs."""
+        hashed = hash_password(password)
+        self._change_user(user_id, "user.password", clinic=clinic, by=by, password=hashed)
+
+    def set_active(self, user_id: str, active: bool, *, clinic: str, by: str) -> None:
+        """Let a person in or shut them out; every session of theirs ends."""
+        action = "user.enabled" if active else "user.disabled"
+        self._change_user(user_id, action, clinic=clinic, by=by, active=active)
+
+    def _change_user(
+        self, user_id: str, action: str, *, clinic: str, by: str, **values: Any
+    ) -> None:
+        table = tables.users
+        mine = (table.c.clinic == clinic, table.c.id == user_id)
+        with self._transactions.write() as work:
+            if work.run(update(table).where(*mine).values(**values)) != 1:
+                raise NotFound(f"user {user_id}")
+            self._end_sessions(work, user_id)
+            work.note(action, clinic=clinic, by=by, detail={"user": user_id})
+
+    def import_roster(
+        self, entries: Iterable[tuple[Patient, Sequence[Contact]]], *, clinic: str, by: str
+    ) -> int:
+        """Add or update patients and contacts; return how many patients.
+
+        A patient is known again by record number, else by id. A verified address stays verified.
+        """
+        with self._transactions.write() as work:
+            work.lock(f"roster {clinic}")
+            count = 0
+            for patient, contacts in entries:
+                patient_id = _put_patient(work, replace(patient, clinic=clinic))
+                for contact in contacts:
+                    _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
+                count += 1
+            work.note("roster.imported", clinic=clinic, by=by, detail={"patients": str(count)})
+        return count
+
+    def find_patients(
+        self, words: Protected, *, clinic: str, by: str, limit: int = 20
+    ) -> list[Patient]:
+        """Return patients whose name, birth date or record number hold every one of the words."""
+        wanted = words.reveal().casefold().split()
+        table = tables.patients
+        query = select(table).where(table.c.clinic == clinic).order_by(table.c.id)
+        found: list[Patient] = []
+        with self._transactions.write() as work:
+            for row in work.stream(query) if wanted else ():
+                patient = records.patient(row, work.vault)
+                if len(found) < limit and _matches(patient, wanted):
+                    found.append(patient)
+            detail = {"count": str(len(found))}
+            work.note("patient.searched", clinic=clinic, by=by, detail=detail)
+        return found
+
+    def patient(self, patient_id: str, *, clinic: str, by: str) -> Patient:
+        """Return a patient; raise NotFound."""
+        table = tables.patients
+        query = select(table).where(table.c.clinic == clinic, table.c.id == patient_id)
+        with self._transactions.write() as work:
+            row = work.one(query, f"patient {patient_id}")
+            work.note("patient.read", clinic=clinic, by=by, detail={"patient": patient_id})
+            return records.patient(row, work.vault)
+
+    def contacts(self, patient_id: str, *, clinic: str, by: str) -> list[Contact]:
+        """Return every contact of a patient."""
+        table = tables.contacts
+        query = select(table).where(table.c.clinic == clinic, table.c.patient_id == patient_id)
+        return self._contacts(query, clinic, by, patient=patient_id)
+
+    def contacts_at(
+        self, channel: Channel, address: Protected, *, clinic: str, by: str
+    ) -> list[Contact]:
+        """Return every contact at an address, verified or not."""
+        table = tables.contacts
+        index = self._transactions.vault.blind_address(clinic, channel, address.reveal())
+        query = select(table).where(
+            table.c.clinic == clinic,
+            table.c.channel == channel.value,
+            table.c.address_index == index,
+        )
+        return self._contacts(query, clinic, by, channel=channel.value)
+
+    def verify_contact(self, contact_id: str, *, clinic: str, by: str) -> None:
+        """Say that `by` checked that this address belongs to the person; raise NotFound."""
+        table = tables.contacts
+        mine = (table.c.clinic == clinic, table.c.id == contact_id)
+        with self._transactions.write() as work:
+            if work.run(update(table).where(*mine).values(verified_by=by)) != 1:
+                raise NotFound(f"contact {contact_id}")
+            work.note("contact.verified", clinic=clinic, by=by, detail={"contact": contact_id})
+
+    def _contacts(self, query: Any, clinic: str, by: str, **detail: str) -> list[Contact]:
+        with self._transactions.write() as work:
+            rows: list[Row[Any]] = work.rows(query.order_by(tables.contacts.c.id))
+            work.note("contact.read", clinic=clinic, by=by, detail=detail)
+            return [records.contact(row, work.vault) for row in rows]
+
+
+def _matches(patient: Patient, wanted: list[str]) -> bool:
+    known = f"{patient.name.reveal()} {patient.birth_date.reveal()} {patient.mrn.reveal()}"
+    return all(word in known.casefold() for word in wanted)
+
+
+def _put_patient(work: Work, patient: Patient) -> str:
+    table, mrn = tables.patients, patient.mrn.reveal().strip()
+    index = work.vault.blind("mrn", patient.clinic, mrn) if mrn else None
+    same = table.c.mrn_index == index if index is not None else table.c.id == patient.id
+    known = work.first(select(table.c.id).where(table.c.clinic == patient.clinic, same))
+    row_id = patient.id if known is None else str(known.id)
+    sealed = work.seal(
+        table, row_id, name=patient.name, birth_date=patient.birth_date, mrn=patient.mrn
+    )
+    values = {"language": patient.language, "mrn_index": index, **sealed}
+    if known is None:
+        work.add(table, id=row_id, clinic=patient.clinic, **values)
+    else:
+        work.run(update(table).where(table.c.id == row_id).values(**values))
+    return row_id
+
+
+def _put_contact(work: Work, contact: Contact) -> None:
+    table = tables.contacts
+    index = work.vault.blind_address(contact.clinic, contact.channel, contact.address.reveal())
+    known = work.first(
+        select(table.c.id, table.c.verified_by).where(
+            table.c.clinic == contact.clinic,
+            table.c.patient_id == contact.patient_id,
+            table.c.channel == contact.channel.value,
+            table.c.address_index == index,
+        )
+    )
+    row_id = contact.id if known is None else str(known.id)
+    values = {
+        "relation": contact.relation,
+        "verified_by": contact.verified_by or (known.verified_by if known else None),
+        "consent_to_email": contact.consent_to_email,
+        "language": contact.language,
+        **work.seal(table, row_id, address=contact.address, name=contact.name),
+    }
+    if known is not None:
+        work.run(update(table).where(table.c.id == row_id).values(**values))
+        return
+    work.add(
+        table,
+        id=row_id,
+        clinic=contact.clinic,
+        patient_id=contact.patient_id,
+        channel=contact.channel.value,
+        address_index=index,
+        **values,
+    )

@@ -1,0 +1,206 @@
+"""Rows become nouns here: the one place that reads sealed columns back into the domain.
+
+Rule of the room: a function takes a row and the vault and returns a noun; it asks nothing more.
+"""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from triage.domain import (
+    NOTHING,
+    Approval,
+    AuditEvent,
+    Case,
+    CaseState,
+    Channel,
+    Contact,
+    Draft,
+    Label,
+    Lane,
+    Mark,
+    Outgoing,
+    Patient,
+    Reply,
+    ReplyState,
+    Request,
+    Role,
+    Route,
+    Urgency,
+    User,
+)
+from triage.store.vault import Vault
+
+
+def routes(words: list[str]) -> frozenset[Route]:
+    """Read a stored list of routes."""
+    return frozenset(Route(word) for word in words)
+
+
+def marks(words: list[str]) -> frozenset[Mark]:
+    """Read a stored list of marks."""
+    return frozenset(Mark(word) for word in words)
+
+
+def listed(words: frozenset[Any]) -> list[str]:
+    """Write routes or marks so that equal sets are stored equally."""
+    return sorted(str(word.value) for word in words)
+
+
+def case(row: Row[Any], parts: tuple[Request, ...]) -> Case:
+    """Read a row of `cases`."""
+    return Case(
+        id=row.id,
+        clinic=row.clinic,
+        state=CaseState(row.state),
+        lane=Lane(row.lane),
+        route=Route(row.route),
+        also=routes(row.also),
+        urgency=Urgency(row.urgency),
+        score=row.score,
+        confidence=row.confidence,
+        abstained=row.abstained,
+        marks=marks(row.marks),
+        patient_id=row.patient_id,
+        contact_id=row.contact_id,
+        channel=Channel(row.channel),
+        opened_at=row.opened_at,
+        last_message_at=row.last_message_at,
+        claimed_by=row.claimed_by,
+        claimed_at=row.claimed_at,
+        outcome=row.outcome,
+        requests=parts,
+    )
+
+
+def request(row: Row[Any]) -> Request:
+    """Read a row of `requests`."""
+    return Request(row.id, Route(row.route), Urgency(row.urgency), row.done)
+
+
+def patient(row: Row[Any], vault: Vault) -> Patient:
+    """Read a row of `patients`."""
+    return Patient(
+        id=row.id,
+        clinic=row.clinic,
+        name=vault.text(row.name, row.id),
+        birth_date=vault.text(row.birth_date, row.id),
+        mrn=vault.text(row.mrn, row.id),
+        language=row.language,
+    )
+
+
+def contact(row: Row[Any], vault: Vault) -> Contact:
+    """Read a row of `contacts`."""
+    return Contact(
+        id=row.id,
+        clinic=row.clinic,
+        patient_id=row.patient_id,
+        channel=Channel(row.channel),
+        address=vault.text(row.address, row.id),
+        name=vault.text(row.name, row.id),
+        relation=row.relation,
+        verified_by=row.verified_by,
+        consent_to_email=row.consent_to_email,
+        language=row.language,
+    )
+
+
+def user(row: Row[Any]) -> User:
+    """Read a row of `users`; the password's hash stays behind."""
+    roles = frozenset(Role(word) for word in row.roles)
+    return User(row.id, row.clinic, row.username, row.display_name, roles, row.active)
+
+
+def outgoing(row: Row[Any], vault: Vault) -> Outgoing:
+    """Read the words of a row of `drafts` or `replies`."""
+    return Outgoing(
+        case_id=row.case_id,
+        channel=Channel(row.channel),
+        recipient=vault.text(row.recipient, row.id),
+        in_reply_to=vault.text(row.in_reply_to, row.id),
+        subject=vault.text(row.subject, row.id),
+        body=vault.text(row.body, row.id),
+        attachments=tuple(
+            (name, digest) for name, digest in json.loads(vault.open(row.attachments, row.id))
+        ),
+    )
+
+
+def draft(row: Row[Any], vault: Vault) -> Draft:
+    """Read a row of `drafts`."""
+    return Draft(
+        id=row.id,
+        clinic=row.clinic,
+        case_id=row.case_id,
+        contact_id=row.contact_id,
+        outgoing=outgoing(row, vault),
+        suggested=row.suggested,
+        author=row.author,
+        edited_at=row.edited_at,
+    )
+
+
+def reply(row: Row[Any], approved: Row[Any], vault: Vault) -> Reply:
+    """Read a row of `replies` and the approval it names."""
+    return Reply(
+        id=row.id,
+        clinic=row.clinic,
+        outgoing=outgoing(row, vault),
+        approval=approval(approved),
+        state=ReplyState(row.state),
+        message_id=vault.text(row.message_id, row.id).reveal(),
+        not_before=row.not_before,
+        receipt=NOTHING if row.receipt is None else vault.text(row.receipt, row.id),
+        why=NOTHING if row.why is None else vault.text(row.why, row.id),
+        settled_at=row.settled_at,
+    )
+
+
+def approval(row: Row[Any]) -> Approval:
+    """Read a row of `approvals`."""
+    return Approval(
+        id=row.id,
+        clinic=row.clinic,
+        reply_id=row.reply_id,
+        digest=row.digest,
+        approver=row.approver,
+        approved_at=row.approved_at,
+        proof=row.proof,
+    )
+
+
+def label(row: Row[Any], vault: Vault) -> Label:
+    """Read a row of `labels`."""
+    return Label(
+        id=row.id,
+        clinic=row.clinic,
+        case_id=row.case_id,
+        model=row.model,
+        shown_route=Route(row.shown_route),
+        shown_also=routes(row.shown_also),
+        shown_urgency=Urgency(row.shown_urgency),
+        route=Route(row.route),
+        also=routes(row.also),
+        urgency=Urgency(row.urgency),
+        by=row.by,
+        at=row.at,
+        why=vault.text(row.why, row.id),
+        source=row.source,
+    )
+
+
+def event(row: Row[Any]) -> AuditEvent:
+    """Read a row of `audit`."""
+    return AuditEvent(
+        seq=row.seq,
+        clinic=row.clinic,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        cases=tuple(row.cases),
+        detail=dict(row.detail),
+        previous=row.previous,
+        digest=row.digest,
+    )

@@ -1,0 +1,406 @@
+"""Replies: words, a named person's yes to exactly these words, and what became of them.
+
+Rule of the room: every step is one conditional UPDATE that changes exactly one row or nothing;
+the guards in the database hold the same rules against any other program.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, delete, literal, select, update
+
+from triage.domain import (
+    Approval,
+    CaseState,
+    Contact,
+    Draft,
+    Lane,
+    Outgoing,
+    Reply,
+    ReplyState,
+    new_id,
+)
+from triage.errors import ChangedUnderneath, NoRecipient, NotFound, StoreRefused, TooLate
+from triage.store import records, tables
+from triage.store.senders import message_index
+from triage.store.transaction import Transactions, Work
+from triage.store.vault import dump
+
+_SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
+
+
+class Replies:
+    """Drafts, approvals and replies of every clinic."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def save_draft(self, draft: Draft, *, by: str) -> None:
+        """Keep a person's words as the one open draft of the case.
+
+        Raises ChangedUnderneath when this draft was approved meanwhile, NotFound for a foreign
+        case.
+        """
+        table = tables.drafts
+        with self._transactions.write() as work:
+            _lock_case(work, draft.case_id, draft.clinic)
+            known = work.first(select(table.c.reply_id).where(table.c.id == draft.id))
+            if known is not None and known.reply_id is not None:
+                raise ChangedUnderneath(f"draft {draft.id}")
+            _drop_open_draft(work, draft.case_id)
+            _write_draft(work, draft)
+            _noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
+
+    def draft(self, case_id: str, *, clinic: str, by: str) -> Draft | None:
+        """Return the open draft of a case, if there is one."""
+        with self._transactions.write() as work:
+            row = work.first(_open_draft(case_id, clinic))
+            if row is None:
+                return None
+            work.note("draft.read", clinic=clinic, by=by, cases=(case_id,))
+            return records.draft(row, work.vault)
+
+    def approve(
+        self, approval: Approval, draft: Draft, *, not_before: datetime, message_id: str
+    ) -> Reply:
+        """Store the approval and queue the words it names, in one transaction.
+
+        Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
+        NoRecipient when it is not addressed to a verified contact of the case's patient.
+        """
+        clinic = approval.clinic
+        with self._transactions.write() as work:
+            locked = _lock_case(work, draft.case_id, clinic)
+            row = work.first(_open_draft(draft.case_id, clinic).with_for_update())
+            if row is None or row.id != draft.id:
+                raise ChangedUnderneath(f"draft {draft.id}")
+            stored = records.draft(row, work.vault)
+            if not stored.outgoing.digest == draft.outgoing.digest == approval.digest:
+                raise ChangedUnderneath(f"draft {draft.id}")
+            _check_recipient(work, stored, locked)
+            _write_approval(work, approval)
+            reply = Reply(
+                approval.reply_id,
+                clinic,
+                stored.outgoing,
+                approval,
+                ReplyState.QUEUED,
+                message_id,
+                not_before,
+            )
+            _write_reply(work, reply, stored.contact_id)
+            used = update(tables.drafts).where(tables.drafts.c.id == draft.id)
+            work.run(used.values(reply_id=reply.id))
+            _move_case(work, draft.case_id, lane=Lane.OUTGOING)
+            _noted(
+                work,
+                "reply.approved",
+                draft.case_id,
+                clinic,
+                approval.approver,
+                reply=reply.id,
+                digest=approval.digest,
+            )
+        return reply
+
+    def recall(self, reply_id: str, *, clinic: str, by: str, now: datetime) -> None:
+        """Take a queued reply back; its words become the open draft again. Raises TooLate."""
+        with self._transactions.write() as work:
+            row = _reply_row(work, reply_id, clinic)
+            _lock_case(work, row.case_id, clinic)
+            if not _step(work, reply_id, clinic, ReplyState.QUEUED, ReplyState.RECALLED):
+                raise TooLate(f"reply {reply_id}")
+            _reopen_draft(work, row, now)
+            _move_case(work, row.case_id)
+            _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
+
+    def due(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
+        """Return (clinic, reply id) of replies whose undo window has passed, oldest first."""
+        replies = tables.replies
+        query = (
+            select(replies.c.clinic, replies.c.id)
+            .where(replies.c.state == ReplyState.QUEUED.value, replies.c.not_before <= now)
+            .order_by(replies.c.not_before, replies.c.id)
+        )
+        with self._transactions.read() as work:
+            return [(str(row.clinic), str(row.id)) for row in work.rows(query.limit(limit))]
+
+    def claim(self, reply_id: str, *, clinic: str, by: str) -> Reply | None:
+        """Move a due reply to `sending` and return it; None when it is not there to be taken.
+
+        Words that no longer open, or no longer have the approved digest, are settled as failed
+        in front of a person instead.
+        """
+        replies = tables.replies
+        with self._transactions.write() as work:
+            due = replies.c.not_before <= work.now
+            taken = _step(
+                work,
+                reply_id,
+                clinic,
+                ReplyState.QUEUED,
+                ReplyState.SENDING,
+                due,
+                claimed_at=work.now,
+            )
+            if not taken:
+                return None
+            row = _reply_row(work, reply_id, clinic)
+            reply = _whole(work, row)
+            if reply is None:
+                _settle(work, row, ReplyState.FAILED, receipt="", why="changed_in_store")
+                _noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
+                return None
+            _noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
+            return reply
+
+    def settle(
+        self,
+        reply_id: str,
+        state: ReplyState,
+        *,
+        clinic: str,
+        by: str,
+        receipt: str = "",
+        why: str = "",
+        not_before: datetime | None = None,
+    ) -> None:
+        """Say what became of a reply that was sending: sent, uncertain, failed or queued again.
+
+        `not_before` delays a reply that is queued again. An uncertain or failed reply opens its
+        case again. Raises ChangedUnderneath when the reply is not sending.
+        """
+        if state not in _SETTLED:
+            raise ValueError(f"a reply is never settled as {state.value}")
+        with self._transactions.write() as work:
+            row = _reply_row(work, reply_id, clinic)
+            if not _settle(work, row, state, receipt=receipt, why=why, not_before=not_before):
+                raise ChangedUnderneath(f"reply {reply_id}")
+            _noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
+
+    def stuck(self, *, before: datetime) -> list[tuple[str, str]]:
+        """Return (clinic, reply id) of replies claimed before this moment and still sending."""
+        replies = tables.replies
+        query = select(replies.c.clinic, replies.c.id).where(
+            replies.c.state == ReplyState.SENDING.value, replies.c.claimed_at < before
+        )
+        with self._transactions.read() as work:
+            rows = work.rows(query.order_by(replies.c.claimed_at))
+        return [(str(row.clinic), str(row.id)) for row in rows]
+
+    def get(self, reply_id: str, *, clinic: str, by: str) -> Reply:
+        """Return a reply in whatever state it is; raise NotFound."""
+        with self._transactions.write() as work:
+            row = _reply_row(work, reply_id, clinic)
+            work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
+            return records.reply(row, _approval_row(work, row), work.vault)
+
+
+def address_draft(work: Work, case_id: str, contact: Contact) -> None:
+    """Let the open draft of a case go to this contact from now on."""
+    table = tables.drafts
+    row = work.first(select(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
+    if row is None:
+        return
+    sealed = work.seal(table, row.id, recipient=contact.address)
+    values = {"contact_id": contact.id, "channel": contact.channel.value, **sealed}
+    work.run(update(table).where(table.c.id == row.id).values(**values))
+
+
+def _noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
+    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
+    work.moved(clinic)
+
+
+def _lock_case(work: Work, case_id: str, clinic: str) -> Row[Any]:
+    cases = tables.cases
+    query = select(cases.c.id, cases.c.patient_id, cases.c.contact_id).where(
+        cases.c.clinic == clinic, cases.c.id == case_id
+    )
+    return work.one(query.with_for_update(), f"case {case_id}")
+
+
+def _open_draft(case_id: str, clinic: str) -> Any:
+    table = tables.drafts
+    return select(table).where(
+        table.c.clinic == clinic, table.c.case_id == case_id, table.c.reply_id.is_(None)
+    )
+
+
+def _drop_open_draft(work: Work, case_id: str) -> None:
+    table = tables.drafts
+    work.run(delete(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
+
+
+def _sealed_words(work: Work, table: Any, row_id: str, outgoing: Outgoing) -> dict[str, Any]:
+    sealed = work.seal(
+        table,
+        row_id,
+        recipient=outgoing.recipient,
+        in_reply_to=outgoing.in_reply_to,
+        subject=outgoing.subject,
+        body=outgoing.body,
+        attachments=dump(outgoing.attachments),
+    )
+    return {"case_id": outgoing.case_id, "channel": outgoing.channel.value, **sealed}
+
+
+def _write_draft(work: Work, draft: Draft) -> None:
+    if draft.outgoing.case_id != draft.case_id:
+        raise NotFound(f"case {draft.case_id}")
+    work.add(
+        tables.drafts,
+        id=draft.id,
+        clinic=draft.clinic,
+        contact_id=draft.contact_id,
+        suggested=draft.suggested,
+        author=draft.author,
+        edited_at=draft.edited_at,
+        **_sealed_words(work, tables.drafts, draft.id, draft.outgoing),
+    )
+
+
+def _check_recipient(work: Work, draft: Draft, about: Row[Any]) -> None:
+    """Refuse words that would go anywhere but to a verified contact of the case's patient."""
+    contacts = tables.contacts
+    query = select(contacts).where(
+        contacts.c.clinic == draft.clinic,
+        contacts.c.id == draft.contact_id,
+        contacts.c.patient_id == about.patient_id,
+        contacts.c.verified_by.is_not(None),
+    )
+    row = work.first(query) if about.patient_id is not None else None
+    contact = records.contact(row, work.vault) if row is not None else None
+    outgoing = draft.outgoing
+    if (
+        contact is None
+        or contact.address != outgoing.recipient
+        or contact.channel is not outgoing.channel
+    ):
+        raise NoRecipient(f"case {draft.case_id}")
+
+
+def _write_approval(work: Work, approval: Approval) -> None:
+    work.add(
+        tables.approvals,
+        id=approval.id,
+        clinic=approval.clinic,
+        reply_id=approval.reply_id,
+        digest=approval.digest,
+        approver=approval.approver,
+        approved_at=approval.approved_at,
+        proof=approval.proof,
+    )
+
+
+def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:
+    table = tables.replies
+    work.add(
+        table,
+        id=reply.id,
+        clinic=reply.clinic,
+        contact_id=contact_id,
+        state=reply.state.value,
+        digest=reply.approval.digest,
+        approval_id=reply.approval.id,
+        message_id_index=message_index(work, reply.clinic, reply.message_id),
+        not_before=reply.not_before,
+        **_sealed_words(work, table, reply.id, reply.outgoing),
+        **work.seal(table, reply.id, message_id=reply.message_id),
+    )
+
+
+def _reply_row(work: Work, reply_id: str, clinic: str) -> Row[Any]:
+    replies = tables.replies
+    query = select(replies).where(replies.c.clinic == clinic, replies.c.id == reply_id)
+    return work.one(query, f"reply {reply_id}")
+
+
+def _approval_row(work: Work, reply: Row[Any]) -> Row[Any]:
+    approvals = tables.approvals
+    query = select(approvals).where(approvals.c.id == reply.approval_id)
+    return work.one(query, f"approval {reply.approval_id}")
+
+
+def _step(
+    work: Work,
+    reply_id: str,
+    clinic: str,
+    before: ReplyState,
+    after: ReplyState,
+    *conditions: Any,
+    **values: Any,
+) -> bool:
+    """Move exactly one reply from one state to the next; False when it was not there."""
+    replies = tables.replies
+    here = (
+        replies.c.clinic == clinic,
+        replies.c.id == reply_id,
+        replies.c.state == before.value,
+        *conditions,
+    )
+    return work.run(update(replies).where(*here).values(state=after.value, **values)) == 1
+
+
+def _whole(work: Work, row: Row[Any]) -> Reply | None:
+    """Return the reply if its words open and are the approved ones, else None."""
+    try:
+        reply = records.reply(row, _approval_row(work, row), work.vault)
+    except StoreRefused:
+        return None
+    same = reply.outgoing.digest == reply.approval.digest == row.digest
+    return reply if same else None
+
+
+def _settle(
+    work: Work,
+    row: Row[Any],
+    state: ReplyState,
+    *,
+    receipt: str,
+    why: str,
+    not_before: datetime | None = None,
+) -> bool:
+    words = work.seal(tables.replies, row.id, receipt=receipt, why=why)
+    values: dict[str, Any] = {"settled_at": work.now, **words}
+    if state is ReplyState.QUEUED and not_before is not None:
+        values["not_before"] = max(not_before, row.not_before)
+    if not _step(work, row.id, row.clinic, ReplyState.SENDING, state, **values):
+        return False
+    if state is ReplyState.SENT:
+        _move_case(work, row.case_id, reopen=False)
+    elif state is not ReplyState.QUEUED:
+        # A case that became urgent meanwhile stays where it is seen first.
+        _move_case(work, row.case_id, lane=Lane.OUTGOING, unless=Lane.URGENT)
+    return True
+
+
+def _move_case(
+    work: Work,
+    case_id: str,
+    *,
+    lane: Lane | None = None,
+    unless: Lane | None = None,
+    reopen: bool = True,
+) -> None:
+    """Put a case into `lane`, or back into its own; `reopen` puts a closed one in front again."""
+    cases = tables.cases
+    target: Any = cases.c.home_lane if lane is None else literal(lane.value)
+    if unless is not None:
+        target = case((cases.c.lane == unless.value, cases.c.lane), else_=target)
+    values: dict[str, Any] = {"lane": target}
+    if reopen:
+        values |= {"state": CaseState.OPEN.value, "closed_at": None}
+    work.run(update(cases).where(cases.c.id == case_id).values(**values))
+
+
+def _reopen_draft(work: Work, row: Row[Any], now: datetime) -> None:
+    """Give recalled words back as a draft under a new id, unless newer words were saved."""
+    if work.first(_open_draft(row.case_id, row.clinic)) is not None:
+        return
+    outgoing = records.outgoing(row, work.vault)
+    author = _approval_row(work, row).approver
+    _write_draft(
+        work,
+        Draft(new_id(), row.clinic, row.case_id, row.contact_id, outgoing, False, author, now),
+    )

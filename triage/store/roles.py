@@ -1,0 +1,97 @@
+"""On PostgreSQL each process logs in as its own role, and a role may do its own work only.
+
+Rule of the room: whatever is not granted here is denied; nobody but the owner changes tables.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from triage.errors import StoreRefused
+from triage.store.tables import metadata
+
+WORKER, WEB, SENDER = "triage_worker", "triage_web", "triage_sender"
+
+
+def _may(rights: str, *names: str) -> dict[str, str]:
+    return dict.fromkeys(names, rights)
+
+
+#: Every process writes its audit rows, moves the queue's version and says that it lives.
+_EVERYBODY = {
+    **_may("SELECT, INSERT", "audit", "audit_cases"),
+    **_may("SELECT, UPDATE", "audit_head"),
+    **_may("SELECT, INSERT, UPDATE", "queue_versions", "beats"),
+    **_may("SELECT", "key_checks", "alembic_version"),
+}
+_READ_ALL = _may("SELECT", *metadata.tables)
+_GRANTS: Mapping[str, Mapping[str, str]] = {
+    # Reads mail and files it: it can neither approve nor queue, claim or send a reply.
+    WORKER: {
+        **_READ_ALL,
+        **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
+        **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
+        **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
+        **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
+        **_EVERYBODY,
+    },
+    # Shows cases and takes approvals; a guard lets it queue and recall replies, never send one.
+    WEB: {
+        **_READ_ALL,
+        **_may("SELECT, UPDATE (contact_id, patient_id)", "messages", "threads"),
+        **_may("SELECT, INSERT, UPDATE", "cases", "requests", "sample_items"),
+        **_may("SELECT, INSERT, UPDATE", "contacts", "patients", "users", "teams", "clinics"),
+        **_may("SELECT, INSERT, UPDATE, DELETE", "drafts", "sessions"),
+        **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
+        **_may("SELECT, INSERT, UPDATE (state)", "replies"),
+        **_EVERYBODY,
+    },
+    # Holds the outgoing secrets, so it sees replies and their approvals and no message at all.
+    SENDER: {
+        **_may("SELECT", "approvals"),
+        "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
+        "cases": "SELECT (id, clinic, lane, home_lane, state), UPDATE (lane, state, closed_at)",
+        **_EVERYBODY,
+    },
+}
+
+
+def grant_roles(connection: Connection) -> None:
+    """Make the three roles if they are missing and give each exactly its rights.
+
+    Run as the owner of the tables, who needs CREATEROLE the first time. The roles have no
+    password: give them one, or let `pg_hba.conf` tell them apart.
+    """
+    for role, grants in _GRANTS.items():
+        _make(connection, role)
+        _revoke(connection, role)
+        for table, rights in grants.items():
+            connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+    connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    # The job engine keeps its tables in a schema of its own, which the worker makes.
+    name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
+    connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {name} TO {WORKER}")
+
+
+def role_names() -> Sequence[str]:
+    """Return the roles a process may log in as."""
+    return tuple(_GRANTS)
+
+
+def _make(connection: Connection, role: str) -> None:
+    found = connection.exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    if found.first() is not None:
+        return
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN NOINHERIT")
+    except DBAPIError as trouble:
+        # Another database of the same server may have made it a moment ago; roles are shared.
+        if getattr(trouble.orig, "sqlstate", "") not in ("42710", "23505"):
+            raise StoreRefused(f"role {role} is missing; create it as administrator") from None
+
+
+def _revoke(connection: Connection, role: str) -> None:
+    connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")

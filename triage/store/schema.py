@@ -1,0 +1,113 @@
+"""The way a database comes to its present shape: migrations, guards, roles, key checks.
+
+Rule of the room: all of it is one transaction; a kill leaves the old shape or the new one.
+"""
+
+import hmac
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from triage.audit import GENESIS
+from triage.errors import StoreRefused, WrongKey
+from triage.store import tables
+from triage.store.engine import connect
+from triage.store.guards import check_guards, make_guards
+from triage.store.keys import Keys
+from triage.store.transaction import told
+from triage.store.vault import SealedValue, Vault
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_CHECK = "triage key check"
+
+
+def migrate(url: str, keys: Keys) -> None:
+    """Bring the database to the newest shape, with guards and, on PostgreSQL, roles.
+
+    Run as the owner of the tables. Raises WrongKey, StoreLocked or StoreRefused.
+    """
+    if url.startswith("sqlite"):
+        from sqlalchemy.engine import make_url
+
+        Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = connect(url, keys, owner=True)
+    try:
+        with told(), engine.connect() as connection:
+            _begin(connection)
+            _upgrade(connection)
+            _seed(connection, keys)
+            check_keys(connection, keys)
+            make_guards(connection)
+            _grant(connection)
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def check_schema(connection: Connection, keys: Keys) -> None:
+    """Raise StoreRefused or WrongKey unless shape, keys and guards are as this version needs."""
+    from alembic.runtime.migration import MigrationContext
+
+    at = MigrationContext.configure(connection).get_current_revision()
+    if at != newest():
+        raise StoreRefused("its shape is not this version's; run `triage store migrate`")
+    check_keys(connection, keys)
+    check_guards(connection)
+
+
+def newest() -> str:
+    """Return the revision this version of triage works with."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(str(_MIGRATIONS)).get_current_head())
+
+
+def check_keys(connection: Connection, keys: Keys) -> None:
+    """Raise WrongKey unless every key is the one this database was made with."""
+    checks = tables.key_checks
+    stored = {row.name: bytes(row.value) for row in connection.execute(select(checks))}
+    vault = Vault(keys)
+    sealed = SealedValue("key_checks", "value", stored.get("data", b""))
+    vault.open(sealed, "data")
+    for name, key in (("index", keys.index), ("audit", keys.audit)):
+        if not hmac.compare_digest(stored.get(name, b""), _mark(key)):
+            raise WrongKey(f"the {name} key")
+
+
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7202551)")
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _seed(connection: Connection, keys: Keys) -> None:
+    checks, head = tables.key_checks, tables.audit_head
+    if connection.execute(select(checks.c.name)).first() is None:
+        data = Vault(keys).seal("key_checks", "value", "data", _CHECK).stored
+        rows = {"data": data, "index": _mark(keys.index), "audit": _mark(keys.audit)}
+        values = [{"name": name, "value": value} for name, value in rows.items()]
+        connection.execute(insert(checks), values)
+    if connection.execute(select(head.c.id)).first() is None:
+        connection.execute(insert(head).values(id=1, seq=0, digest=GENESIS))
+
+
+def _mark(key: bytes) -> bytes:
+    return hmac.digest(key, _CHECK.encode(), "sha256")
+
+
+def _grant(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        from triage.store.roles import grant_roles
+
+        grant_roles(connection)

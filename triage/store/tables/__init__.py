@@ -1,0 +1,80 @@
+"""Every table of the store, one module per part of the practice.
+
+Rule of the room: patient text only in sealed columns; the clinic's id on every row.
+"""
+
+from triage.store.columns import metadata
+from triage.store.tables.mail import (
+    attachments,
+    classifications,
+    cursors,
+    flags,
+    ledger,
+    messages,
+    priorities,
+    raw_messages,
+    redactions,
+    suggestions,
+)
+from triage.store.tables.people import (
+    clinics,
+    contacts,
+    patients,
+    sessions,
+    signatures,
+    teams,
+    users,
+)
+from triage.store.tables.trail import (
+    audit,
+    audit_cases,
+    audit_head,
+    beats,
+    key_checks,
+    queue_versions,
+)
+from triage.store.tables.work import (
+    approvals,
+    cases,
+    drafts,
+    labels,
+    replies,
+    requests,
+    sample_items,
+    threads,
+)
+
+__all__ = [
+    "approvals",
+    "attachments",
+    "audit",
+    "audit_cases",
+    "audit_head",
+    "beats",
+    "cases",
+    "classifications",
+    "clinics",
+    "contacts",
+    "cursors",
+    "drafts",
+    "flags",
+    "key_checks",
+    "labels",
+    "ledger",
+    "messages",
+    "metadata",
+    "patients",
+    "priorities",
+    "queue_versions",
+    "raw_messages",
+    "redactions",
+    "replies",
+    "requests",
+    "sample_items",
+    "sessions",
+    "signatures",
+    "suggestions",
+    "teams",
+    "threads",
+    "users",
+]

@@ -1,0 +1,100 @@
+"""Tables of the practice and the people around it."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from triage.store.columns import Moment, clinic_column, identity, metadata, sealed
+
+clinics = Table(
+    "clinics",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False),
+    Column("timezone", String(64), nullable=False),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("name", Text, nullable=False),
+    Column("routes", JSON, nullable=False),
+    UniqueConstraint("clinic", "name", name="uq_teams_name"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("username", String(128), nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("password", Text, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # SHA-256 of the token; the token itself is known to the browser only.
+    identity(),
+    clinic_column(),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+patients = Table(
+    "patients",
+    metadata,
+    identity(),
+    clinic_column(),
+    sealed("patients", "name"),
+    sealed("patients", "birth_date"),
+    sealed("patients", "mrn"),
+    Column("mrn_index", LargeBinary),
+    Column("language", String(16), nullable=False),
+    UniqueConstraint("clinic", "mrn_index", name="uq_patients_mrn"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False, index=True),
+    Column("channel", String(16), nullable=False),
+    sealed("contacts", "address"),
+    Column("address_index", LargeBinary, nullable=False),
+    sealed("contacts", "name"),
+    Column("relation", String(32), nullable=False),
+    Column("verified_by", Text),
+    Column("consent_to_email", Boolean, nullable=False),
+    Column("language", String(16), nullable=False),
+    UniqueConstraint("patient_id", "channel", "address_index", name="uq_contacts_address"),
+    Index("ix_contacts_address", "clinic", "channel", "address_index"),
+)
+
+signatures = Table(
+    "signatures",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("what", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("ix_signatures_what", "clinic", "what", "digest"),
+)

@@ -1,0 +1,201 @@
+"""One transaction: what is read or written, and the audit row that says so, together or not.
+
+Rule of the room: a write transaction takes its lock at the start, and the audit chain's last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, Row, Select, Table, insert, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
+
+from triage.audit import seal
+from triage.domain import AuditEvent, Protected
+from triage.errors import NotFound, StoreRefused
+from triage.store import tables
+from triage.store.engine import explain
+from triage.store.keys import Keys
+from triage.store.vault import SealedValue, Vault
+
+_HEAD = 1
+
+
+def utcnow() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Work:
+    """One open transaction with the vault at hand."""
+
+    def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
+        self._connection = connection
+        self.vault = vault
+        self.now = now
+        self._events: list[AuditEvent] = []
+        self._moved: set[str] = set()
+
+    def run(self, statement: Executable, rows: list[dict[str, Any]] | None = None) -> int:
+        """Execute a write and return how many rows it changed."""
+        result: CursorResult[Any] = self._connection.execute(statement, rows)
+        return result.rowcount
+
+    def add(self, table: Table, **values: Any) -> None:
+        """Insert one row."""
+        self._connection.execute(insert(table), [values])
+
+    def rows(self, query: Select[Any]) -> list[Row[Any]]:
+        """Return every row of a query."""
+        return list(self._connection.execute(query))
+
+    def stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
+        """Yield rows without holding them all."""
+        yield from self._connection.execution_options(yield_per=1000).execute(query)
+
+    def first(self, query: Select[Any]) -> Row[Any] | None:
+        """Return the first row or None."""
+        return self._connection.execute(query.limit(1)).first()
+
+    def one(self, query: Select[Any], what: str) -> Row[Any]:
+        """Return the first row; raise NotFound naming `what`."""
+        row = self.first(query)
+        if row is None:
+            raise NotFound(what)
+        return row
+
+    def number(self, query: Select[Any]) -> int:
+        """Return the one number a query counts; nothing is zero."""
+        return int(self._connection.execute(query).scalar() or 0)
+
+    def lock(self, name: str) -> None:
+        """Let one transaction at a time past this name; SQLite has only one writer anyway."""
+        if self._connection.dialect.name == "postgresql":
+            key = int.from_bytes(self.vault.blind("lock", "", name)[:8], "big", signed=True)
+            self._connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (key,))
+
+    def seal(
+        self, table: Table, row_id: str, **texts: Protected | str | bytes
+    ) -> dict[str, SealedValue]:
+        """Seal several columns of one row."""
+        return {
+            column: self.vault.seal(
+                table.name, column, row_id, text.reveal() if isinstance(text, Protected) else text
+            )
+            for column, text in texts.items()
+        }
+
+    def note(
+        self,
+        action: str,
+        *,
+        clinic: str,
+        by: str,
+        cases: Iterable[str] = (),
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        """Remember that `by` did `action`; the row is written when the transaction ends."""
+        self._events.append(
+            AuditEvent(0, clinic, self.now, by, action, tuple(cases), dict(detail or {}))
+        )
+
+    def moved(self, clinic: str) -> None:
+        """Say that the queue of a clinic looks different from now on."""
+        self._moved.add(clinic)
+
+    def finish(self, audit_key: bytes) -> None:
+        """Move the queue versions and write the audit rows, each sealed to the one before it."""
+        for clinic in sorted(self._moved):
+            self._move_version(clinic)
+        if self._events:
+            self._write_events(audit_key)
+
+    def _move_version(self, clinic: str) -> None:
+        versions = tables.queue_versions
+        step = update(versions).where(versions.c.clinic == clinic)
+        if not self.run(step.values(version=versions.c.version + 1)):
+            self.add(versions, clinic=clinic, version=1)
+
+    def _write_events(self, audit_key: bytes) -> None:
+        head = tables.audit_head
+        # Taking the head's row first makes every other chain writer wait here.
+        locked = select(head.c.seq, head.c.digest).where(head.c.id == _HEAD).with_for_update()
+        row = self.first(locked)
+        if row is None:
+            raise StoreRefused("the audit chain has no head")
+        seq, digest = int(row.seq), str(row.digest)
+        for event in self._events:
+            seq += 1
+            sealed = seal(_numbered(event, seq), digest, key=audit_key)
+            digest = sealed.digest
+            self._write_event(sealed)
+            self.run(update(head).where(head.c.id == _HEAD).values(seq=seq, digest=digest))
+
+    def _write_event(self, event: AuditEvent) -> None:
+        self.add(
+            tables.audit,
+            seq=event.seq,
+            clinic=event.clinic,
+            at=event.at,
+            actor=event.actor,
+            action=event.action,
+            cases=list(event.cases),
+            detail=dict(event.detail),
+            previous=event.previous,
+            digest=event.digest,
+        )
+        named = [{"case_id": case, "seq": event.seq} for case in dict.fromkeys(event.cases)]
+        if named:
+            self.run(insert(tables.audit_cases), named)
+
+
+def _numbered(event: AuditEvent, seq: int) -> AuditEvent:
+    return AuditEvent(
+        seq, event.clinic, event.at, event.actor, event.action, event.cases, event.detail
+    )
+
+
+class Transactions:
+    """Opens transactions; every room of the store is given one of these."""
+
+    def __init__(self, engine: Engine, keys: Keys, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self.vault = Vault(keys)
+        self.audit_key = keys.audit
+        self.clock = clock
+
+    @contextmanager
+    def write(self) -> Iterator[Work]:
+        """Yield one transaction that holds the right to write; commit, or undo it all."""
+        with self._begin("BEGIN IMMEDIATE") as work:
+            yield work
+            work.finish(self.audit_key)
+
+    @contextmanager
+    def read(self) -> Iterator[Work]:
+        """Yield one transaction that only reads, and nothing that identifies a patient."""
+        with self._begin("BEGIN") as work:
+            yield work
+
+    @contextmanager
+    def _begin(self, begin: str) -> Iterator[Work]:
+        with told(), self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql(begin)
+            yield Work(connection, self.vault, self.clock())
+            connection.commit()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn a driver's exception into one of triage's own."""
+    try:
+        yield
+    except DBAPIError as trouble:
+        raise explain(trouble) from None
