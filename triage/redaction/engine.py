@@ -1,0 +1,236 @@
+"""Presidio, put together without a model from a hub, without the network and without a log.
+
+Rule of the room: this module alone imports Presidio and spaCy (3 s), so only a redactor at work
+imports it. Of Presidio's own recognisers none is used: its patterns go on after a time-out as if
+nothing had been there, its e-mail and URL recognisers ask the network for a list of domains, its
+NER wants a model that is not here. Its registry, analyzer, context words and anonymizer are.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import spacy
+from presidio_analyzer import (
+    AnalysisExplanation,
+    AnalyzerEngine,
+    EntityRecognizer,
+    RecognizerRegistry,
+    RecognizerResult,
+)
+from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
+from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+from presidio_anonymizer import AnonymizerEngine
+from presidio_anonymizer.entities import OperatorConfig
+from presidio_anonymizer.entities import RecognizerResult as Replaced
+
+from triage.domain import IdentifierType
+from triage.errors import RedactionFailed
+from triage.redaction.finding import Finder, Found
+
+#: A find below this counts only when a context word stands near.
+THRESHOLD = 0.5
+LANGUAGE = "en"
+_TAGGER = "tagger"
+
+
+def silence() -> None:
+    """Drop whatever Presidio logs: at debug level that is words of the message."""
+    for name in ("presidio-analyzer", "presidio-anonymizer", "decision_process", "tldextract"):
+        logger = logging.getLogger(name)
+        if _nothing not in logger.filters:
+            logger.addFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    del record
+    return False
+
+
+class TaggedArtifacts(NlpArtifacts):  # type: ignore[misc]  # Presidio is not typed for us.
+    """Tokens of a text, and what the tagger found in it."""
+
+    def __init__(self, *parts: Any, tagged: Sequence[Found], **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self.tagged = tagged
+
+
+class BlankNlp(NlpEngine):  # type: ignore[misc]
+    """Cuts a text into words of any language; knows no grammar and needs no model."""
+
+    def __init__(self) -> None:
+        self._nlp = spacy.blank("xx")
+
+    def artifacts(self, text: str, tagged: Sequence[Found]) -> TaggedArtifacts:
+        """Return the words of `text` in lower case, with the tagger's finds beside them."""
+        tokens = self._nlp.make_doc(text)
+        lemmas = [token.lower_ for token in tokens]
+        indices = [token.idx for token in tokens]
+        return TaggedArtifacts([], tokens, indices, lemmas, self, LANGUAGE, tagged=tagged)
+
+    def load(self) -> None:
+        """Do nothing: a blank pipeline has nothing to load."""
+
+    def is_loaded(self) -> bool:
+        """Return True."""
+        return True
+
+    def process_text(self, text: str, language: str) -> TaggedArtifacts:
+        """Return the words of `text`, without finds of the tagger."""
+        del language
+        return self.artifacts(text, ())
+
+    def process_batch(
+        self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: Any
+    ) -> Iterator[tuple[str, NlpArtifacts]]:
+        """Yield each text with its words."""
+        del batch_size, n_process
+        for text in texts:
+            yield text, self.process_text(text, language)
+
+    def is_stopword(self, word: str, language: str) -> bool:
+        """Return False: every word may be context."""
+        del word, language
+        return False
+
+    def is_punct(self, word: str, language: str) -> bool:
+        """Whether a token has neither letter nor digit."""
+        del language
+        return not any(map(str.isalnum, word))
+
+    def get_supported_entities(self) -> list[str]:
+        """Return nothing: the tagger is a recogniser of its own."""
+        return []
+
+    def get_supported_languages(self) -> list[str]:
+        """Return the one name under which all languages are read."""
+        return [LANGUAGE]
+
+
+class FinderRecognizer(EntityRecognizer):  # type: ignore[misc]
+    """One of our finders behind Presidio's interface; what it raises stops the analysis."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        super().__init__(
+            supported_entities=[str(type) for type in finder.types],
+            name=finder.name,
+            supported_language=LANGUAGE,
+            context=list(finder.context) or None,
+        )
+
+    def load(self) -> None:
+        """Do nothing: patterns are compiled already."""
+
+    def analyze(
+        self, text: str, entities: Sequence[str], nlp_artifacts: NlpArtifacts = None
+    ) -> list[RecognizerResult]:
+        """Return what the finder finds."""
+        del entities, nlp_artifacts
+        return [
+            _result(find, self, explained=bool(self.context)) for find in self._finder.find(text)
+        ]
+
+
+class TaggerRecognizer(EntityRecognizer):  # type: ignore[misc]
+    """Hands on what the tagger found in the whole batch; its threshold is the tagger's own."""
+
+    def __init__(self, types: Sequence[str]) -> None:
+        super().__init__(
+            supported_entities=list(types),
+            name=_TAGGER,
+            supported_language=LANGUAGE,
+            score_thresholds={"default": 0.0},
+        )
+
+    def load(self) -> None:
+        """Do nothing: the tagger has run already."""
+
+    def analyze(
+        self, text: str, entities: Sequence[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """Return the tagger's finds that came with the words."""
+        del text, entities
+        return [_result(find, self, explained=False) for find in nlp_artifacts.tagged]
+
+
+def _result(find: Found, by: EntityRecognizer, *, explained: bool) -> RecognizerResult:
+    why = AnalysisExplanation(recognizer=by.name, original_score=find.score) if explained else None
+    return RecognizerResult(
+        str(find.type),
+        find.start,
+        find.end,
+        find.score,
+        analysis_explanation=why,
+        recognition_metadata={
+            RecognizerResult.RECOGNIZER_NAME_KEY: by.name,
+            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: by.id,
+        },
+    )
+
+
+class Analyzer:
+    """Presidio's analyzer over our recognisers."""
+
+    def __init__(self, finders: Sequence[Finder]) -> None:
+        silence()
+        self._nlp = BlankNlp()
+        rows = [FinderRecognizer(finder) for finder in finders]
+        types = [str(type) for type in IdentifierType]
+        self._expected = frozenset([_TAGGER, *(finder.name for finder in finders)])
+        self.registry = RecognizerRegistry(
+            recognizers=[*rows, TaggerRecognizer(types)], supported_languages=[LANGUAGE]
+        )
+        self._engine = AnalyzerEngine(
+            registry=self.registry,
+            nlp_engine=self._nlp,
+            log_decision_process=False,
+            default_score_threshold=THRESHOLD,
+            supported_languages=[LANGUAGE],
+            context_aware_enhancer=LemmaContextAwareEnhancer(
+                context_prefix_count=6, context_suffix_count=3, context_matching_mode="whole_word"
+            ),
+        )
+        self._types = types
+
+    def find(self, text: str, tagged: Sequence[Found]) -> list[Found]:
+        """Return every find in one window; raise when a recogniser failed or is missing."""
+        missing = self._expected - {row.name for row in self.registry.recognizers}
+        if missing:
+            raise RedactionFailed(f"recogniser {', '.join(sorted(missing))}")
+        results = self._engine.analyze(
+            text,
+            language=LANGUAGE,
+            entities=self._types,
+            nlp_artifacts=self._nlp.artifacts(text, tagged),
+        )
+        return [_found(result) for result in results]
+
+
+def _found(result: RecognizerResult) -> Found:
+    name = result.recognition_metadata[RecognizerResult.RECOGNIZER_NAME_KEY]
+    type = IdentifierType(result.entity_type)
+    return Found(result.start, result.end, type, float(result.score), name)
+
+
+class Anonymizer:
+    """Presidio's anonymizer with our placeholders."""
+
+    def __init__(self) -> None:
+        silence()
+        self._engine = AnonymizerEngine()
+
+    def replace(self, text: str, placeholders: Mapping[tuple[int, int], str]) -> str:
+        """Return `text` with each (start, end) replaced; the spans do not overlap."""
+        # One operator per placeholder: Presidio names operators by entity type.
+        names = {placeholder: f"#{placeholder}" for placeholder in placeholders.values()}
+        operators = {
+            name: OperatorConfig("replace", {"new_value": placeholder})
+            for placeholder, name in names.items()
+        }
+        spans = [
+            Replaced(names[placeholder], start, end, 1.0)
+            for (start, end), placeholder in placeholders.items()
+        ]
+        done = self._engine.anonymize(text, spans, operators, merge_entities_with_spaces=False)
+        return str(done.text)

@@ -1,0 +1,97 @@
+"""From many overlapping finds to the spans that are hidden.
+
+Rule of the room: every character of a find ends up hidden; of two types that overlap the more
+specific keeps its whole span and the other keeps the rest.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from triage.domain import IdentifierType as Type
+from triage.redaction.finding import Found
+
+#: More specific first: an address of a person says more than the name inside it.
+_SPECIFIC = (
+    Type.EMAIL,
+    Type.URL,
+    Type.IP,
+    Type.SSN,
+    Type.MEMBER_ID,
+    Type.LICENSE,
+    Type.DEVICE,
+    Type.MRN,
+    Type.ACCOUNT,
+    Type.PHONE,
+    Type.ADDRESS,
+    Type.DATE,
+    Type.OTHER_ID,
+    Type.ORG,
+    Type.NAME,
+    Type.AGE,
+)
+_RANK = {type: rank for rank, type in enumerate(_SPECIFIC)}
+
+
+def resolve(found: Iterable[Found], text: str) -> list[Found]:
+    """Return finds that do not overlap, in order, covering all that `found` covers.
+
+    Spaces and punctuation at the edges are left out, except where a find is nothing else.
+    """
+    chosen: list[Found] = []
+    for find in sorted(_merged(found), key=_preference):
+        for start, end in _free(find, chosen):
+            part = _trimmed(replace(find, start=start, end=end), text)
+            if part is not None:
+                chosen.append(part)
+    return sorted(chosen, key=lambda find: find.start)
+
+
+def _preference(find: Found) -> tuple[float, int, int, int]:
+    # Sure finds before doubtful ones, then the longer, then the more specific.
+    sure = 0 if find.score >= 0.5 else 1
+    return (sure, find.start - find.end, _RANK[find.type], find.start)
+
+
+def _merged(found: Iterable[Found]) -> list[Found]:
+    """Join overlapping finds of one type into one."""
+    joined: dict[Type, list[Found]] = {}
+    for find in sorted(found, key=lambda find: (find.start, -find.end)):
+        row = joined.setdefault(find.type, [])
+        if row and find.start < row[-1].end:
+            best = max(row[-1], find, key=lambda one: one.score)
+            row[-1] = replace(best, start=row[-1].start, end=max(row[-1].end, find.end))
+        else:
+            row.append(find)
+    return [find for row in joined.values() for find in row]
+
+
+def _free(find: Found, chosen: Sequence[Found]) -> list[tuple[int, int]]:
+    """Return the parts of a find that nothing chosen covers yet."""
+    parts = [(find.start, find.end)]
+    for other in chosen:
+        cut: list[tuple[int, int]] = []
+        for start, end in parts:
+            if other.end <= start or end <= other.start:
+                cut.append((start, end))
+                continue
+            cut += [
+                (low, high) for low, high in ((start, other.start), (other.end, end)) if low < high
+            ]
+        parts = cut
+    return parts
+
+
+def _trimmed(find: Found, text: str) -> Found | None:
+    """Return the find without blanks and stops at its edges; None when no character is left."""
+    start, end = find.start, find.end
+    while start < end and not _solid(text[start], opening=True):
+        start += 1
+    while start < end and not _solid(text[end - 1], opening=False):
+        end -= 1
+    if start == end:
+        return None
+    return replace(find, start=start, end=end)
+
+
+def _solid(letter: str, *, opening: bool) -> bool:
+    return letter.isalnum() or letter in ("(+#@*<[•_" if opening else ")*>]•_")

@@ -1,0 +1,74 @@
+"""Reads the tables of recognisers and of readable words.
+
+Rule of the room: the tables ship with the package; a table that cannot be read stops the redactor
+from being made, it never leaves a recogniser out.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from triage.domain import IdentifierType
+from triage.errors import RedactionFailed
+from triage.redaction.checks import CHECKS
+from triage.redaction.codes import CodeFinder
+from triage.redaction.finding import Finder, Pattern, PatternFinder
+
+HERE = Path(__file__).parent
+
+
+@cache
+def finders() -> tuple[Finder, ...]:
+    """Return every recogniser that needs no model; raise RedactionFailed for a broken table."""
+    try:
+        table = _read("recognizers.yaml")
+        labels = _read("labels.yaml")
+        pieces = _expand(table["pieces"])
+        rows = tuple(_row(row, pieces) for row in table["rows"])
+        codes = CodeFinder(
+            {IdentifierType(type): words for type, words in labels["labels"].items()},
+            labels["general"],
+            labels["readable"],
+        )
+    except Exception as trouble:
+        raise RedactionFailed(f"recognisers: {type(trouble).__name__}") from trouble
+    return (*rows, codes)
+
+
+@cache
+def word_list(name: str) -> Mapping[str, Sequence[str]]:
+    """Return one section after another of `readable.yaml`-like tables."""
+    return {section: tuple(map(str, words)) for section, words in _read(name).items()}
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+
+
+def _expand(pieces: Mapping[str, str]) -> dict[str, str]:
+    """Put pieces into pieces; a piece may use the ones above it."""
+    done: dict[str, str] = {}
+    for name, expression in pieces.items():
+        done[name] = _fill(expression, done)
+    return done
+
+
+def _fill(expression: str, pieces: Mapping[str, str]) -> str:
+    return re.sub(r"(?<!\\p)\{([a-z_]{2,})\}", lambda match: pieces[match[1]], expression)
+
+
+def _row(row: Mapping[str, Any], pieces: Mapping[str, str]) -> PatternFinder:
+    patterns = (_fill(expression, pieces) for expression in row["patterns"])
+    case = bool(row.get("case", False))
+    return PatternFinder(
+        name=row["name"],
+        type=IdentifierType(row["type"]),
+        patterns=tuple(Pattern(pattern, case=case) for pattern in patterns),
+        score=float(row["score"]),
+        check=CHECKS[row["check"]] if "check" in row else None,
+        context=tuple(row.get("context", ())),
+    )
