@@ -137,6 +137,12 @@ def test_there_are_enough_injections_and_without_the_screen_they_get_through(ser
     assert let_through == len(INJECTIONS)
 
 
+def test_the_endpoint_itself_is_no_address_for_patients(server):
+    server.answer = lambda _: f"Please go to {server.url} now."
+    assert draft(drafter(server), ENGLISH) is None
+    assert server.url not in server.asked[0]
+
+
 def test_urgent_and_unwanted_messages_never_reach_the_model(server):
     one = drafter(server, urgent_texts_signed=True)
     assert draft(one, ENGLISH, Route.URGENT_CLINICAL, urgency=Urgency.EMERGENCY) is None

@@ -100,6 +100,13 @@ def test_opening_hours_are_put_into_words():
     assert "12 Long Road, Fairhaven, OR 97398" in spanish
 
 
+def test_flat_settings_read_like_tables():
+    tables = [value for value in CLINIC.values() if isinstance(value, dict)]
+    flat = {"name": CLINIC["name"]} | {key: value for one in tables for key, value in one.items()}
+    for body in (ENGLISH, SPANISH):
+        assert draft(Route.GENERAL, body, {"facts": flat}) == draft(Route.GENERAL, body)
+
+
 def test_further_requests_are_named():
     also = frozenset({Route.RESCHEDULE, Route.BILLING_DISPUTE, Route.NOT_FOR_US})
     assert "an appointment and a bill" in draft(Route.REFILL, ENGLISH, also=also).body

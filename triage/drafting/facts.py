@@ -2,23 +2,21 @@
 
 Rule of the room: values come from the clinic's settings and from nowhere else.
 
-Settings are a mapping such as a practice file: names at the top or one table deep, so that
-`phone` and `[contact] phone` are the same slot. `[hours]` by weekday becomes one phrase, and
-`[address]` one line. Words are in English unless `language` says otherwise; a table named after
-another language, such as `[es]`, holds the same slots in that language.
+Settings are a mapping of slots; tables in it are opened, so that `phone` and `[contact] phone` are
+the same slot. Slots named after weekdays become `hours`, and street, city, state and zip become
+`address`. Words are in English unless `language` says otherwise; the same words in another language
+stand under the slot's name and the language's code, such as `refill_turnaround_es`.
 """
 
 import re
 from collections.abc import Collection, Mapping
 
 #: Slots whose value somebody can be reached at.
-_REACHABLE = re.compile(
-    r"(^|_)(phone|fax|line|email|url|number)$|^address$|^(crisis|emergency|nurse)_"
-)
+_REACHABLE = re.compile(r"(^|_)(phone|fax|line|email|url|number)$|^address$")
+#: Settings of a drafter itself, which no patient should read.
+_NOT_SAID = frozenset({"base_url", "api_key", "model"})
 #: Called when the clinic sets no other.
 EMERGENCY_NUMBER = "911"
-#: A table under such a name holds the same slots in that language.
-_LANGUAGE = re.compile(r"[a-z]{2}")
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -34,43 +32,35 @@ def facts(
     `neutral` names the slots that read the same in every language; `days` has the weekdays'
     names and the words `to` and `closed`.
     """
-    slots = _slots(settings, days)
+    slots = {"emergency_number": EMERGENCY_NUMBER} | _slots(settings)
+    hours = _hours(slots, days)
     if language != settings.get("language", "en"):
-        # Weekdays and times are put into words here, so they need no translation.
-        kept = {*neutral, "hours"} if _by_day(settings.get("hours")) else set(neutral)
-        own = settings.get(language)
-        translated = _slots(own, days) if isinstance(own, Mapping) else {}
-        slots = {key: value for key, value in slots.items() if key in kept} | translated
-    return {"emergency_number": EMERGENCY_NUMBER} | slots
+        ending = f"_{language}"
+        own = {key.removesuffix(ending): slots[key] for key in slots if key.endswith(ending)}
+        slots = {key: value for key, value in slots.items() if key in neutral} | own
+    return slots | ({"hours": hours} if hours else {})
 
 
 def reachable(settings: Mapping[str, object]) -> frozenset[str]:
     """Return every phone, address and link of the clinic, and what the setting `allow` adds."""
-    slots = _slots(settings, {})
-    found = {value for key, value in slots.items() if _REACHABLE.search(key)}
+    slots = {"emergency_number": EMERGENCY_NUMBER} | _slots(settings)
     extra = settings.get("allow", ())
-    if isinstance(extra, list | tuple):
-        found |= {str(one) for one in extra}
-    return frozenset(found | {slots.get("emergency_number", EMERGENCY_NUMBER)})
+    named = [str(one) for one in extra] if isinstance(extra, list | tuple) else []
+    return frozenset([value for key, value in slots.items() if _REACHABLE.search(key)] + named)
 
 
-def _slots(settings: Mapping[str, object], days: Mapping[str, str]) -> dict[str, str]:
+def _slots(settings: Mapping[str, object]) -> dict[str, str]:
     slots: dict[str, str] = {}
     for key, value in settings.items():
-        if not isinstance(value, Mapping):
-            slots[key] = _phrase(value)
-        elif key == "hours" and _by_day(value):
-            slots["hours"] = _hours(value, days)
-        elif key == "address" and "street" in value:
-            slots["address"] = _address(value)
-            slots["parking"] = _phrase(value.get("parking"))
-        elif not _LANGUAGE.fullmatch(key):
-            slots |= {str(name): _phrase(inner) for name, inner in value.items()}
-    return {key: value for key, value in slots.items() if value}
-
-
-def _by_day(hours: object) -> bool:
-    return isinstance(hours, Mapping) and bool(set(hours) & set(_WEEK))
+        if isinstance(value, Mapping):
+            slots |= _slots(value)
+        elif key not in _NOT_SAID and (phrase := _phrase(value)):
+            slots[str(key)] = phrase
+    if "address" not in slots and "street" in slots:
+        region = f"{slots.get('state', '')} {slots.get('zip', '')}".strip()
+        parts = (slots["street"], slots.get("city", ""), region)
+        slots["address"] = ", ".join(part for part in parts if part)
+    return slots
 
 
 def _phrase(value: object) -> str:
@@ -82,17 +72,11 @@ def _phrase(value: object) -> str:
     return " ".join(str(value).split()).rstrip(".")
 
 
-def _address(table: Mapping[str, object]) -> str:
-    street, city = _phrase(table.get("street")), _phrase(table.get("city"))
-    region = f"{_phrase(table.get('state'))} {_phrase(table.get('zip'))}".strip()
-    return ", ".join(one for one in (street, city, region) if one)
-
-
-def _hours(table: Mapping[str, object], days: Mapping[str, str]) -> str:
+def _hours(slots: Mapping[str, str], days: Mapping[str, str]) -> str:
     """Return opening hours with equal neighbours joined: `Monday to Friday 8:00-17:00, ...`."""
     runs: list[tuple[list[str], str]] = []
     for day in _WEEK:
-        times = _phrase(table.get(day))
+        times = slots.get(day, "")
         if runs and runs[-1][1] == times:
             runs[-1][0].append(day)
         else:
