@@ -18,6 +18,9 @@ from triage.errors import MissingModel
 #: The tensors of a model: the adapter inside the base encoder, and what stands on top of it.
 TENSORS = ("adapter.safetensors", "heads.safetensors")
 
+#: What a network of each kind serves as; the registry of models speaks of tasks.
+TASKS = {"router": "router", "tagger": "redactor"}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
@@ -86,7 +89,10 @@ def write(
     config: Mapping[str, Any],
     metrics: Metrics,
 ) -> ModelFolder:
-    """Write a model folder; config.json goes last, so a half-written folder is never believed."""
+    """Write a model folder; config.json goes last, so a half-written folder is never believed.
+
+    `config` may name the `trainer` and whatever training wants remembered.
+    """
     from safetensors.torch import save_file
 
     path.mkdir(parents=True, exist_ok=True)
@@ -98,8 +104,9 @@ def write(
     write_json(path / "labels.json", list(labels))
     write_json(path / "metrics.json", metrics)
     hashes = {name: base.sha256(path / name) for name in TENSORS}
-    about = {"kind": kind, "base": "all-MiniLM-L6-v2", "base_sha256": base.WEIGHTS}
-    write_json(path / "config.json", {**about, "sha256": hashes, **config})
+    about = {"task": TASKS[kind], "kind": kind, "trainer": "shipped", "base": "all-MiniLM-L6-v2"}
+    sums = {"base_sha256": base.WEIGHTS, "sha256": hashes}
+    write_json(path / "config.json", {**about, **sums, **config})
     return read(path, kind=kind)
 
 

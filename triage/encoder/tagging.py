@@ -23,6 +23,7 @@ def train_tagger(
     batch: int = 16,
     rate: float = 1e-3,
     freeze: int = 0,
+    trainer: str = "shipped",
     progress: bool = True,
 ) -> Metrics:
     """Train on `train`, keep the best epoch on `dev`, write the model folder `out`.
@@ -57,7 +58,7 @@ def train_tagger(
         labels=labels,
         adapter=network.cpu().adapter(),
         heads=network.heads(),
-        config={"freeze": freeze, "seed": seed, "train_texts": len(train)},
+        config={"trainer": trainer, "freeze": freeze, "seed": seed, "texts": len(train)},
         metrics=metrics,
     )
     return metrics
