@@ -34,7 +34,7 @@ class WrongEncoder(TriageError):
 
 
 class MissingAssets(TriageError):
-    """The pages' style sheet and script are not there; run `make assets` with npm reachable."""
+    """Script and style sheet of the pages are missing; run `python -m triage.web.assets`."""
 
 
 class InboxUnreachable(TriageError):

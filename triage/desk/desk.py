@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.health import banners
 from triage.desk.models import ModelsDesk
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.supervision import SupervisionDesk
+from triage.desk.views import Banner
 from triage.domain import User
 from triage.encoder.registry import Registry
 from triage.store import Store
@@ -33,6 +35,7 @@ class Desk:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._rules = rules_digest
         self.people = PeopleDesk(store, clock)
         self.queue = QueueDesk(store, clock, rules_digest)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
@@ -51,3 +54,7 @@ class Desk:
     def sign_out(self, token: str) -> None:
         """End a session."""
         self._store.people.close_session(token)
+
+    def banners(self, actor: User) -> tuple[Banner, ...]:
+        """Return what everybody signed in must know now; fixed sentences about nobody."""
+        return banners(self._store, actor.clinic, self._clock(), self._rules)

@@ -52,3 +52,14 @@ class PeopleDesk:
         require(actor, Right.IDENTIFY_PATIENT)
         found = self._store.people.find_patients(words, clinic=actor.clinic, by=actor.id, limit=20)
         return tuple(found)
+
+    def contacts(self, actor: User, patient_id: str) -> tuple[Contact, ...]:
+        """Return the addresses a patient is reached at, verified or not."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        found = self._store.people.contacts(patient_id, clinic=actor.clinic, by=actor.id)
+        return tuple(found)
+
+    def verify_contact(self, actor: User, contact_id: str) -> None:
+        """Say by name that an address belongs to its person, after checking it with them."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        self._store.people.verify_contact(contact_id, clinic=actor.clinic, by=actor.id)

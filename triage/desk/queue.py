@@ -5,7 +5,7 @@ from datetime import datetime
 
 from triage.desk.health import banners
 from triage.desk.rights import Right, may, require
-from triage.desk.views import CaseView, QueueView
+from triage.desk.views import CaseView, Pulse, QueueView
 from triage.domain import (
     Attachment,
     CaseFile,
@@ -70,6 +70,12 @@ class QueueDesk:
         """Return a token that changes whenever the queue does; holds nothing about anybody."""
         require(actor, Right.SEE_QUEUE)
         return self._store.cases.version(clinic=actor.clinic)
+
+    def pulse(self, actor: User) -> Pulse:
+        """Return the version and the number of cases per lane, for a page that stays open."""
+        require(actor, Right.SEE_QUEUE)
+        counts = dict(self._store.cases.counts(clinic=actor.clinic))
+        return Pulse(self._store.cases.version(clinic=actor.clinic), counts)
 
     def open(self, actor: User, case_id: str) -> CaseView:
         """Return everything about one case."""

@@ -107,4 +107,12 @@ class ReplyDesk:
 
 
 def _view(reply: Reply) -> ReplyView:
-    return ReplyView(reply.id, reply.state, reply.message_id, reply.not_before)
+    return ReplyView(
+        id=reply.id,
+        state=reply.state,
+        message_id=reply.message_id,
+        not_before=reply.not_before,
+        receipt=reply.receipt,
+        why=reply.why,
+        settled_at=reply.settled_at,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triage.domain import (
+    NOTHING,
     CaseFile,
     CaseRow,
     Draft,
@@ -37,6 +38,14 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse:
+    """Whether the queue changed and how full its lanes are; holds nothing about anybody."""
+
+    version: str
+    counts: dict[Lane, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """Everything one case page shows."""
 
@@ -64,6 +73,10 @@ class ReplyView:
     message_id: str
     #: Until when it can still be taken back.
     not_before: datetime
+    #: What the other side answered, or why it did not go; empty until settled.
+    receipt: Protected = NOTHING
+    why: Protected = NOTHING
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""One case: read it, sort it, take it, close it.
+
+Rule of the room: each handler is one decision of a person; the Desk says whether they may.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES
+from triage.domain import Protected, Route, Urgency
+from triage.errors import NotFound
+from triage.web.harmless import disposition
+from triage.web.pages import pages
+from triage.web.visitor import Asking, Posting, TheDesk
+
+router = APIRouter(prefix="/case/{case_id}")
+
+
+def back_to(case_id: str, part: str = "") -> Response:
+    """Return to a case after something was done to it."""
+    return RedirectResponse(f"/case/{case_id}{part}", status_code=303)
+
+
+@router.get("")
+def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLResponse:
+    """Show everything about one case."""
+    view = desk.queue.open(asking.user, case_id)
+    file = view.file
+    urgent = file.case.urgency > Urgency.ROUTINE
+    return pages(request).render(
+        "case.html",
+        asking,
+        here="/queue",
+        view=view,
+        file=file,
+        case=file.case,
+        urgent=urgent,
+        outcomes=URGENT_OUTCOMES if urgent else OUTCOMES,
+        names={person.id: person.display_name for person in desk.people.users(asking.user)},
+        locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
+        banners=view.banners,
+        attempt=0,
+    )
+
+
+@router.post("/claim")
+def claim(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Take the case."""
+    desk.queue.claim(posting.user, case_id)
+    return back_to(case_id)
+
+
+@router.post("/release")
+def release(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Give the case back."""
+    desk.queue.release(posting.user, case_id)
+    return back_to(case_id)
+
+
+@router.post("/reroute")
+def reroute(
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    route: Annotated[Route, Form()],
+    urgency: Annotated[str, Form()],
+    also: Annotated[list[Route] | None, Form()] = None,
+    why: Annotated[str, Form()] = "",
+) -> Response:
+    """Sort the case by hand."""
+    desk.queue.reroute(
+        posting.user,
+        case_id,
+        route=route,
+        urgency=urgency_of(urgency),
+        also=frozenset(also or ()),
+        why=Protected(why.strip()),
+    )
+    return back_to(case_id)
+
+
+@router.post("/link")
+def link(
+    desk: TheDesk, posting: Posting, case_id: str, contact: Annotated[str, Form()]
+) -> Response:
+    """Say whose case it is: the form names `patient:contact`."""
+    patient_id, _, contact_id = contact.partition(":")
+    desk.queue.link(posting.user, case_id, patient_id=patient_id, contact_id=contact_id)
+    return back_to(case_id)
+
+
+@router.post("/tick")
+def tick(desk: TheDesk, posting: Posting, case_id: str, part: Annotated[str, Form()]) -> Response:
+    """Mark one request as done."""
+    desk.queue.tick(posting.user, case_id, part)
+    return back_to(case_id, "#requests")
+
+
+@router.post("/close")
+def close(
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    outcome: Annotated[str, Form()],
+    note: Annotated[str, Form()] = "",
+) -> Response:
+    """Close the case with a named outcome and go on with the queue."""
+    desk.queue.close(posting.user, case_id, outcome=outcome, note=Protected(note.strip()))
+    return RedirectResponse("/queue", status_code=303)
+
+
+@router.get("/attachment/{attachment_id}")
+def attachment(desk: TheDesk, asking: Asking, case_id: str, attachment_id: str) -> Response:
+    """Hand out a file for saving; a browser never opens it on our pages."""
+    found = desk.queue.attachment(asking.user, case_id, attachment_id)
+    return saved(found.content, found.name.reveal())
+
+
+@router.get("/original/{message_id}")
+def original(desk: TheDesk, asking: Asking, case_id: str, message_id: str) -> Response:
+    """Hand out a message as it came, for when it could not be read."""
+    raw = desk.queue.original(asking.user, message_id)
+    ending = "eml" if raw.media_type == "message/rfc822" else "json"
+    return saved(raw.content, f"{case_id[:8]}-{message_id[:8]}.{ending}")
+
+
+def saved(content: bytes, name: str) -> Response:
+    """Return bytes as a file to save, whatever they claim to be."""
+    headers = {
+        "Content-Disposition": disposition(name),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def urgency_of(word: str) -> Urgency:
+    """Return the urgency a form names; raise NotFound for any other word."""
+    try:
+        return Urgency.of(word)
+    except KeyError:
+        raise NotFound("urgency") from None

@@ -1,0 +1,95 @@
+"""One table from what went wrong to what the browser is told.
+
+Rule of the room: the most exact class in the table decides; what a person typed is never quoted.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from triage import errors
+from triage.web.pages import pages
+
+log = logging.getLogger("triage.web")
+
+#: Error -> (HTTP status, headline). Whatever is not listed is a 500.
+TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
+    errors.NotAllowed: (403, "Your role does not include this"),
+    errors.ForeignForm: (403, "This page was out of date"),
+    errors.ProofRefused: (403, "The approval does not hold"),
+    errors.NotFound: (404, "There is nothing here"),
+    errors.MissingModel: (404, "There is no such model"),
+    errors.ChangedUnderneath: (409, "It changed while you were looking"),
+    errors.AlreadyClaimed: (409, "Somebody else is on this case"),
+    errors.NoRecipient: (409, "Nobody to answer yet"),
+    errors.NoConsent: (409, "No e-mail to this patient"),
+    errors.NotAnswerable: (409, "This cannot be done for this case"),
+    errors.OpenRequest: (409, "A request is still open"),
+    errors.TooLate: (409, "Too late to take it back"),
+    errors.StoreLocked: (503, "The database is busy"),
+    errors.TriageError: (500, "Something is not as it should be"),
+}
+#: What the web server itself refuses.
+PLAIN: Mapping[int, tuple[str, str]] = {
+    404: ("There is nothing here", "Go back to the queue."),
+    405: ("This cannot be done here", "Go back and use the buttons of the page."),
+    422: ("This form was not complete", "Go back, look at every field and send it again."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make an application answer every error with a page."""
+    app.add_exception_handler(errors.TriageError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _bad_form)
+    app.add_exception_handler(HTTPException, _refused)
+
+
+def status_of(error: errors.TriageError) -> tuple[int, str]:
+    """Return the row of the table for an error: its own class first, then its parents."""
+    return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+
+
+def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.TriageError)
+    if isinstance(error, errors.NotSignedIn):
+        return _to_log_in(request)
+    status, headline = status_of(error)
+    if status >= 500:
+        log.error("%s", type(error).__name__)
+    advice = " ".join((type(error).__doc__ or "").split())
+    what = str(error.args[0]) if error.args else ""
+    # Ids mean nothing to the reader; sentences do.
+    return _page(request, status, headline, what if what.endswith(".") else advice)
+
+
+def _bad_form(request: Request, _: Exception) -> Response:
+    return _page(request, 422, *PLAIN[422])
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headline, advice = PLAIN.get(error.status_code, ("This was refused", "Go back to the queue."))
+    return _page(request, error.status_code, headline, advice)
+
+
+def _to_log_in(request: Request) -> Response:
+    if "hx-request" in request.headers or request.headers.get("accept") == "application/json":
+        return Response(status_code=401, headers={"HX-Redirect": "/log-in"})
+    return RedirectResponse("/log-in", status_code=303)
+
+
+def _page(request: Request, status: int, headline: str, advice: str) -> Response:
+    part = "hx-request" in request.headers
+    name = "_trouble.html" if part else "error.html"
+    response = pages(request).render(
+        name, None, status=status, headline=headline, advice=advice, code=status
+    )
+    if part:
+        # htmx puts the trouble where the person looks, and leaves the rest as it was.
+        response.headers["HX-Retarget"] = "#trouble"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response

@@ -1,0 +1,114 @@
+"""Renders templates: everything a page may show is put together here.
+
+Rule of the room: autoescape always; `reveal` and `exact` are the only ways protected text gets
+onto a page; an unknown name in a template is an error, not an empty place.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from triage.desk import Right, may
+from triage.domain import Protected
+from triage.web import harmless, wording
+from triage.web.assets import fingerprint
+from triage.web.visitor import Visitor
+
+TEMPLATES = Path(__file__).parent / "templates"
+#: What the menu offers and the right each entry needs.
+MENU = (
+    ("/queue", "Queue", Right.SEE_QUEUE),
+    ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
+    ("/audit", "Audit", Right.SEE_AUDIT),
+    ("/models", "Models", Right.SEE_MODELS),
+)
+
+
+def environment() -> Environment:
+    """Return the template environment of the room."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"static": _static(), "Right": Right, "wording": wording}
+    made.filters |= {
+        "reveal": Protected.reveal,
+        "exact": _exact,
+        "unseen": _unseen,
+        "mail_html": _mail_html,
+        "answering": _answering,
+        "age": wording.age,
+        "size": wording.size,
+        "percent": wording.percent,
+    }
+    return made
+
+
+class Pages:
+    """The templates of one application."""
+
+    def __init__(self, *, clinic_name: str, sink_url: str | None) -> None:
+        self._environment = environment()
+        self._environment.globals |= {"clinic_name": clinic_name, "sink_url": sink_url}
+
+    def render(
+        self, name: str, visitor: Visitor | None, *, status: int = 200, **context: Any
+    ) -> HTMLResponse:
+        """Return a page for this visitor, with the menu entries they may use."""
+        shown = {"banners": (), "here": "", **context, "visitor": visitor}
+        shown["menu"] = menu(visitor)
+        shown["allowed"] = lambda right: visitor is not None and may(visitor.user, right)
+        return HTMLResponse(self._environment.get_template(name).render(shown), status)
+
+
+def pages(request: Request) -> Pages:
+    """Return the templates of the application that serves this request."""
+    found: Pages = request.app.state.pages
+    return found
+
+
+def menu(visitor: Visitor | None) -> list[tuple[str, str]]:
+    """Return (path, word) for what this visitor may open, in order."""
+    if visitor is None:
+        return []
+    return [(path, word) for path, word, right in MENU if may(visitor.user, right)]
+
+
+def home(visitor: Visitor) -> str:
+    """Return the first page this visitor may open."""
+    return next((path for path, _ in menu(visitor)), "/account")
+
+
+def _exact(text: Protected) -> Markup:
+    return harmless.exact(text.reveal())
+
+
+def _unseen(text: Protected) -> int:
+    return harmless.unseen(text.reveal())
+
+
+def _mail_html(text: Protected) -> str:
+    return harmless.mail_html(text.reveal())
+
+
+def _answering(subject: Protected) -> str:
+    text = subject.reveal()
+    return text if text.lower().startswith("re:") else f"Re: {text}"
+
+
+def _static() -> Any:
+    known: dict[str, str] = {}
+
+    def address(name: str) -> str:
+        if name not in known:
+            known[name] = f"/static/{name}?v={fingerprint(name)}"
+        return known[name]
+
+    return address

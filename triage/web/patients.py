@@ -1,0 +1,47 @@
+"""Finding a patient, so that a case gets one.
+
+Rule of the room: what is searched for travels in the body of a form, never in an address.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, Response
+
+from triage.domain import Protected
+from triage.web.case import back_to
+from triage.web.pages import pages
+from triage.web.visitor import Posting, TheDesk
+
+router = APIRouter(prefix="/case/{case_id}")
+
+
+@router.post("/patients")
+def find(
+    request: Request,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    words: Annotated[str, Form()] = "",
+) -> HTMLResponse:
+    """Return the patients that match every word, each with the contacts one may answer."""
+    searched = bool(words.strip())
+    found = desk.people.find_patients(posting.user, Protected(words)) if searched else ()
+    contacts = {patient.id: desk.people.contacts(posting.user, patient.id) for patient in found}
+    return pages(request).render(
+        "_patients.html",
+        posting,
+        case_id=case_id,
+        patients=found,
+        contacts=contacts,
+        searched=searched,
+    )
+
+
+@router.post("/verify")
+def verify(
+    desk: TheDesk, posting: Posting, case_id: str, contact: Annotated[str, Form()]
+) -> Response:
+    """Record that this person checked an address with its owner."""
+    desk.people.verify_contact(posting.user, contact)
+    return back_to(case_id)

@@ -1,0 +1,63 @@
+// Approving: the digest is computed here from the words on the screen and must be the server's;
+// only then does the person's key sign it.
+import { say } from "./code.js";
+import { digestOf, shownFields } from "./digest.js";
+import { findKey, keepKey, prove } from "./keys.js";
+
+async function keyFor(user) {
+  const code = document.getElementById("code");
+  if (code.value.trim()) {
+    const key = await keepKey(user, code.value);
+    code.value = "";
+    return key;
+  }
+  return findKey(user);
+}
+
+async function approve(form, preview) {
+  const digest = await digestOf(shownFields(preview));
+  if (digest !== preview.dataset.digest) {
+    throw new Error("What you see is not what was saved. Reload the page and read it again.");
+  }
+  const key = await keyFor(document.body.dataset.user);
+  if (!key) {
+    document.getElementById("need-code").hidden = false;
+    document.getElementById("code").focus();
+    throw new Error("This browser does not have your approval code yet.");
+  }
+  form.elements.digest.value = digest;
+  form.elements.proof.value = await prove(key, digest);
+  form.submit();
+}
+
+// Words changed in the editor but not saved would not be the ones approved.
+function watchEditor(form) {
+  const editor = document.querySelector("#write form");
+  const button = form.querySelector("[data-submit]");
+  const trouble = document.getElementById("approve-trouble");
+  editor?.addEventListener("input", () => {
+    button.disabled = true;
+    say(trouble, "You changed the words below. Save them first.");
+  });
+}
+
+export function startApproval() {
+  const form = document.getElementById("approve");
+  const preview = document.getElementById("check");
+  if (!form || !preview) return;
+  const trouble = document.getElementById("approve-trouble");
+  let busy = false;
+  watchEditor(form);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    say(trouble, "");
+    try {
+      await approve(form, preview);
+    } catch (error) {
+      busy = false;
+      say(trouble, error.message);
+    }
+  });
+}

@@ -1,0 +1,13 @@
+// Starts what the page at hand needs. Nothing here decides anything; the desk does.
+import { startApproval } from "./approve.js";
+import { startCodeKeeper, startLogIn } from "./code.js";
+import { startQueue } from "./queue.js";
+import { startShortcuts } from "./shortcuts.js";
+import { startTimes } from "./times.js";
+
+startTimes();
+startShortcuts();
+startQueue();
+startLogIn();
+startCodeKeeper();
+startApproval();

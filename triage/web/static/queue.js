@@ -1,0 +1,89 @@
+// Keeps an open queue fresh without moving anything under the cursor: rows change only while
+// nobody points at them or has the keyboard in them; until then a line says what is new.
+import { tellTimes } from "./times.js";
+
+const EVERY = 4000;
+// After this long without an answer the page says that it may be old.
+const STALE = 120000;
+
+export function startQueue() {
+  const rows = document.getElementById("rows");
+  if (!rows) return;
+  const fresh = document.getElementById("fresh");
+  const stale = document.getElementById("stale");
+  const title = document.title.replace(/^\(\d+ urgent\) /, "");
+  let shown = rows.dataset.version;
+  let counts = readCounts();
+  let seen = { ...counts };
+  let answered = Date.now();
+
+  async function ask() {
+    try {
+      const answer = await fetch("/queue/version", { headers: { Accept: "application/json" } });
+      if (answer.status === 401) return window.location.assign("/log-in");
+      if (!answer.ok) throw new Error(answer.status);
+      answered = Date.now();
+      await take(await answer.json());
+    } catch {
+      // The line below tells the person once it has lasted.
+    }
+    stale.hidden = Date.now() - answered < STALE;
+  }
+
+  async function take(news) {
+    counts = news.counts;
+    writeCounts(counts);
+    document.title = counts.urgent ? `(${counts.urgent} urgent) ${title}` : title;
+    if (news.version === shown) return;
+    if (inUse()) offer();
+    else await swap();
+  }
+
+  const inUse = () =>
+    document.hidden || rows.contains(document.activeElement) || rows.matches(":hover");
+
+  function offer() {
+    const urgent = Math.max(0, counts.urgent - seen.urgent);
+    const more = Math.max(0, total(counts) - total(seen));
+    const words = more ? `${more} new` : "The queue changed";
+    const text = urgent ? `${words}, ${urgent} urgent` : words;
+    if (fresh.textContent === text) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.className = urgent ? "warn" : "main";
+    button.addEventListener("click", swap);
+    fresh.replaceChildren(button);
+  }
+
+  async function swap() {
+    const asked = new URLSearchParams({ start: rows.dataset.start });
+    if (rows.dataset.lane) asked.set("lane", rows.dataset.lane);
+    const answer = await fetch(`/queue/rows?${asked}`);
+    if (!answer.ok) return;
+    rows.innerHTML = await answer.text();
+    shown = rows.querySelector("[data-version]").dataset.version;
+    seen = { ...counts };
+    fresh.replaceChildren();
+    tellTimes(rows);
+  }
+
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  setInterval(ask, EVERY);
+}
+
+const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+function readCounts() {
+  const found = [...document.querySelectorAll("[data-count]")];
+  const pairs = found.map((place) => [place.dataset.count, Number(place.textContent)]);
+  return Object.fromEntries(pairs.filter(([lane]) => lane !== "all"));
+}
+
+function writeCounts(counts) {
+  for (const place of document.querySelectorAll("[data-count]")) {
+    const lane = place.dataset.count;
+    place.textContent = lane === "all" ? total(counts) : counts[lane];
+    place.parentElement.classList.toggle("some", counts[lane] > 0);
+  }
+}

@@ -1,0 +1,56 @@
+// The keyboard: single letters act only outside fields and can be switched off by each person.
+
+const SWITCH = "single-keys";
+
+const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+
+function step(by) {
+  const links = [...document.querySelectorAll("a.open")];
+  if (!links.length) return;
+  const at = links.indexOf(document.activeElement);
+  const next = at < 0 ? 0 : Math.min(links.length - 1, Math.max(0, at + by));
+  links[next].focus();
+}
+
+// Presses what the page marks with this key: a link or button, or a fold that opens.
+function press(letter) {
+  const target = document.querySelector(`[data-key="${letter}"]`);
+  if (!target) return false;
+  if (target.tagName !== "SUMMARY") {
+    target.click();
+    return true;
+  }
+  target.parentElement.open = true;
+  target.parentElement.querySelector("textarea, select, input:not([type=hidden])")?.focus();
+  return true;
+}
+
+// Ctrl+Enter sends the form the cursor is in; elsewhere it approves what is on the screen.
+function submit(target) {
+  const form = target.closest("form") ?? document.getElementById("approve");
+  const button = form?.querySelector("[data-submit]");
+  if (button && !button.disabled) form.requestSubmit(button);
+  return Boolean(button);
+}
+
+function onKey(event) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (submit(event.target)) event.preventDefault();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (localStorage.getItem(SWITCH) === "off" || document.querySelector("dialog[open]")) return;
+  if (event.key === "j") step(1);
+  else if (event.key === "k") step(-1);
+  else if (event.key === "?") document.getElementById("help")?.showModal();
+  else if (!"uces".includes(event.key) || !press(event.key)) return;
+  event.preventDefault();
+}
+
+export function startShortcuts() {
+  document.addEventListener("keydown", onKey);
+  const box = document.getElementById("single-keys");
+  if (!box) return;
+  box.checked = localStorage.getItem(SWITCH) !== "off";
+  box.addEventListener("change", () => localStorage.setItem(SWITCH, box.checked ? "on" : "off"));
+}

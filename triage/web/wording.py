@@ -1,0 +1,136 @@
+"""The words people read on the pages for what the code calls by id.
+
+Rule of the room: every member of every list has a word here; a test holds that.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from triage.domain import Channel, Lane, Mark, ReplyState, Role, Route, Urgency
+
+ROUTES: Mapping[Route, str] = {
+    Route.URGENT_CLINICAL: "Urgent",
+    Route.CLINICAL_QUESTION: "Clinical question",
+    Route.REFILL: "Refill",
+    Route.RESCHEDULE: "Appointment",
+    Route.BILLING_DISPUTE: "Bill",
+    Route.INSURANCE_AUTHORIZATION: "Insurance",
+    Route.RESULTS: "Results",
+    Route.REFERRAL: "Referral",
+    Route.RECORDS_FORMS: "Records and forms",
+    Route.GENERAL: "General",
+    Route.NOT_FOR_US: "Not for us",
+}
+URGENCIES: Mapping[Urgency, str] = {
+    Urgency.EMERGENCY: "Emergency",
+    Urgency.TODAY: "Today",
+    Urgency.ROUTINE: "Routine",
+}
+LANES: Mapping[Lane, str] = {
+    Lane.URGENT: "Urgent",
+    Lane.UNREADABLE: "Could not be read",
+    Lane.UNSORTED: "To be sorted",
+    Lane.SORTED: "Sorted",
+    Lane.OUTGOING: "On the way out",
+}
+MARKS: Mapping[Mark, str] = {
+    Mark.NOT_READ: "Could not be read: open the original",
+    Mark.PARTLY_READ: "Only partly read: look at the original",
+    Mark.WITHHELD: "Withheld from the models",
+    Mark.UNCLASSIFIED: "Not sorted by the classifier",
+    Mark.RULES_FAILED: "Red-flag rules did not run: read now",
+    Mark.DRAFT_FAILED: "No suggestion could be made",
+    Mark.UNKNOWN_SENDER: "Unknown sender",
+    Mark.UNVERIFIED_SENDER: "Sender not verified",
+    Mark.AMBIGUOUS_PATIENT: "Could be one of several patients",
+    Mark.CONTRADICTION: "Topic and text contradict each other",
+    Mark.AUTOMATIC: "Automatic message",
+    Mark.NOT_DELIVERED: "A reply of ours was not delivered",
+    Mark.SECOND_MESSAGE: "Second message",
+}
+#: Marks that stand in the way rather than inform.
+GRAVE_MARKS = frozenset(
+    {
+        Mark.NOT_READ,
+        Mark.RULES_FAILED,
+        Mark.UNVERIFIED_SENDER,
+        Mark.AMBIGUOUS_PATIENT,
+        Mark.CONTRADICTION,
+        Mark.NOT_DELIVERED,
+    }
+)
+REPLY_STATES: Mapping[ReplyState, str] = {
+    ReplyState.DRAFT: "Draft",
+    ReplyState.QUEUED: "Approved, waiting to leave",
+    ReplyState.SENDING: "Leaving now",
+    ReplyState.SENT: "Arrived",
+    ReplyState.UNCERTAIN: "Uncertain: it may or may not have arrived",
+    ReplyState.FAILED: "Not sent",
+    ReplyState.RECALLED: "Taken back",
+}
+#: The same where there is little room.
+IN_SHORT: Mapping[ReplyState, str] = {
+    ReplyState.DRAFT: "draft",
+    ReplyState.QUEUED: "approved",
+    ReplyState.SENDING: "leaving",
+    ReplyState.SENT: "✓ arrived",
+    ReplyState.UNCERTAIN: "uncertain",
+    ReplyState.FAILED: "not sent",
+    ReplyState.RECALLED: "taken back",
+}
+#: Why a reply did not go, where the store says it by a word of its own.
+REASONS: Mapping[str, str] = {
+    "changed_in_store": "The stored words are no longer the approved ones. Write the reply again."
+}
+CHANNELS: Mapping[Channel, str] = {Channel.EMAIL: "E-mail", Channel.PORTAL: "Portal"}
+ROLES: Mapping[Role, str] = {
+    Role.SECRETARY: "Secretary",
+    Role.WRITER: "Writer",
+    Role.NURSE: "Nurse",
+    Role.SUPERVISOR: "Supervisor",
+    Role.DATA_SCIENTIST: "Data scientist",
+    Role.ADMINISTRATOR: "Administrator",
+}
+OUTCOMES: Mapping[str, str] = {
+    "answered": "Answered",
+    "phoned": "Phoned the patient",
+    "sent_to_emergency_services": "Sent to the emergency services",
+    "handed_to_clinician": "Handed to a clinician",
+    "entered_in_ehr": "Entered in the health record",
+    "passed_on": "Passed on",
+    "no_reply_needed": "No reply needed",
+}
+
+
+def age(moment: datetime) -> str:
+    """Return how long ago a moment was, in the shortest words: `3 min`, `2 h`, `4 d`."""
+    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
+
+
+def size(count: int) -> str:
+    """Return a file size in words: `812 B`, `14 kB`, `2.1 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count // 1000} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percentage, never rounded up to certainty."""
+    whole = round(share * 100)
+    return f"{min(whole, 99) if share < 1 else whole} %"
+
+
+def seconds_until(moment: datetime) -> int:
+    """Return the whole seconds until a moment, rounded up; 0 once it has passed."""
+    left = (moment - datetime.now(UTC)).total_seconds()
+    return max(0, math.ceil(left))
+
+
+def patience(seconds: int, attempt: int) -> int:
+    """Return how long a page waits before it asks again where a reply is, ever longer."""
+    return seconds + 1 if seconds else min(2 + attempt, 15)
