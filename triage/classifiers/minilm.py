@@ -1,0 +1,114 @@
+"""The classifier that ships: a fine-tuned MiniLM, calibrated, that would rather ask a person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from triage.classifiers.verdict import Policy, Verdict, judge
+from triage.classifiers.wording import compose
+from triage.domain import Classification, Redacted, Route, Urgency
+from triage.encoder import RouterScores, SentenceScore
+from triage.errors import BadSettings, ClassificationFailed, MissingModel, TriageError
+
+#: How many sentences are shown as the reason, and the least a sentence must say for that.
+MOST_REASONS = 2
+LEAST_TELLING = 0.2
+
+
+class MiniLMClassifier:
+    """Routes redacted messages with the model in `model_dir`."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        """Load the model; raise MissingModel, WrongEncoder or BadSettings.
+
+        `settings`: `model_dir` (folder under models/), `threads` (default: all cores of this
+        process) and `threshold` (abstain below this confidence; default: the model's own).
+        """
+        from triage.encoder.serving import RouterSession
+
+        folder = str(settings.get("model_dir") or "")
+        if not folder:
+            raise MissingModel("no router is chosen")
+        self._session = RouterSession(Path(folder), threads=_threads(settings))
+        try:
+            policy = Policy.read(self._session.config.get("policy"))
+        except MissingModel as trouble:
+            raise MissingModel(f"{self._session.name} ({trouble.args[0]})") from None
+        self._policy = _with_threshold(policy, settings)
+        self.name = self._session.name
+
+    def classify(self, texts: Sequence[Redacted]) -> list[Classification]:
+        """Return one Classification per text, same order; raise ClassificationFailed as a whole.
+
+        A text with a withheld body, or with no words, is abstained on without being read.
+        """
+        composed = [
+            "" if "body" in text.withheld else compose(text.subject, text.body) for text in texts
+        ]
+        readable = [text for text in composed if text]
+        try:
+            scored = iter(self._session.predict(readable))
+        except TriageError:
+            raise
+        except Exception as trouble:
+            # The runtime's own error could quote its input; only its kind is passed on.
+            raise ClassificationFailed(f"{self.name} ({type(trouble).__name__})") from None
+        return [
+            self._classified(text, next(scored)) if text else self._nothing_to_read()
+            for text in composed
+        ]
+
+    def _classified(self, text: str, scores: RouterScores) -> Classification:
+        verdict = judge(scores, self._policy)
+        return Classification(
+            route=verdict.route,
+            also=verdict.also,
+            urgency=verdict.urgency,
+            confidence=verdict.confidence,
+            abstained=verdict.abstained,
+            model=self.name,
+            scores=verdict.scores,
+            because=because(text, scores.sentences, verdict),
+        )
+
+    def _nothing_to_read(self) -> Classification:
+        return Classification(
+            route=Route.GENERAL,
+            also=frozenset(),
+            urgency=Urgency.ROUTINE,
+            confidence=0.0,
+            abstained=True,
+            model=self.name,
+        )
+
+
+def because(text: str, sentences: Sequence[SentenceScore], verdict: Verdict) -> tuple[str, ...]:
+    """Return the redacted sentences that speak loudest for the verdict, loudest first."""
+    place = list(Route).index(verdict.route)
+    urgent = verdict.urgency > Urgency.ROUTINE
+
+    def loudness(sentence: SentenceScore) -> float:
+        return max(sentence.today, sentence.asks[place]) if urgent else sentence.asks[place]
+
+    ranked = sorted(sentences, key=loudness, reverse=True)
+    # The loudest one is shown even if it whispers: a person wants to see where the model looked.
+    telling = [each for each in ranked[1:MOST_REASONS] if loudness(each) >= LEAST_TELLING]
+    return tuple(text[each.start : each.end] for each in [*ranked[:1], *telling])
+
+
+def _threads(settings: Mapping[str, object]) -> int | None:
+    threads = settings.get("threads")
+    if threads is None:
+        return None
+    if not isinstance(threads, int) or not 1 <= threads <= 256:
+        raise BadSettings("minilm.threads is not a number from 1 to 256")
+    return threads
+
+
+def _with_threshold(policy: Policy, settings: Mapping[str, object]) -> Policy:
+    threshold = settings.get("threshold")
+    if threshold is None:
+        return policy
+    if not isinstance(threshold, int | float) or not 0.0 <= threshold <= 1.0:
+        raise BadSettings("minilm.threshold is not a number from 0 to 1")
+    return replace(policy, abstain_below=float(threshold))
