@@ -17,13 +17,16 @@ from email.utils import format_datetime, getaddresses
 
 from triage.domain import Protected
 
-#: One mailbox address as RFC 5321 writes it without quotes; anything fancier is refused.
+#: One mailbox address as RFC 5321 writes it without quotes; anything fancier is refused, and so is
+#: what a reader could take for an encoded word.
 ADDRESS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
 #: A Message-ID without spaces, comments or quotes, short enough for one line.
-MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,400}@[A-Za-z0-9.:\[\]_-]{1,400}>")
+MESSAGE_ID = re.compile(
+    r"(?!.*=\?)<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,400}@[A-Za-z0-9.:\[\]_-]{1,400}>"
+)
 
 _LINE_LIMIT = 998
 #: Bytes of text in one encoded word: 45 become 60 of base64, 72 with the wrapping.

@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from selectors import EVENT_READ, DefaultSelector
 
 from triage.connectors.letter import ADDRESS, Letter, Unwritable, compose
 from triage.connectors.options import Options
@@ -23,6 +24,9 @@ from triage.connectors.proof import require_approval
 from triage.connectors.tls import read_security
 from triage.domain import Approval, Channel, Outgoing
 from triage.errors import SendPostponed, SendRefused, SendUncertain
+
+#: How long the server may take to protest against the body, in seconds.
+_GRACE = 0.05
 
 
 def _now() -> datetime:
@@ -142,6 +146,9 @@ class _Talk:
         doubled = message.replace(b"\r\n.", b"\r\n..")
         with self.nothing_left("the body", seconds):
             self.line.send(doubled)
+            # A server that has hung up or protested is noticed now, while nothing is uncertain.
+            if _speaks_unasked(self.line):
+                raise smtplib.SMTPResponseException(self.line.getreply()[0], "")
 
     def final_dot(self, seconds: float) -> str:
         """Send the dot and return the answer; from here on silence and breaks are uncertain."""
@@ -205,6 +212,15 @@ def _cut_after(line: smtplib.SMTP, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _speaks_unasked(line: smtplib.SMTP) -> bool:
+    """Whether the server says something, or has hung up, although it is not its turn."""
+    if line.sock is None:
+        return False
+    with DefaultSelector() as selector:
+        selector.register(line.sock, EVENT_READ)
+        return bool(selector.select(_GRACE))
 
 
 def _receipt(code: int, answer: bytes) -> str:
