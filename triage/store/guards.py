@@ -213,9 +213,12 @@ GUARDS: tuple[Guard, ...] = (
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )
 
-#: On PostgreSQL the web's role may write replies, but only queue and recall them.
+#: On PostgreSQL whoever is in the web's role may queue and recall replies, and no more; the
+#: owner, who may be everything at once on a small installation, is let through.
 _WEB_STEPS = (
-    "CURRENT_USER = 'triage_web' AND NEW.state <> OLD.state"
+    "NEW.state <> OLD.state AND pg_has_role(CURRENT_USER, 'triage_web', 'MEMBER')"
+    " AND NOT pg_has_role(CURRENT_USER, (SELECT tableowner FROM pg_tables"
+    " WHERE schemaname = 'public' AND tablename = 'replies'), 'MEMBER')"
     " AND NOT (OLD.state = 'draft' AND NEW.state = 'queued')"
     " AND NOT (OLD.state = 'queued' AND NEW.state = 'recalled')"
 )

@@ -1,6 +1,7 @@
 """The guards as PostgreSQL keeps them: one function each, on triggers that always fire.
 
-Rule of the room: ALWAYS, so that not even a session in replica mode passes a guard by.
+Rule of the room: ALWAYS, so that not even a session in replica mode passes a guard by; and with
+a search path of their own, so that nobody's temporary table stands in for the real one.
 """
 
 from collections.abc import Sequence
@@ -45,9 +46,10 @@ def read(connection: Connection) -> dict[str, str]:
     query = (
         "SELECT t.tgname, c.relname, t.tgtype, t.tgenabled, p.prosrc,"
         " t.tgqual IS NULL AND t.tgattr::text = '' AND p.proname = t.tgname"
+        " AND NOT p.prosecdef AND p.proconfig = ARRAY['search_path=public, pg_temp']"
         " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid"
-        " WHERE NOT t.tgisinternal AND n.nspname = current_schema()"
+        " WHERE NOT t.tgisinternal AND n.nspname = 'public'"
     )
     found = {}
     for name, table, kind, enabled, body, plain in connection.exec_driver_sql(query):
@@ -55,7 +57,7 @@ def read(connection: Connection) -> dict[str, str]:
         found[str(name)] = _definition(str(table), int(kind) & ~_BEFORE, mode, str(body))
         if not int(kind) & _BEFORE:
             found[str(name)] = "after"
-    rules = "SELECT rulename FROM pg_rules WHERE schemaname = current_schema()"
+    rules = "SELECT rulename FROM pg_rules WHERE schemaname = 'public'"
     found |= {str(name): "rule" for (name,) in connection.exec_driver_sql(rules)}
     return found
 
@@ -72,7 +74,7 @@ def _ours(connection: Connection) -> list[tuple[str, str]]:
     query = (
         "SELECT t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE NOT t.tgisinternal AND n.nspname = current_schema()"
+        " WHERE NOT t.tgisinternal AND n.nspname = 'public'"
     )
     return [(str(name), str(table)) for name, table in connection.exec_driver_sql(query)]
 
@@ -80,7 +82,8 @@ def _ours(connection: Connection) -> list[tuple[str, str]]:
 def _make(connection: Connection, name: str, table: str, event: str, body: str) -> None:
     each = "STATEMENT" if event == "TRUNCATE" else "ROW"
     connection.exec_driver_sql(
-        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
+        f" SET search_path = public, pg_temp AS $${body}$$"
     )
     connection.exec_driver_sql(
         f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH {each} EXECUTE FUNCTION {name}()"

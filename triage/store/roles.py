@@ -29,7 +29,8 @@ _READ_ALL = _may("SELECT", *metadata.tables)
 _GRANTS: Mapping[str, Mapping[str, str]] = {
     # Reads mail and files it: it can neither approve nor queue, claim or send a reply.
     WORKER: {
-        **_READ_ALL,
+        **_may("SELECT", "clinics", "patients", "contacts", "labels"),
+        "replies": "SELECT (case_id, clinic, contact_id, message_id_index)",
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
@@ -70,8 +71,10 @@ def grant_roles(connection: Connection) -> None:
             connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    # The job engine keeps its tables in a schema of its own, which the worker makes.
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
+    # Temporary tables are of no use to us and could stand in for real ones.
+    connection.exec_driver_sql(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    # The job engine keeps its tables in a schema of its own, which the worker makes.
     connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {name} TO {WORKER}")
 
 

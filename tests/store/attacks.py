@@ -1,0 +1,197 @@
+"""Statements by which somebody with a connection would send, resend, rewrite or hide something.
+
+Each is written once and runs on both engines unless it says otherwise. `{queued}`, `{sent}`,
+`{recalled}` are ids of replies, `{raw}` of a landed message, `{other}` of another approval.
+"""
+
+from dataclasses import dataclass
+
+from triage.store.tables import approvals, replies
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attempt: statements run in order in one transaction."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+def copied(verb: str = "INSERT", source: str = "queued", **changed: str) -> str:
+    """Return a statement that inserts a copy of a reply with some columns changed."""
+    names = [column.name for column in replies.columns]
+    values = [changed.get(name, name) for name in names]
+    listed, selected = ", ".join(names), ", ".join(values)
+    return (
+        f"{verb} INTO replies ({listed}) SELECT {selected} FROM replies WHERE id = '{{{source}}}'"
+    )
+
+
+def approved(verb: str = "INSERT", source: str = "queued", **changed: str) -> str:
+    """Return a statement that inserts a copy of a reply's approval with some columns changed."""
+    names = [column.name for column in approvals.columns]
+    values = [changed.get(name, name) for name in names]
+    listed, selected = ", ".join(names), ", ".join(values)
+    where = f"WHERE reply_id = '{{{source}}}'"
+    return f"{verb} INTO approvals ({listed}) SELECT {selected} FROM approvals {where}"
+
+
+#: A fresh reply: no approval, and an index of its own so that only a guard can object.
+FRESH = {"id": "'evil'", "message_id_index": "{blob}", "approval_id": "NULL"}
+
+
+def attack(name: str, *statements: str) -> Attack:
+    return Attack(name, statements)
+
+
+ATTACKS = [
+    attack("insert queued without approval", copied(**FRESH)),
+    attack("insert sending", copied(**FRESH, state="'sending'")),
+    attack("insert sent", copied(**FRESH, state="'sent'")),
+    attack(
+        "insert a draft, queue it",
+        copied(**FRESH, state="'draft'"),
+        "UPDATE replies SET state = 'queued' WHERE id = 'evil'",
+    ),
+    attack(
+        "insert a draft, send it",
+        copied(**FRESH, state="'draft'"),
+        "UPDATE replies SET state = 'sent' WHERE id = 'evil'",
+    ),
+    attack(
+        "a draft borrows another reply's approval",
+        copied(**FRESH, state="'draft'"),
+        "UPDATE replies SET state = 'queued', approval_id = '{other}' WHERE id = 'evil'",
+    ),
+    attack("requeue recalled", "UPDATE replies SET state = 'queued' WHERE id = '{recalled}'"),
+    attack("requeue sent", "UPDATE replies SET state = 'queued' WHERE id = '{sent}'"),
+    attack("send sent again", "UPDATE replies SET state = 'sending' WHERE id = '{sent}'"),
+    attack("sent back to draft", "UPDATE replies SET state = 'draft' WHERE id = '{sent}'"),
+    attack("queued to sent at once", "UPDATE replies SET state = 'sent' WHERE id = '{queued}'"),
+    attack("queued to draft", "UPDATE replies SET state = 'draft' WHERE id = '{queued}'"),
+    attack("an unknown state", "UPDATE replies SET state = 'posted' WHERE id = '{queued}'"),
+    attack("other words", "UPDATE replies SET body = {blob} WHERE id = '{queued}'"),
+    attack("other recipient", "UPDATE replies SET recipient = {blob} WHERE id = '{queued}'"),
+    attack("other digest", "UPDATE replies SET digest = 'ff' WHERE id = '{queued}'"),
+    attack(
+        "the words of another reply",
+        "UPDATE replies SET body = (SELECT body FROM replies WHERE id = '{sent}')"
+        " WHERE id = '{queued}'",
+    ),
+    attack("no approval", "UPDATE replies SET approval_id = NULL WHERE id = '{queued}'"),
+    attack("another id", "UPDATE replies SET id = 'evil' WHERE id = '{queued}'"),
+    attack("another clinic", "UPDATE replies SET clinic = 'evil' WHERE id = '{queued}'"),
+    attack(
+        "no undo window",
+        "UPDATE replies SET not_before = '2001-01-01 00:00:00.000000' WHERE id = '{queued}'",
+    ),
+    attack("delete a reply", "DELETE FROM replies WHERE id = '{sent}'"),
+    attack("approval of other words", "UPDATE approvals SET digest = 'ff'"),
+    attack("approval by another", "UPDATE approvals SET approver = 'user-eve'"),
+    attack("another proof", "UPDATE approvals SET proof = 'ff'"),
+    attack("delete approvals", "DELETE FROM replies", "DELETE FROM approvals"),
+    attack("approved by nobody", approved(id="'evil'", reply_id="'evil'", approver="'nobody'")),
+    attack("approved by a machine", approved(id="'evil'", reply_id="'evil'", approver="'worker'")),
+    attack(
+        "approved by a stranger", approved(id="'evil'", reply_id="'evil'", approver="'user-eve'")
+    ),
+    attack("approve a sent reply anew", approved(source="sent", id="'evil'", digest="'ff'")),
+    attack("edit the audit", "UPDATE audit SET actor = 'somebody else'"),
+    attack("delete the audit", "DELETE FROM audit_cases", "DELETE FROM audit"),
+    attack("cut the audit's tail", "DELETE FROM audit WHERE seq > 3"),
+    attack(
+        "insert into the audit",
+        "INSERT INTO audit (seq, clinic, at, actor, action, cases, detail, previous, digest)"
+        " SELECT seq + 5000, clinic, at, actor, action, cases, detail, previous, digest"
+        " FROM audit WHERE seq = 1",
+    ),
+    attack("turn the head back", "UPDATE audit_head SET seq = 1"),
+    attack("lose the head", "DELETE FROM audit_head"),
+    attack("hide from a case's history", "DELETE FROM audit_cases"),
+    attack("rewrite a landed message", "UPDATE raw_messages SET content = {blob}"),
+    attack("delete a landed message", "DELETE FROM raw_messages WHERE id = '{raw}'"),
+    attack(
+        "hide a landed message",
+        "UPDATE raw_messages SET filed_at = received_at WHERE id = '{raw}'",
+    ),
+    attack("forget a landing", "DELETE FROM ledger"),
+    attack("rewrite the ledger", "UPDATE ledger SET raw_id = '{raw}', fate = 'ignored'"),
+    attack("rewrite what was read", "UPDATE messages SET body = {blob}"),
+    attack("delete what was read", "DELETE FROM messages"),
+    attack("rewrite a label", "UPDATE labels SET route = 'general'"),
+]
+
+SQLITE = [
+    attack("replace a sent reply", copied("INSERT OR REPLACE", source="sent", state="'queued'")),
+    attack("replace a queued reply", copied("REPLACE", body="{blob}")),
+    attack("replace by its approval", copied("REPLACE", id="'evil'", message_id_index="{blob}")),
+    attack(
+        "replace by its message id",
+        copied("REPLACE", id="'evil'", approval_id="NULL", state="'draft'"),
+    ),
+    attack(
+        "update or replace",
+        "UPDATE OR REPLACE replies SET id = '{sent}' WHERE id = '{queued}'",
+    ),
+    attack("replace an approval", approved("REPLACE", proof="'ff'")),
+    attack(
+        "replace with triggers turned off",
+        "PRAGMA recursive_triggers = OFF",
+        copied("REPLACE", id="'evil'", approval_id="NULL", state="'draft'"),
+    ),
+    attack("drop a guard", "DROP TRIGGER {guard}"),
+    attack(
+        "write the schema",
+        "PRAGMA writable_schema = ON",
+        "DELETE FROM sqlite_master WHERE type = 'trigger'",
+    ),
+    attack("rename the table", "ALTER TABLE replies RENAME TO replies_old"),
+    attack("drop the table", "DROP TABLE replies"),
+    attack(
+        "a trigger that swallows",
+        "CREATE TEMP TRIGGER swallow BEFORE INSERT ON main.audit BEGIN SELECT RAISE(IGNORE); END",
+    ),
+    attack(
+        "upsert",
+        copied() + " ON CONFLICT (id) DO UPDATE SET state = 'sent'",
+    ),
+    attack("attach", "ATTACH DATABASE ':memory:' AS elsewhere"),
+    attack("synchronous off", "PRAGMA synchronous = OFF"),
+    attack("foreign keys off", "PRAGMA foreign_keys = OFF"),
+]
+
+POSTGRESQL = [
+    attack("upsert", copied() + " ON CONFLICT (id) DO UPDATE SET state = 'sent'"),
+    attack("disable a guard", "ALTER TABLE replies DISABLE TRIGGER {guard}"),
+    attack("disable all", "ALTER TABLE replies DISABLE TRIGGER ALL"),
+    attack("drop a guard", "DROP TRIGGER {guard} ON replies"),
+    attack(
+        "empty a guard",
+        "CREATE OR REPLACE FUNCTION {guard}() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RETURN NEW; END$$",
+    ),
+    attack(
+        "replica mode",
+        "SET session_replication_role = replica",
+        "UPDATE replies SET state = 'queued' WHERE id = '{sent}'",
+    ),
+    attack("truncate replies", "TRUNCATE replies CASCADE"),
+    attack("truncate the audit", "TRUNCATE audit CASCADE"),
+    attack("become the owner", "SET ROLE triage_owner", "DELETE FROM replies"),
+    attack("become the administrator", "SET ROLE postgres"),
+    attack("drop the table", "DROP TABLE replies CASCADE"),
+    attack("rename the table", "ALTER TABLE replies RENAME TO replies_old"),
+    attack(
+        "a rule that swallows",
+        "CREATE RULE swallow AS ON INSERT TO audit DO INSTEAD NOTHING",
+    ),
+    attack(
+        "a temporary table stands in",
+        "CREATE TEMP TABLE approvals AS SELECT * FROM public.approvals",
+        "UPDATE pg_temp.approvals SET reply_id = 'evil', id = 'evil'",
+        copied(**{**FRESH, "approval_id": "'evil'"}),
+    ),
+    attack("copy from a program", "COPY approvals FROM PROGRAM 'echo evil'"),
+    attack("grant more", "GRANT ALL ON replies TO triage_web"),
+    attack("no commit is safe", "ALTER SYSTEM SET fsync = off"),
+]

@@ -1,0 +1,411 @@
+"""Filing and the queue: every message in exactly one case, every open case in exactly one lane."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.store.practice import NOON, Clock, add_staff, ana, arrival, draft, reading
+from triage.domain import (
+    CaseState,
+    Label,
+    Lane,
+    Mark,
+    Protected,
+    Route,
+    Urgency,
+)
+from triage.errors import AlreadyClaimed, NotFound, OpenRequest
+from triage.store import Keys, Store, open_store
+
+
+@pytest.fixture
+def people(store: Store, clinic: str) -> None:
+    add_staff(store, clinic)
+    roster = [ana(clinic), ana(clinic, number=2)]
+    store.people.import_roster(roster, clinic=clinic, by="test")
+
+
+def label_for(case_id: str, clinic: str, route: Route, *also: Route) -> Label:
+    return Label(
+        f"label-{case_id}",
+        clinic,
+        case_id,
+        "test-1",
+        Route.REFILL,
+        frozenset(),
+        Urgency.ROUTINE,
+        route,
+        frozenset(also),
+        Urgency.ROUTINE,
+        "user-dora",
+        NOON + timedelta(days=400),
+        Protected("it is about a bill"),
+    )
+
+
+@pytest.mark.usefixtures("people")
+def test_what_was_filed_comes_back_whole(store: Store, clinic: str) -> None:
+    given = reading(
+        store,
+        clinic,
+        also=frozenset({Route.RESULTS}),
+        urgency=Urgency.TODAY,
+        score=75,
+        lane=Lane.URGENT,
+        topic="Medication",
+        marks=frozenset({Mark.PARTLY_READ}),
+    )
+    case_id = store.cases.file(given, clinic=clinic, by="worker")
+    file = store.cases.get(case_id, clinic=clinic, by="user-dora")
+    (kept,) = file.messages
+    for name in ("sender", "subject", "body", "quoted", "signature", "html", "message_id"):
+        assert getattr(kept, name) == getattr(given.message, name)
+    assert (kept.topic, kept.raw_id, kept.received_at) == (
+        "Medication",
+        given.raw.id,
+        given.raw.received_at,
+    )
+    assert kept.redacted == given.redacted
+    assert kept.classification == given.classification
+    assert (kept.flags, kept.because) == (given.priority.flags, given.priority.because)
+    assert file.suggestion == given.suggestion
+    assert file.patient is not None
+    assert file.patient.name == Protected("Ana Marula 1")
+    assert file.contact is not None
+    assert file.contact.id == "contact-1"
+    assert file.draft is None
+    assert [part.route for part in file.case.requests] == [Route.REFILL, Route.RESULTS]
+    assert file.case.marks == {Mark.PARTLY_READ}
+    (listed,) = kept.attachments
+    opened = store.cases.attachment(case_id, listed.id, clinic=clinic, by="user-dora")
+    assert opened == given.message.attachments[0]
+    assert store.cases.original(kept.id, clinic=clinic, by="user-dora") == given.raw
+
+
+@pytest.mark.usefixtures("people")
+def test_filing_the_same_raw_message_again_changes_nothing(
+    store: Store, store_url: str, keys: Keys, clinic: str
+) -> None:
+    given = reading(store, clinic)
+    other = open_store(store_url, keys)
+    with ThreadPoolExecutor(6) as pool:
+        cases = pool.map(
+            lambda one: one.cases.file(given, clinic=clinic, by="worker"), [store, other] * 3
+        )
+        assert len(set(cases)) == 1
+    other.close()
+    (row,) = store.cases.queue(clinic=clinic, by="user-dora")
+    assert row.messages == 1
+    assert store.landing.waiting(limit=10) == []
+
+
+@pytest.mark.usefixtures("people")
+def test_the_second_message_of_a_conversation_joins_and_can_only_raise(
+    store: Store, clinic: str
+) -> None:
+    first = reading(store, clinic, uid="1")
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    worse = reading(
+        store,
+        clinic,
+        uid="2",
+        route=Route.URGENT_CLINICAL,
+        urgency=Urgency.EMERGENCY,
+        score=95,
+        lane=Lane.URGENT,
+        references=(first.message.message_id,),
+    )
+    assert store.cases.file(worse, clinic=clinic, by="worker") == case_id
+    calmer = reading(
+        store,
+        clinic,
+        uid="3",
+        route=Route.GENERAL,
+        score=10,
+        references=(worse.message.message_id,),
+    )
+    assert store.cases.file(calmer, clinic=clinic, by="worker") == case_id
+    (row,) = store.cases.queue(clinic=clinic, by="user-dora")
+    assert (row.case.route, row.case.urgency) == (Route.URGENT_CLINICAL, Urgency.EMERGENCY)
+    assert (row.case.score, row.case.lane, row.messages) == (95, Lane.URGENT, 3)
+    assert row.case.also == {Route.REFILL, Route.GENERAL}
+    assert Mark.SECOND_MESSAGE in row.case.marks
+    assert len(row.case.requests) == 3
+
+
+@pytest.mark.usefixtures("people")
+def test_an_answer_to_our_reply_joins_its_case(store: Store, clinic: str) -> None:
+    from tests.store.practice import approval
+
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    words = draft(store, clinic, case_id)
+    store.replies.approve(
+        approval(words), words, not_before=NOON, message_id="<our-1@clinic.example>"
+    )
+    answer = reading(
+        store,
+        clinic,
+        uid="2",
+        references=(Protected("<our-1@clinic.example>"),),
+    )
+    assert store.cases.file(answer, clinic=clinic, by="worker") == case_id
+
+
+@pytest.mark.usefixtures("people")
+def test_a_reference_to_somebody_elses_message_joins_nothing(store: Store, clinic: str) -> None:
+    first = reading(store, clinic, uid="1")
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    for uid, sender in (("2", "ana2@patients.example"), ("3", "thief@elsewhere.example")):
+        other = reading(
+            store,
+            clinic,
+            uid=uid,
+            sender=Protected(sender),
+            references=(first.message.message_id,),
+        )
+        assert store.cases.file(other, clinic=clinic, by="worker") != case_id
+
+
+@pytest.mark.usefixtures("people")
+def test_a_message_after_a_closed_case_opens_a_new_marked_one(store: Store, clinic: str) -> None:
+    first = reading(store, clinic, uid="1")
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    _close(store, clinic, case_id)
+    second = reading(store, clinic, uid="2", references=(first.message.message_id,))
+    new_id = store.cases.file(second, clinic=clinic, by="worker")
+    assert new_id != case_id
+    file = store.cases.get(new_id, clinic=clinic, by="user-dora")
+    assert Mark.SECOND_MESSAGE in file.case.marks
+
+
+@pytest.mark.parametrize(
+    ("sender", "mark"),
+    [
+        ("nobody@elsewhere.example", Mark.UNKNOWN_SENDER),
+        ("shared@patients.example", Mark.AMBIGUOUS_PATIENT),
+        ("unverified@patients.example", Mark.UNKNOWN_SENDER),
+        # Written with a Kelvin sign, which Python's lower() turns into an honest k.
+        ("mil\u212a@patients.example", Mark.UNKNOWN_SENDER),
+        ("", Mark.UNKNOWN_SENDER),
+    ],
+)
+@pytest.mark.usefixtures("people")
+def test_only_one_verified_patient_is_ever_linked(
+    store: Store, clinic: str, sender: str, mark: Mark
+) -> None:
+    for number, address, verified in (
+        (3, "shared@patients.example", True),
+        (4, "shared@patients.example", True),
+        (5, "unverified@patients.example", False),
+        (6, "milk@patients.example", True),
+    ):
+        patient, (contact,) = ana(clinic, number=number, verified=verified)
+        contact = replace(contact, address=Protected(address))
+        store.people.import_roster([(patient, [contact])], clinic=clinic, by="test")
+    given = reading(store, clinic, sender=Protected(sender))
+    case_id = store.cases.file(given, clinic=clinic, by="worker")
+    case = store.cases.get(case_id, clinic=clinic, by="user-dora").case
+    assert (case.patient_id, case.contact_id, mark in case.marks) == (None, None, True)
+
+
+@pytest.mark.usefixtures("people")
+def test_a_doubtful_sender_is_never_linked(store: Store, clinic: str) -> None:
+    given = reading(store, clinic, sender_doubtful=True)
+    case_id = store.cases.file(given, clinic=clinic, by="worker")
+    case = store.cases.get(case_id, clinic=clinic, by="user-dora").case
+    assert case.patient_id is None
+    assert Mark.UNVERIFIED_SENDER in case.marks
+
+
+@pytest.mark.usefixtures("people")
+def test_the_address_matches_in_any_ascii_case(store: Store, clinic: str) -> None:
+    given = reading(store, clinic, sender=Protected(" ANA1@Patients.Example "))
+    case_id = store.cases.file(given, clinic=clinic, by="worker")
+    assert store.cases.get(case_id, clinic=clinic, by="x").case.patient_id == "patient-1"
+
+
+@pytest.mark.usefixtures("people")
+def test_the_queue_is_urgent_first_then_score_then_oldest(store: Store, clinic: str) -> None:
+    wanted = []
+    for uid, urgency, score in (
+        ("1", Urgency.ROUTINE, 40),
+        ("2", Urgency.ROUTINE, 60),
+        ("3", Urgency.EMERGENCY, 90),
+        ("4", Urgency.TODAY, 99),
+        ("5", Urgency.ROUTINE, 40),
+    ):
+        lane = Lane.URGENT if urgency else Lane.SORTED
+        given = reading(store, clinic, uid=uid, urgency=urgency, score=score, lane=lane)
+        wanted.append(store.cases.file(given, clinic=clinic, by="worker"))
+    rows = store.cases.queue(clinic=clinic, by="user-dora")
+    assert [row.case.id for row in rows] == [wanted[at] for at in (2, 3, 1, 0, 4)]
+    assert store.cases.counts(clinic=clinic) == {
+        Lane.URGENT: 2,
+        Lane.UNREADABLE: 0,
+        Lane.UNSORTED: 0,
+        Lane.SORTED: 3,
+        Lane.OUTGOING: 0,
+    }
+    urgent = store.cases.queue(clinic=clinic, by="user-dora", lane=Lane.URGENT)
+    assert len(urgent) == 2
+    assert len(store.cases.queue(clinic=clinic, by="user-dora", limit=2, offset=4)) == 1
+    (row,) = store.cases.queue(clinic=clinic, by="user-dora", limit=1)
+    assert (row.patient, row.sender) == (Protected("Ana Marula 1"), Protected("Ana Marula 1"))
+    assert row.preview.reveal().startswith("Could you renew")
+    assert store.cases.queue(clinic="clinic-b", by="eve") == []
+
+
+@pytest.mark.usefixtures("people")
+def test_one_case_is_claimed_by_one_person(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+
+    def claim(who: int) -> bool:
+        try:
+            store.cases.claim(case_id, clinic=clinic, by=f"user-{who}", now=NOON)
+        except AlreadyClaimed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(8))) == 1
+    holder = store.cases.get(case_id, clinic=clinic, by="x").case.claimed_by
+    assert holder is not None
+    store.cases.claim(case_id, clinic=clinic, by=holder, now=NOON)
+    store.cases.release(case_id, clinic=clinic, by=holder)
+    store.cases.claim(case_id, clinic=clinic, by="user-late", now=NOON)
+
+
+@pytest.mark.usefixtures("people")
+def test_rerouting_changes_rank_requests_and_leaves_a_label(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    label = label_for(case_id, clinic, Route.BILLING_DISPUTE, Route.GENERAL)
+    store.cases.reroute(case_id, label, clinic=clinic, by="user-dora", score=30, lane=Lane.SORTED)
+    file = store.cases.get(case_id, clinic=clinic, by="user-dora")
+    assert (file.case.route, file.case.score) == (Route.BILLING_DISPUTE, 30)
+    still = [part.route for part in file.case.requests if not part.done]
+    assert still == [Route.BILLING_DISPUTE, Route.GENERAL]
+    assert file.labels == (label,)
+    assert store.labels.all(clinic=clinic, by="user-dora") == [label]
+
+
+@pytest.mark.usefixtures("people")
+def test_a_case_closes_only_when_every_request_is_done(store: Store, clinic: str) -> None:
+    given = reading(store, clinic, also=frozenset({Route.RESULTS}))
+    case_id = store.cases.file(given, clinic=clinic, by="worker")
+    with pytest.raises(OpenRequest):
+        store.cases.close(case_id, "answered", Protected(""), clinic=clinic, by="user-dora")
+    _close(store, clinic, case_id)
+    file = store.cases.get(case_id, clinic=clinic, by="user-dora")
+    assert (file.case.state, file.case.outcome) == (CaseState.CLOSED, "answered")
+    assert file.outcome_note == Protected("called Ana")
+    assert store.cases.queue(clinic=clinic, by="user-dora") == []
+    store.cases.mark(case_id, Mark.NOT_DELIVERED, clinic=clinic, by="worker")
+    (row,) = store.cases.queue(clinic=clinic, by="user-dora")
+    assert Mark.NOT_DELIVERED in row.case.marks
+
+
+@pytest.mark.usefixtures("people")
+def test_linking_moves_the_messages_and_later_ones_join(store: Store, clinic: str) -> None:
+    first = reading(store, clinic, uid="1", sender_doubtful=True)
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    store.cases.link(
+        case_id, clinic=clinic, by="user-dora", patient_id="patient-1", contact_id="contact-1"
+    )
+    second = reading(store, clinic, uid="2", references=(first.message.message_id,))
+    assert store.cases.file(second, clinic=clinic, by="worker") == case_id
+    with pytest.raises(NotFound):
+        store.cases.link(
+            case_id, clinic=clinic, by="user-dora", patient_id="patient-1", contact_id="contact-2"
+        )
+
+
+@pytest.mark.usefixtures("people")
+def test_linking_to_another_patient_readdresses_the_open_draft(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    draft(store, clinic, case_id)
+    store.cases.link(
+        case_id, clinic=clinic, by="user-dora", patient_id="patient-2", contact_id="contact-2"
+    )
+    words = store.replies.draft(case_id, clinic=clinic, by="user-dora")
+    assert words is not None
+    assert words.outgoing.recipient == Protected("ana2@patients.example")
+
+
+@pytest.mark.usefixtures("people")
+def test_the_version_moves_with_every_change_and_with_nothing_else(
+    store: Store, clinic: str
+) -> None:
+    def version() -> str:
+        return store.cases.version(clinic=clinic)
+
+    seen = [version()]
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    seen.append(version())
+    store.cases.claim(case_id, clinic=clinic, by="user-dora", now=NOON)
+    seen.append(version())
+    assert len(set(seen)) == 3
+    store.cases.queue(clinic=clinic, by="user-dora")
+    store.cases.get(case_id, clinic=clinic, by="user-dora")
+    assert version() == seen[-1]
+    assert store.cases.version(clinic="clinic-b") == "0"
+
+
+@pytest.mark.usefixtures("people")
+def test_another_clinic_can_neither_see_nor_change_a_case(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    file = store.cases.get(case_id, clinic=clinic, by="x")
+    kept, there = file.messages[0], {"clinic": "clinic-b", "by": "eve"}
+    for attempt in (
+        lambda: store.cases.get(case_id, **there),
+        lambda: store.cases.claim(case_id, **there, now=NOON),
+        lambda: store.cases.release(case_id, **there),
+        lambda: store.cases.close(case_id, "answered", Protected(""), **there),
+        lambda: store.cases.tick(case_id, file.case.requests[0].id, **there),
+        lambda: store.cases.mark(case_id, Mark.WITHHELD, **there),
+        lambda: store.cases.history(case_id, **there),
+        lambda: store.cases.original(kept.id, **there),
+        lambda: store.cases.attachment(case_id, kept.attachments[0].id, **there),
+        lambda: store.cases.link(case_id, **there, patient_id="patient-1", contact_id="contact-1"),
+        lambda: store.cases.reroute(
+            case_id,
+            label_for(case_id, "clinic-b", Route.GENERAL),
+            **there,
+            score=1,
+            lane=Lane.SORTED,
+        ),
+        lambda: store.cases.file(
+            replace(reading(store, clinic, uid="2"), marks=frozenset()), **there
+        ),
+    ):
+        with pytest.raises(NotFound):
+            attempt()
+
+
+def test_a_case_closed_long_ago_marks_no_second_message(store_url: str, keys: Keys) -> None:
+    clock = Clock()
+    store = open_store(store_url, keys, clock=clock)
+    add_staff(store, "clinic-a")
+    store.people.import_roster([ana("clinic-a")], clinic="clinic-a", by="test")
+    first = store.cases.file(reading(store, "clinic-a"), clinic="clinic-a", by="worker")
+    _close(store, "clinic-a", first)
+    clock.forward(timedelta(hours=49))
+    second = store.cases.file(reading(store, "clinic-a", uid="2"), clinic="clinic-a", by="worker")
+    case = store.cases.get(second, clinic="clinic-a", by="x").case
+    assert Mark.SECOND_MESSAGE not in case.marks
+    store.close()
+
+
+def test_a_raw_message_of_nobody_cannot_be_filed(store: Store, clinic: str) -> None:
+    given = reading(store, clinic)
+    foreign = replace(given, raw=replace(given.raw, id="0" * 32))
+    with pytest.raises(NotFound):
+        store.cases.file(foreign, clinic=clinic, by="worker")
+    assert store.landing.land([arrival("later", uid="77")], clinic=clinic)
+
+
+def _close(store: Store, clinic: str, case_id: str) -> None:
+    for part in store.cases.get(case_id, clinic=clinic, by="user-dora").case.requests:
+        store.cases.tick(case_id, part.id, clinic=clinic, by="user-dora")
+    store.cases.close(case_id, "answered", Protected("called Ana"), clinic=clinic, by="user-dora")

@@ -1,0 +1,218 @@
+"""Safety-bar 18 at the store: direct SQL changes nothing it must not, through any connection.
+
+The oracle runs the same statements against a database without guards; there most succeed, so a
+list of attacks that could not hurt anybody would be found out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.store.attacks import ATTACKS, POSTGRESQL, SQLITE, Attack
+from tests.store.practice import add_staff, arrival, queued
+from triage.domain import Clinic, Label, Lane, ReplyState, Role, Route, Urgency, User
+from triage.errors import StoreRefused
+from triage.store import Keys, Store, migrate, open_store, tables
+from triage.store.engine import connect
+from triage.store.guards import GUARDS, check_guards
+
+WATCHED = (
+    tables.replies,
+    tables.approvals,
+    tables.audit,
+    tables.audit_cases,
+    tables.audit_head,
+    tables.raw_messages,
+    tables.ledger,
+    tables.messages,
+    tables.labels,
+)
+
+
+GUARD = next(guard.name for guard in GUARDS if guard.table == "replies")[:63]
+
+
+@dataclass(frozen=True)
+class Scene:
+    url: str
+    keys: Keys
+    names: dict[str, str]
+
+
+@pytest.fixture
+def scene(store: Store, store_url: str, keys: Keys, clinic: str) -> Scene:
+    """One reply queued, one sent, one recalled; one message landed and not yet filed."""
+    now = store._transactions.clock()
+    waiting, gone, back = (queued(store, clinic, not_before=now) for _ in range(3))
+    store.replies.claim(gone.id, clinic=clinic, by="sender")
+    store.replies.settle(gone.id, ReplyState.SENT, clinic=clinic, by="sender")
+    store.replies.recall(back.id, clinic=clinic, by="user-dora", now=now)
+    store.people.add_clinic(Clinic("clinic-b", "Elsewhere"))
+    store.people.add_user(User("user-eve", "clinic-b", "eve", "Eve", frozenset({Role.NURSE})), "x")
+    (raw,) = store.landing.land([arrival(uid="unread")], clinic=clinic)
+    case_id = waiting.outgoing.case_id
+    general, routine, none = Route.GENERAL, Urgency.ROUTINE, frozenset[Route]()
+    label = Label(
+        "label-1", clinic, case_id, "m", general, none, routine, Route.REFILL, none, routine,
+        "user-dora", now,
+    )  # fmt: skip
+    store.cases.reroute(case_id, label, clinic=clinic, by="user-dora", score=1, lane=Lane.SORTED)
+    names = {
+        "queued": waiting.id,
+        "sent": gone.id,
+        "recalled": back.id,
+        "raw": raw,
+        "other": waiting.approval.id,
+        "guard": GUARD,
+        "blob": "X'00ff'" if store_url.startswith("sqlite") else "'\\x00ff'::bytea",
+    }
+    return Scene(store_url, keys, names)
+
+
+def attempt(engine: Engine, attack: Attack, names: dict[str, str]) -> bool:
+    """Run an attack and commit what it did; return whether the database took it."""
+    with engine.connect() as connection:
+        try:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for statement in attack.statements:
+                connection.exec_driver_sql(statement.format(**names))
+            connection.commit()
+        except DBAPIError:
+            connection.rollback()
+            return False
+    return True
+
+
+def snapshot(owner: Engine) -> list[list[str]]:
+    """Return every watched row, as the owner sees it, and hold the guards to be unchanged."""
+    with owner.connect() as connection:
+        check_guards(connection)
+        return [
+            sorted(repr(tuple(row)) for row in connection.execute(select(table)))
+            for table in WATCHED
+        ]
+
+
+@contextmanager
+def opened(scene: Scene, *, owner: bool = False, user: str | None = None) -> Iterator[Engine]:
+    url = scene.url.replace("triage_owner@", f"{user}@") if user else scene.url
+    engine = connect(url, scene.keys, owner=owner)
+    yield engine
+    engine.dispose()
+
+
+def test_no_attack_through_a_process_connection_changes_anything(scene: Scene) -> None:
+    special = SQLITE if scene.url.startswith("sqlite") else []
+    users = [None] if special else ["triage_web", "triage_worker", "triage_sender"]
+    with opened(scene, owner=True) as owner:
+        before = snapshot(owner)
+        for user in users:
+            with opened(scene, user=user) as engine:
+                for attack in ATTACKS + special + ([] if special else POSTGRESQL):
+                    attempt(engine, attack, scene.names)
+                    assert snapshot(owner) == before, f"{user}: {attack.name}"
+
+
+def test_the_guards_hold_even_against_the_owner_of_the_tables(scene: Scene) -> None:
+    """Without roles and without the authorizer, the triggers alone stop every written row."""
+    replacing = [a for a in SQLITE if a.name.startswith(("replace a", "replace by", "up"))]
+    truncating = [a for a in POSTGRESQL if a.name.startswith(("trunc", "a temp", "up"))]
+    sqlite = scene.url.startswith("sqlite")
+    with opened(scene, owner=True) as engine:
+        before = snapshot(engine)
+        for attack in ATTACKS + (replacing if sqlite else truncating):
+            attempt(engine, attack, scene.names)
+            assert snapshot(engine) == before, attack.name
+
+
+def test_without_guards_the_same_attacks_succeed(scene: Scene) -> None:
+    """The oracle: if these failed for another reason, the tests above would prove nothing."""
+    sqlite = scene.url.startswith("sqlite")
+    taken = 0
+    with opened(scene, owner=True) as engine:
+        _take_guards_away(engine)
+        for attack in ATTACKS:
+            with engine.connect() as connection:
+                if sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    changed = 0
+                    for statement in attack.statements:
+                        said = statement.format(**scene.names)
+                        changed += connection.exec_driver_sql(said).rowcount
+                except DBAPIError:
+                    changed = 0
+                connection.rollback()
+            taken += changed > 0
+    # Foreign keys alone stop a few deletions and approvals by nobody.
+    assert taken >= 35
+
+
+def _take_guards_away(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for guard in GUARDS:
+            on = "" if engine.dialect.name == "sqlite" else f" ON {guard.table}"
+            connection.exec_driver_sql(f"DROP TRIGGER {guard.name[:63]}{on}")
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(
+                "DROP TRIGGER guard_replies_the_web_never_sends_update ON replies"
+            )
+
+
+DAMAGE_SQLITE = {
+    "missing": ["DROP TRIGGER {guard}"],
+    "changed": [
+        "DROP TRIGGER {guard}",
+        "CREATE TRIGGER {guard} BEFORE INSERT ON replies WHEN 0 BEGIN SELECT 1; END",
+    ],
+    "foreign": ["CREATE TRIGGER helpful AFTER INSERT ON audit BEGIN SELECT 1; END"],
+}
+EMPTY = (
+    "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN RETURN NEW; END$$"
+)
+DAMAGE_POSTGRESQL = {
+    "missing": ["DROP TRIGGER {guard} ON replies"],
+    "disabled": ["ALTER TABLE replies DISABLE TRIGGER {guard}"],
+    "not in replica mode": ["ALTER TABLE replies ENABLE TRIGGER {guard}"],
+    "emptied": [EMPTY.replace("{name}", "{guard}")],
+    "foreign": [
+        EMPTY.replace("{name}", "helpful"),
+        "CREATE TRIGGER helpful BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION helpful()",
+    ],
+    "a rule": ["CREATE RULE helpful AS ON INSERT TO audit DO INSTEAD NOTHING"],
+    "another search path": ["ALTER FUNCTION {guard}() SET search_path = pg_temp, public"],
+}
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGE_SQLITE.keys() | DAMAGE_POSTGRESQL.keys()))
+def test_a_store_with_damaged_guards_is_refused_until_it_is_migrated(
+    store_url: str, keys: Keys, damage: str
+) -> None:
+    sqlite, scene = store_url.startswith("sqlite"), Scene(store_url, keys, {"guard": GUARD})
+    statements = (DAMAGE_SQLITE if sqlite else DAMAGE_POSTGRESQL).get(damage, [])
+    with opened(scene, owner=True) as engine, engine.begin() as connection:
+        if sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(text(statement.format(**scene.names)))
+    if statements:
+        with pytest.raises(StoreRefused, match="trigger"):
+            open_store(scene.url, scene.keys)
+    if damage != "a rule":
+        migrate(scene.url, scene.keys)
+        open_store(scene.url, scene.keys).close()
+
+
+def test_migrating_twice_changes_nothing(store_url: str, keys: Keys) -> None:
+    migrate(store_url, keys)
+    store = open_store(store_url, keys)
+    add_staff(store, "clinic-a")
+    store.close()
