@@ -3,6 +3,7 @@
 The readings are written by hand, so that these tests need neither parser nor models.
 """
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -366,23 +367,38 @@ def _message(letter: Letter, raw_id: str, name: str) -> Message:
 def open_practice(folder: Path, *, undo: timedelta = timedelta(seconds=30)) -> Practice:
     """Return the practice with its morning on a fresh encrypted SQLite file."""
     keys = Keys.make(folder / "keys")
-    url = f"sqlite:///{folder / 'practice.db'}"
-    migrate(url, keys)
-    store = open_store(url, keys)
+    migrate(_url(folder), keys)
+    _write_models(folder / "shipped")
+    store = open_store(_url(folder), keys)
     for clinic in (CLINIC, ELSEWHERE):
         store.people.add_clinic(clinic)
     for user in PEOPLE.values():
         store.people.add_user(user, PASSWORD)
     store.people.import_roster(roster(), clinic="c1", by="test")
-    desk = Desk(store, registry=_registry(folder), undo=undo, mail_domain="practice.example")
-    practice = Practice(store, desk)
+    practice = Practice(store, _desk(store, folder, undo))
     for letter in MORNING:
         practice.receive(letter)
+    (folder / "cases.json").write_text(json.dumps(practice.cases))
     return practice
 
 
-def _registry(folder: Path) -> Registry:
-    shipped = folder / "shipped"
+def open_copy(folder: Path, *, undo: timedelta = timedelta(seconds=30)) -> Practice:
+    """Return a practice whose folder was copied from one that `open_practice` made."""
+    store = open_store(_url(folder), Keys.load(folder / "keys"))
+    cases = json.loads((folder / "cases.json").read_text())
+    return Practice(store, _desk(store, folder, undo), cases)
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'practice.db'}"
+
+
+def _desk(store: Store, folder: Path, undo: timedelta) -> Desk:
+    registry = Registry(folder / "home", folder / "shipped")
+    return Desk(store, registry=registry, undo=undo, mail_domain="practice.example")
+
+
+def _write_models(shipped: Path) -> None:
     for name, trainer, score in (("router-1", "triage", "0.87"), ("router-2", "devi", "0.89")):
         (shipped / name).mkdir(parents=True)
         config = f'{{"task": "router", "trainer": "{trainer}"}}'
@@ -390,4 +406,3 @@ def _registry(folder: Path) -> Registry:
         metrics = f'{{"macro_f1": {score}, "urgent_recall": 0.97, "messages": 1200}}'
         (shipped / name / "metrics.json").write_text(metrics)
     (shipped / "serving.json").write_text('{"router": "router-1"}')
-    return Registry(folder / "home", shipped)

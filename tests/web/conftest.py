@@ -1,0 +1,65 @@
+"""A signed-in test client on a copy of the practice's morning; each test has its own copy."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from tests.web.practice import CLINIC, PASSWORD, Practice, open_copy, open_practice
+from triage.web.app import create_app
+
+HERE = "http://127.0.0.1"
+
+
+class Visit:
+    """One person's browser, as far as a test needs it: a cookie, an origin, a form token."""
+
+    def __init__(self, app: FastAPI, name: str = "") -> None:
+        self.client = TestClient(app, base_url=HERE, headers={"Origin": HERE})
+        self.client.follow_redirects = False
+        self.csrf = ""
+        if name:
+            answer = self.client.post("/log-in", data={"username": name, "password": PASSWORD})
+            assert answer.status_code == 303
+            page = self.client.get("/account").text
+            found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+            assert found
+            self.csrf = found.group(1)
+
+    def get(self, path: str, **more: str) -> Response:
+        return self.client.get(path, headers=more)
+
+    def post(self, path: str, **form: str) -> Response:
+        return self.client.post(path, data={"csrf": self.csrf, **form})
+
+
+@pytest.fixture(scope="session")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the practice on a closed database, to be copied."""
+    folder = tmp_path_factory.mktemp("morning")
+    open_practice(folder).store.close()
+    return folder
+
+
+@pytest.fixture
+def practice(morning: Path, tmp_path: Path) -> Iterator[Practice]:
+    folder = tmp_path / "practice"
+    shutil.copytree(morning, folder)
+    opened = open_copy(folder)
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def app(practice: Practice) -> FastAPI:
+    return create_app(practice.desk, clinic_name=CLINIC.name)
+
+
+@pytest.fixture
+def visit(app: FastAPI) -> Callable[[str], Visit]:
+    return lambda name: Visit(app, name)

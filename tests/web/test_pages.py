@@ -1,0 +1,382 @@
+"""What the pages show and what their forms do, on the real desk and store."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.web.conftest import Visit
+from tests.web.practice import MASTER, MORNING, PEOPLE, Practice
+from triage.desk.queue import OUTCOMES
+from triage.domain import (
+    Lane,
+    Mark,
+    Protected,
+    ReplyState,
+    Role,
+    Route,
+    Urgency,
+    approver_key,
+    prove,
+)
+from triage.errors import TriageError
+from triage.web import wording
+from triage.web.errors import TABLE, status_of
+
+Visits = Callable[[str], Visit]
+
+
+def order(page: str, *words: str) -> list[str]:
+    return sorted(words, key=page.index)
+
+
+def approve(person: Visit, name: str, case_id: str) -> str:
+    """Approve the saved words the way the page's script does; return the digest."""
+    page = person.get(f"/case/{case_id}").text
+    found = re.search(r'data-digest="([0-9a-f]{64})"', page)
+    assert found
+    digest = found.group(1)
+    proof = prove(approver_key(MASTER, PEOPLE[name].id), digest)
+    answer = person.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
+    assert answer.status_code == 303
+    return digest
+
+
+def settle(practice: Practice, case_id: str, state: ReplyState, **more: str) -> None:
+    """Let the sender take the newest reply and say what became of it."""
+    reply = practice.desk.queue.open(PEOPLE["dana"], case_id).replies[0]
+    taken = practice.store.replies.claim(reply.id, clinic="c1", by="sender")
+    assert taken
+    practice.store.replies.settle(reply.id, state, clinic="c1", by="sender", **more)
+
+
+@pytest.fixture
+def hurried(practice: Practice) -> Practice:
+    """The practice without an undo window, so that a reply can be sent at once."""
+    practice.desk.replies._undo = timedelta(seconds=-1)
+    return practice
+
+
+def test_the_queue_has_urgent_on_top_and_says_why(visit: Visits) -> None:
+    page = visit("dana").get("/queue").text
+    subjects = ("Fiebre de mi hija", "Question about my next", "Refill of", "WIN a practice")
+    assert order(page, *subjects)[:2] == ["Question about my next", "Fiebre de mi hija"]
+    assert "Chest pain that spreads" in page
+    assert "Who is this?" in page
+    assert "Not read" in page
+    assert "Topic and text contradict each other" in page
+
+
+def test_a_lane_without_the_urgent_ones_says_that_they_wait(visit: Visits) -> None:
+    page = visit("dana").get("/queue?lane=sorted").text
+    assert "Refill of lisinopril" in page
+    assert "Fiebre" not in page
+    assert "2 urgent" in page
+
+
+def test_what_patients_write_never_becomes_markup(practice: Practice, visit: Visits) -> None:
+    dana = visit("dana")
+    for path in ("/queue", f"/case/{practice.cases['hostile']}"):
+        page = dana.get(path).text
+        assert "&lt;script&gt;top.owned" in page
+        assert "<script>top" not in page
+        assert "tracker.invalid" not in page
+        assert "phish.invalid" not in page
+
+
+def test_watching_the_queue_writes_no_audit(practice: Practice, visit: Visits) -> None:
+    dana = visit("dana")
+    before = practice.store.audit.head()
+    for _ in range(3):
+        news = dana.get("/queue/version").json()
+    assert practice.store.audit.head() == before
+    assert news["counts"]["urgent"] == 2
+    practice.receive(replace(MORNING[0], key="again", writer=1))
+    after = dana.get("/queue/version").json()
+    assert after["counts"]["urgent"] == 3
+    assert after["version"] != news["version"]
+
+
+def test_a_page_that_polls_is_told_to_sign_in_again(app, visit: Visits) -> None:  # type: ignore[no-untyped-def]
+    nobody = Visit(app)
+    assert nobody.get("/queue/version", Accept="application/json").status_code == 401
+    part = nobody.client.get("/queue", headers={"HX-Request": "true"})
+    assert part.headers["HX-Redirect"] == "/log-in"
+
+
+def test_a_case_shows_two_identifiers_the_reasons_and_the_suggestion(
+    practice: Practice, visit: Visits
+) -> None:
+    page = visit("dana").get(f"/case/{practice.cases['refill']}").text
+    for words in ("1957-08-14", "MRN40001", "Asks for a prescription", "94 % sure", "router-1"):
+        assert words in page
+    assert "Dear Rosalind Keane" in page
+    assert "Approve and send" not in page
+
+
+def test_an_urgent_case_has_no_suggestion_and_asks_for_a_call(
+    practice: Practice, visit: Visits
+) -> None:
+    page = visit("dana").get(f"/case/{practice.cases['chest']}").text
+    assert "Call the patient" in page
+    assert "pressing chest pain that goes into my left arm" in page
+    assert "Suggested" not in page
+    assert 'value="answered"' not in page
+
+
+def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: Visits) -> None:
+    case = f"/case/{practice.cases['refill']}"
+    milo, dana = visit("milo"), visit("dana")
+    assert milo.post(f"{case}/claim").status_code == 303
+    assert dana.post(f"{case}/claim").status_code == 409
+    assert dana.post(f"{case}/draft", subject="s", body="b").status_code == 409
+    page = dana.get(case).text
+    assert "Milo Brandt is working on this" in page
+    assert 'action="/case' not in page
+    assert "Milo Brandt" in dana.get("/queue").text
+    assert milo.post(f"{case}/release").status_code == 303
+    assert dana.post(f"{case}/claim").status_code == 303
+
+
+def test_words_are_saved_shown_exactly_and_approved_by_their_digest(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["refill"], visit("dana")
+    words = "Dear Ms Keane,\r\n\r\nit is <ready> & waiting.\u202e "
+    saved = dana.post(f"/case/{case_id}/draft", subject=" Your \n refill ", body=words)
+    assert saved.headers["location"] == f"/case/{case_id}#check"
+    page = dana.get(f"/case/{case_id}").text
+    assert '<bdi data-field="subject">Your refill</bdi>' in page
+    assert "Dear Ms Keane,\n\nit is &lt;ready&gt; &amp; waiting." in page
+    assert 'data-code="U+202E"' in page
+    assert "1 invisible character" in page
+    approve(dana, "dana", case_id)
+    page = dana.get(f"/case/{case_id}").text
+    assert "Take it back" in page
+    assert "Write a reply" not in page
+
+
+def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visits) -> None:
+    case_id, dana, sam = practice.cases["refill"], visit("dana"), visit("sam")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="first words")
+    page = dana.get(f"/case/{case_id}").text
+    digest = re.findall(r'data-digest="([0-9a-f]{64})"', page)[0]
+    sam.post(f"/case/{case_id}/draft", subject="s", body="other words")
+    proof = prove(approver_key(MASTER, "u-dana"), digest)
+    answer = dana.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
+    assert answer.status_code == 409
+    assert "changed while you were looking" in answer.text
+    assert practice.desk.queue.open(PEOPLE["dana"], case_id).replies == ()
+
+
+def test_a_writer_may_write_and_not_send(practice: Practice, visit: Visits) -> None:
+    case_id, wim = practice.cases["refill"], visit("wim")
+    assert wim.post(f"/case/{case_id}/draft", subject="s", body="b").status_code == 303
+    page = wim.get(f"/case/{case_id}").text
+    assert "Exactly this leaves" in page
+    assert "Approve and send" not in page
+    form = {"digest": "0" * 64, "proof": "0" * 64}
+    assert wim.post(f"/case/{case_id}/approve", **form).status_code == 403
+
+
+def test_a_reply_taken_back_can_be_written_again(practice: Practice, visit: Visits) -> None:
+    case_id, dana = practice.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="b")
+    approve(dana, "dana", case_id)
+    reply_id = practice.desk.queue.open(PEOPLE["dana"], case_id).replies[0].id
+    assert dana.post(f"/case/{case_id}/recall/{reply_id}").status_code == 303
+    page = dana.get(f"/case/{case_id}").text
+    assert "Taken back" in page
+    assert "Exactly this leaves" in page
+    assert dana.post(f"/case/{case_id}/recall/{reply_id}").status_code == 409
+
+
+def test_an_arrived_reply_says_so_with_its_receipt(hurried: Practice, visit: Visits) -> None:
+    case_id, dana = hurried.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="b")
+    approve(dana, "dana", case_id)
+    reply_id = hurried.desk.queue.open(PEOPLE["dana"], case_id).replies[0].id
+    waiting = dana.get(f"/case/{case_id}/reply/{reply_id}").text
+    assert "hx-get" in waiting
+    settle(hurried, case_id, ReplyState.SENT, receipt="250 accepted as 4711")
+    arrived = dana.get(f"/case/{case_id}/reply/{reply_id}?attempt=3").text
+    assert "Arrived" in arrived
+    assert "250 accepted as 4711" in arrived
+    assert "hx-get" not in arrived
+
+
+def test_an_uncertain_reply_stands_out_and_blocks_the_next(
+    hurried: Practice, visit: Visits
+) -> None:
+    case_id, dana = hurried.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="b")
+    approve(dana, "dana", case_id)
+    settle(hurried, case_id, ReplyState.UNCERTAIN)
+    page = dana.get(f"/case/{case_id}").text
+    assert "may or may not have arrived" in page
+    assert "practice.example" in page
+    assert "Write a reply" not in page
+    assert "uncertain" in dana.get("/queue").text
+
+
+def test_an_unknown_sender_is_identified_by_search_and_then_answered(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["stranger"], visit("dana")
+    assert "Nobody has said who this is yet" in dana.get(f"/case/{case_id}").text
+    found = dana.post(f"/case/{case_id}/patients", words="lindqvist").text
+    assert "1983-01-30" in found
+    assert "p2:p2-mail" in found
+    assert "Keane" not in found
+    assert "Nobody matches" in dana.post(f"/case/{case_id}/patients", words="zzz").text
+    assert "Type a name" in dana.post(f"/case/{case_id}/patients", words=" ").text
+    assert dana.post(f"/case/{case_id}/link", contact="p2:p2-mail").status_code == 303
+    page = dana.get(f"/case/{case_id}").text
+    assert "tobias.lindqvist@example.org" in page
+    assert "Write a reply" in page
+    assert dana.post(f"/case/{case_id}/link", contact="p2:p1-mail").status_code == 404
+
+
+def test_sorting_by_hand_is_kept_as_a_label(practice: Practice, visit: Visits) -> None:
+    case_id, dana = practice.cases["unsorted"], visit("dana")
+    form = {"route": "insurance_authorization", "also": "referral", "why": "wants a card"}
+    assert dana.post(f"/case/{case_id}/reroute", urgency="today", **form).status_code == 303
+    file = practice.desk.queue.open(PEOPLE["dana"], case_id).file
+    assert file.case.urgency is Urgency.TODAY
+    assert file.case.lane is Lane.URGENT
+    assert file.labels[-1].why == Protected("wants a card")
+    assert dana.post(f"/case/{case_id}/reroute", urgency="whenever", **form).status_code == 404
+    wrong = {**form, "route": "chocolate"}
+    assert dana.post(f"/case/{case_id}/reroute", urgency="today", **wrong).status_code == 422
+
+
+def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["chest"], visit("dana")
+    close = {"outcome": "phoned", "note": "Reached at 09:10, sent to the emergency room"}
+    assert dana.post(f"/case/{case_id}/close", **close).status_code == 409
+    for part in practice.desk.queue.open(PEOPLE["dana"], case_id).file.case.requests:
+        assert dana.post(f"/case/{case_id}/tick", part=part.id).status_code == 303
+    answered = {**close, "outcome": "answered"}
+    assert dana.post(f"/case/{case_id}/close", **answered).status_code == 409
+    assert dana.post(f"/case/{case_id}/close", **close).headers["location"] == "/queue"
+    assert "my next appointment" not in dana.get("/queue").text
+    page = dana.get(f"/case/{case_id}").text
+    assert "Reached at 09:10" in page
+    assert 'action="/case' not in page
+
+
+def test_files_are_only_ever_saved(practice: Practice, visit: Visits) -> None:
+    case_id, dana = practice.cases["unsorted"], visit("dana")
+    page = dana.get(f"/case/{case_id}").text
+    for path in re.findall(r'href="(/case/[^"]+/(?:attachment|original)/[0-9a-f]+)"', page):
+        answer = dana.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.headers["Content-Disposition"].startswith("attachment;")
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert "%E2%80%AE" not in answer.headers["Content-Disposition"]
+
+
+def test_the_audit_filters_verifies_and_exports(practice: Practice, visit: Visits) -> None:
+    case_id = practice.cases["refill"]
+    visit("dana").post(f"/case/{case_id}/claim")
+    sam = visit("sam")
+    page = sam.get(f"/audit?action=case.claimed&who=u-dana&case_id={case_id}").text
+    assert "Dana Whitlock" in page
+    assert page.count("case.claimed") >= 2
+    assert "session.opened" not in page
+    assert "No event matches" in sam.get("/audit?since=2999-01-01").text
+    assert "case.filed" in sam.get(f"/case/{case_id}/history").text
+    assert "The record holds" in sam.post("/audit/verify").text
+    table = sam.post("/audit/export", action="case.claimed")
+    assert "attachment" in table.headers["Content-Disposition"]
+    rows = list(csv.reader(io.StringIO(table.text)))
+    assert [row[3] for row in rows[1:]] == ["case.claimed"]
+
+
+def test_the_re_reading_goes_from_item_to_item_and_tells_the_miss_rate(visit: Visits) -> None:
+    nia = visit("nia")
+    page = nia.get("/sample").text
+    assert "nothing is known about misses" in page
+    items = list(dict.fromkeys(re.findall(r"/sample/[0-9a-f]{32}", page)))
+    assert len(items) == 8
+    assert "sure" not in nia.get(items[0]).text
+    following = nia.post(items[0], answer="routine").headers["location"]
+    assert following in items[1:]
+    assert "today" in nia.get(following).text
+    nia.post(following, answer="emergency")
+    page = nia.get("/sample").text
+    assert "50.0 %" in page
+    assert "1.3 %" in page
+    assert "98.7 %" in page
+    assert nia.get("/sample/" + "0" * 32).status_code == 404
+
+
+def test_models_are_promoted_by_another_person_and_rolled_back(visit: Visits) -> None:
+    sam, devi = visit("sam"), visit("devi")
+    assert "Let it serve" not in devi.get("/models").text
+    assert "0.89" in sam.get("/models").text
+    assert sam.post("/models/promote", name="router-2").status_code == 303
+    assert re.search(r"router-2 <span class=\"now\">", sam.get("/models").text)
+    assert sam.post("/models/rollback", task="router").status_code == 303
+    assert re.search(r"router-1 <span class=\"now\">", sam.get("/models").text)
+    assert sam.post("/models/promote", name="router-9").status_code == 404
+
+
+def test_a_data_scientist_gets_redacted_rows_only(practice: Practice, visit: Visits) -> None:
+    case_id = practice.cases["refill"]
+    visit("dana").post(f"/case/{case_id}/reroute", route="refill", urgency="routine")
+    rows = visit("devi").post("/models/training").text
+    assert "[NAME_1]" in rows
+    assert "Keane" not in rows
+
+
+@pytest.mark.parametrize("error", [kind for kind in TABLE if kind is not TriageError])
+def test_every_listed_error_has_a_status_and_words(error: type[TriageError]) -> None:
+    status, headline = status_of(error("x"))
+    assert 400 <= status < 600
+    assert headline
+
+
+def test_an_unlisted_error_is_a_500_and_its_parents_are_asked_first() -> None:
+    assert status_of(TriageError("x"))[0] == 500
+    kinds = TriageError.__subclasses__()
+    assert all(status_of(kind("x"))[0] >= 400 for kind in kinds)
+
+
+def test_every_word_of_the_code_has_a_word_for_people() -> None:
+    for words, kinds in (
+        (wording.ROUTES, Route),
+        (wording.URGENCIES, Urgency),
+        (wording.LANES, Lane),
+        (wording.MARKS, Mark),
+        (wording.REPLY_STATES, ReplyState),
+        (wording.IN_SHORT, ReplyState),
+        (wording.ROLES, Role),
+    ):
+        assert set(words) == set(kinds)
+    assert set(wording.OUTCOMES) == set(OUTCOMES)
+
+
+def test_ages_sizes_shares_and_patience_are_said_shortly() -> None:
+    now = datetime.now(UTC)
+    ages = [(0, "0 min"), (59, "59 min"), (60, "1 h"), (47 * 60, "47 h"), (72 * 60, "3 d")]
+    for minutes, said in ages:
+        assert wording.age(now - timedelta(minutes=minutes)) == said
+    assert wording.age(now + timedelta(hours=1)) == "0 min"
+    sizes = [wording.size(count) for count in (812, 14_200, 2_100_000)]
+    assert sizes == ["812 B", "14 kB", "2.1 MB"]
+    assert [wording.percent(share) for share in (0.0, 0.941, 0.999, 1.0)] == [
+        "0 %",
+        "94 %",
+        "99 %",
+        "100 %",
+    ]
+    assert wording.patience(30, 0) == 31
+    assert [wording.patience(0, attempt) for attempt in (0, 5, 90)] == [2, 7, 15]
