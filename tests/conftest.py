@@ -12,6 +12,17 @@ from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords cheaply: what the tests ask is not how slow Argon2 is."""
+    from argon2 import PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        patch.setattr("triage.store.passwords._hasher", lambda: hasher)
+        yield
+
+
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys.make(tmp_path_factory.mktemp("keys"))

@@ -4,6 +4,7 @@ Rule of the room: all of it is one transaction; a kill leaves the old shape or t
 """
 
 import hmac
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
@@ -55,6 +56,7 @@ def check_schema(connection: Connection, keys: Keys) -> None:
     check_guards(connection)
 
 
+@cache
 def newest() -> str:
     """Return the revision this version of triage works with."""
     from alembic.script import ScriptDirectory

@@ -53,7 +53,7 @@ class Work:
 
     def stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         """Yield rows without holding them all."""
-        yield from self._connection.execution_options(yield_per=1000).execute(query)
+        yield from self._connection.execute(query, execution_options={"yield_per": 1000})
 
     def first(self, query: Select[Any]) -> Row[Any] | None:
         """Return the first row or None."""

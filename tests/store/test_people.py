@@ -1,0 +1,141 @@
+"""Sign-in, sessions, the roster, and who may be found."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.store.practice import NOON, add_staff, ana
+from triage.domain import Channel, Protected, Role, Route, Team, User
+from triage.errors import NotFound, NotSignedIn, StoreRefused
+from triage.store import Store
+
+
+def test_only_the_right_name_and_password_sign_in(store: Store, clinic: str) -> None:
+    user = add_staff(store, clinic)
+    assert store.people.check_password("dora", "correct horse battery") == user
+    for name, password in (("dora", "wrong"), ("nobody", "correct horse battery"), ("", "")):
+        with pytest.raises(NotSignedIn):
+            store.people.check_password(name, password)
+    with pytest.raises(StoreRefused, match="taken"):
+        store.people.add_user(replace(user, id="user-2"), "x")
+
+
+def test_a_session_ends_when_idle_when_old_and_when_closed(store: Store, clinic: str) -> None:
+    user = add_staff(store, clinic)
+    token = store.people.open_session(user.id, now=NOON)
+    now = NOON
+    for _ in range(50):
+        now += timedelta(minutes=14, seconds=20)
+        if now - NOON < timedelta(hours=12):
+            assert store.people.session(token, now=now) == user
+    with pytest.raises(NotSignedIn):
+        store.people.session(token, now=NOON + timedelta(hours=12))
+    idle = store.people.open_session(user.id, now=NOON)
+    with pytest.raises(NotSignedIn):
+        store.people.session(idle, now=NOON + timedelta(minutes=15))
+    closed = store.people.open_session(user.id, now=NOON)
+    store.people.close_session(closed)
+    store.people.close_session(closed)
+    for bad in (closed, "", "x" * 5000, "\ud800"):
+        with pytest.raises(NotSignedIn):
+            store.people.session(bad, now=NOON)
+
+
+def test_shutting_a_person_out_ends_their_sessions_at_once(store: Store, clinic: str) -> None:
+    user = add_staff(store, clinic)
+    token = store.people.open_session(user.id, now=NOON)
+    store.people.set_active(user.id, False, clinic=clinic, by="admin")
+    for attempt in (
+        lambda: store.people.session(token, now=NOON),
+        lambda: store.people.open_session(user.id, now=NOON),
+        lambda: store.people.check_password("dora", "correct horse battery"),
+    ):
+        with pytest.raises(NotSignedIn):
+            attempt()
+    store.people.set_active(user.id, True, clinic=clinic, by="admin")
+    with pytest.raises(NotSignedIn):
+        store.people.session(token, now=NOON)
+    store.people.set_password(user.id, "another one", clinic=clinic, by="admin")
+    assert store.people.check_password("dora", "another one") == user
+
+
+def test_a_user_of_another_clinic_is_not_found(store: Store, clinic: str) -> None:
+    user = add_staff(store, clinic)
+    assert store.people.user(user.id, clinic=clinic) == user
+    assert store.people.users(clinic="clinic-b") == []
+    with pytest.raises(NotFound):
+        store.people.user(user.id, clinic="clinic-b")
+    with pytest.raises(NotFound):
+        store.people.set_active(user.id, False, clinic="clinic-b", by="eve")
+
+
+def test_teams_and_clinics_are_kept(store: Store, clinic: str) -> None:
+    team = Team("team-1", clinic, "Front desk", frozenset({Route.REFILL}))
+    store.people.add_team(team)
+    store.people.add_team(replace(team, name="Front"))
+    assert store.people.teams(clinic=clinic) == [replace(team, name="Front")]
+    assert store.people.clinic(clinic).name == "Harbour Family Practice"
+    assert [found.id for found in store.people.clinics()] == [clinic]
+    with pytest.raises(NotFound):
+        store.people.clinic("elsewhere")
+
+
+def test_the_roster_updates_by_record_number_and_keeps_what_was_verified(
+    store: Store, clinic: str
+) -> None:
+    patient, (contact,) = ana(clinic)
+    assert store.people.import_roster([(patient, [contact])], clinic=clinic, by="t") == 1
+    renamed = replace(patient, id="another-id", name=Protected("Ana Marula-Okoye"))
+    moved = replace(contact, id="new", address=Protected("ana@new.example"), verified_by=None)
+    unverified = replace(contact, verified_by=None, consent_to_email=False)
+    store.people.import_roster([(renamed, [unverified, moved])], clinic=clinic, by="t")
+    found = store.people.patient(patient.id, clinic=clinic, by="t")
+    assert found == replace(renamed, id=patient.id)
+    kept = {c.id: c for c in store.people.contacts(patient.id, clinic=clinic, by="t")}
+    assert kept["contact-1"].verified_by == "front desk"
+    assert not kept["contact-1"].consent_to_email
+    assert kept["new"].verified_by is None
+    store.people.verify_contact("new", clinic=clinic, by="user-dora")
+    at = {"clinic": clinic, "by": "t"}
+    (there,) = store.people.contacts_at(Channel.EMAIL, Protected("ANA@new.example"), **at)
+    assert (there.id, there.verified_by) == ("new", "user-dora")
+    assert store.people.contacts_at(Channel.PORTAL, Protected("ana@new.example"), **at) == []
+
+
+def test_the_portals_references_keep_their_case(store: Store, clinic: str) -> None:
+    patient, (contact,) = ana(clinic)
+    portal = replace(contact, channel=Channel.PORTAL, address=Protected("Patient/aB1"))
+    store.people.import_roster([(patient, [portal])], clinic=clinic, by="t")
+    for address, count in (("Patient/aB1", 1), ("patient/ab1", 0)):
+        found = store.people.contacts_at(Channel.PORTAL, Protected(address), clinic=clinic, by="t")
+        assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [("ana", 3), ("marula 2", 1), ("1971-03-09 MRN-00003", 1), ("zoe", 0), ("", 0), ("  ", 0)],
+)
+def test_patients_are_found_by_every_word(
+    store: Store, clinic: str, words: str, count: int
+) -> None:
+    roster = [ana(clinic, number=number) for number in (1, 2, 3)]
+    store.people.import_roster(roster, clinic=clinic, by="t")
+    found = store.people.find_patients(Protected(words), clinic=clinic, by="t")
+    assert len(found) == count
+    assert store.people.find_patients(Protected(words), clinic="clinic-b", by="t") == []
+
+
+def test_passwords_and_tokens_are_kept_as_hashes_only(store: Store, clinic: str) -> None:
+    from sqlalchemy import select
+
+    from triage.store import tables
+
+    user = add_staff(store, clinic)
+    token = store.people.open_session(user.id, now=NOON)
+    with store._transactions.read() as work:
+        (session,) = work.rows(select(tables.sessions))
+        (kept,) = work.rows(select(tables.users))
+    assert token not in repr(session)
+    assert kept.password.startswith("$argon2id$")
+    assert User(user.id, clinic, "dora", "Dora", frozenset({Role.SECRETARY})) == user
