@@ -42,6 +42,7 @@ from triage.domain import (
 )
 from triage.drafting import Drafter
 from triage.errors import ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.priority.ranking import contradicts
 from triage.redaction import Redactor
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
@@ -136,7 +137,7 @@ def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
         Judgement(
             hidden,
             classification,
-            rooms.rank(message, found or (), classification, rules_failed=found is None),
+            rooms.rank(message, found or (), answered(classification), rules_failed=found is None),
             rules_failed=found is None,
         )
         for message, found, hidden, classification in zip(
@@ -149,6 +150,11 @@ def file(raw_ids: Sequence[str], rooms: Rooms, store: Store, *, clinic: str, by:
     """Read landed messages and put each in the queue; return the case ids in the same order."""
     raws = [store.landing.raw(raw_id, clinic=clinic, by=by) for raw_id in raw_ids]
     return [store.cases.file(reading, clinic=clinic, by=by) for reading in read(raws, rooms)]
+
+
+def answered(classification: Classification) -> Classification | None:
+    """Return the classification, or None when it only stands in for a missing answer."""
+    return None if classification.model == AlwaysAbstain.name else classification
 
 
 def _flags(message: Message, rules: Rules | None) -> tuple[Flag, ...] | None:
@@ -203,7 +209,8 @@ def _reading(
     marks |= {Mark.AUTOMATIC} if message.automatic else set()
     marks |= {Mark.RULES_FAILED} if judgement.rules_failed else set()
     marks |= {Mark.WITHHELD} if redacted.withheld else set()
-    marks |= {Mark.UNCLASSIFIED} if classification.model == AlwaysAbstain.name else set()
+    marks |= {Mark.UNCLASSIFIED} if answered(classification) is None else set()
+    marks |= {Mark.CONTRADICTION} if contradicts(message, judgement.priority.urgency) else set()
     suggestion, failed = _suggest(message, judgement, frozenset(marks), drafter)
     marks |= {Mark.DRAFT_FAILED} if failed else set()
     return Reading(

@@ -56,7 +56,7 @@ class DeskSettings(_Strict):
 
     host: str = "127.0.0.1"
     port: int = 8137
-    undo_seconds: float = Field(30.0, ge=0, le=600)
+    undo_seconds: float = Field(default=30.0, ge=0, le=600)
     mail_domain: str = "triage.invalid"
 
 
@@ -226,10 +226,11 @@ def approval_master(home: Path) -> bytes:
 
 def rules_digest() -> str:
     """Return the digest of the red-flag table, or '' when it cannot be read."""
-    from triage.priority.redflags import table_digest
+    from triage.priority.redflags import TABLE
+    from triage.priority.table import load as load_table
 
     try:
-        return table_digest()
+        return load_table(TABLE).digest
     except BadRules:
         return ""
 

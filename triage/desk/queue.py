@@ -197,7 +197,8 @@ def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str
     suggestion = file.suggestion
     if suggestion is None:
         return None, None, ""
-    known = tuple(found for message in file.messages for found in message.redacted.redactions)
+    # Only the newest message's originals: another message's [NAME_1] may be someone else.
+    known = file.messages[0].redacted.redactions
     return (
         reidentify(suggestion.subject, known),
         reidentify(suggestion.body, known),

@@ -33,8 +33,10 @@ class Mailbox:
     def __init__(self, user: str, password: str) -> None:
         self.port = free_port()
         self._user, self._password = user, password
-        command = [sys.executable, "-m", "pymap", "--host", HOST, "--port", str(self.port)]
-        command += ["--no-tls", "--no-service", "managesieve", "--no-service", "admin", "dict"]
+        # The package has no __main__; this is what its console script does.
+        command = [sys.executable, "-c", "from pymap.main import main; main()"]
+        command += ["--host", HOST, "--port", str(self.port), "--no-tls"]
+        command += ["--no-service", "managesieve", "--no-service", "admin", "dict"]
         command += ["--demo-user", user, "--demo-password", password]
         self._process = subprocess.Popen(  # noqa: S603  # Our own interpreter and fixed words.
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
