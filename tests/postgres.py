@@ -71,6 +71,19 @@ class PostgresServer:
         with psycopg.connect(place, autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def reload(self, setting: str, wanted: str) -> None:
+        """Read the configuration anew and wait until `setting` has the wanted value."""
+        import psycopg
+
+        self.ask("postgres", "SELECT pg_reload_conf()")
+        place = f"host={self.folder} dbname=postgres user=postgres"
+        for _ in range(500):
+            with psycopg.connect(place) as connection:
+                row = connection.execute(f"SHOW {setting}".encode()).fetchone()
+            if row == (wanted,):
+                return
+        raise AssertionError(f"{setting} did not become {wanted}")
+
     def close(self) -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -165,7 +165,7 @@ def test_kill_9_while_landing_loses_nothing_that_was_acknowledged(
     store: Store, store_url: str, keys: Keys, clinic: str, at: str, tmp_path: Path
 ) -> None:
     """Killed in the middle of a batch: what was printed is there, the batch is all or nothing."""
-    folder = _written(keys, tmp_path)
+    folder = written(keys, tmp_path)
     root = str(Path(__file__).parents[2])
     script = KILLED.format(root=root, url=store_url, keys=folder, at=at, clinic=clinic)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -196,7 +196,7 @@ def test_a_row_without_its_ledger_would_be_landed_twice(
     assert contents(store, clinic) == [b"one", b"one"]
 
 
-def _written(keys: Keys, folder: Path) -> str:
+def written(keys: Keys, folder: Path) -> str:
     for name in ("data", "file", "index", "audit"):
         value = getattr(keys, name)
         path = folder / f"{name}.key"

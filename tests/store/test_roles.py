@@ -1,0 +1,142 @@
+"""PostgreSQL roles: each process can do its own work, and nothing of anybody else's."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.postgres import PostgresServer
+from tests.store.practice import add_staff, ana, approval, arrival, draft, reading
+from triage.domain import (
+    CaseState,
+    Clinic,
+    Label,
+    Lane,
+    Mark,
+    Protected,
+    ReplyState,
+    Route,
+    Urgency,
+    User,
+)
+from triage.errors import StoreRefused
+from triage.store import Keys, Store, migrate, open_store
+
+pytestmark = pytest.mark.postgres
+CLINIC = "clinic-a"
+
+
+@dataclass(frozen=True)
+class House:
+    owner: Store
+    worker: Store
+    web: Store
+    sender: Store
+
+
+@pytest.fixture
+def house(postgres: PostgresServer, keys: Keys) -> Iterator[House]:
+    with postgres.database() as url:
+        stores = [
+            open_store(url.replace("triage_owner@", f"{user}@"), keys)
+            for user in ("triage_owner", "triage_worker", "triage_web", "triage_sender")
+        ]
+        yield House(*stores)
+        for store in stores:
+            store.close()
+
+
+def moved_in(house: House) -> User:
+    house.owner.people.add_clinic(Clinic(CLINIC, "Harbour"))
+    user = add_staff(house.owner, CLINIC)
+    house.owner.people.import_roster([ana(CLINIC)], clinic=CLINIC, by="test")
+    return user
+
+
+def test_a_message_walks_through_all_processes(house: House) -> None:
+    user = moved_in(house)
+    now = house.web._transactions.clock()
+    case_id = house.worker.cases.file(reading(house.worker, CLINIC), clinic=CLINIC, by="worker")
+    again = reading(house.worker, CLINIC, uid="2", references=(Protected("<none@x>"),))
+    other = house.worker.cases.file(again, clinic=CLINIC, by="worker")
+    house.worker.cases.mark(other, Mark.NOT_DELIVERED, clinic=CLINIC, by="worker")
+    token = house.web.people.open_session(user.id, now=now)
+    assert house.web.people.session(token, now=now) == user
+    assert len(house.web.cases.queue(clinic=CLINIC, by=user.id)) == 2
+    house.web.cases.claim(case_id, clinic=CLINIC, by=user.id, now=now)
+    recalled = draft(house.web, CLINIC, case_id)
+    first = house.web.replies.approve(
+        approval(recalled), recalled, not_before=now, message_id="<1@clinic.example>"
+    )
+    house.web.replies.recall(first.id, clinic=CLINIC, by=user.id, now=now)
+    words = draft(house.web, CLINIC, case_id, body="Ready at noon.")
+    reply = house.web.replies.approve(
+        approval(words), words, not_before=now, message_id="<2@clinic.example>"
+    )
+    due = house.sender.replies.due(house.sender._transactions.clock(), limit=5)
+    assert due == [(CLINIC, reply.id)]
+    claimed = house.sender.replies.claim(reply.id, clinic=CLINIC, by="sender")
+    assert claimed is not None
+    house.sender.replies.settle(reply.id, ReplyState.SENT, clinic=CLINIC, by="sender")
+    house.sender.beats.beat("sender")
+    assert house.sender.replies.stuck(before=now) == []
+    label = Label(
+        "label-1", CLINIC, other, "m", Route.REFILL, frozenset(), Urgency.ROUTINE,
+        Route.GENERAL, frozenset(), Urgency.ROUTINE, user.id, now,
+    )  # fmt: skip
+    house.web.cases.reroute(other, label, clinic=CLINIC, by=user.id, score=1, lane=Lane.SORTED)
+    house.web.cases.link(
+        other, clinic=CLINIC, by=user.id, patient_id="patient-1", contact_id="contact-1"
+    )
+    for part in house.web.cases.get(other, clinic=CLINIC, by=user.id).case.requests:
+        house.web.cases.tick(other, part.id, clinic=CLINIC, by=user.id)
+    house.web.cases.close(other, "phoned", Protected("done"), clinic=CLINIC, by=user.id)
+    assert house.web.cases.get(other, clinic=CLINIC, by=user.id).case.state is CaseState.CLOSED
+    house.web.labels.draw_sample(now.date(), clinic=CLINIC, by=user.id)
+    house.web.labels.export_rows(clinic=CLINIC, by=user.id)
+    house.web.signatures.sign("redflags", "ab", clinic=CLINIC, by=user.id)
+    house.web.people.close_session(token)
+    assert house.web.audit.verify().holds
+
+
+def forbidden(house: House, reply_id: str) -> dict[str, Callable[[], object]]:
+    web, worker, sender = house.web, house.worker, house.sender
+    case_id = web.replies.get(reply_id, clinic=CLINIC, by="x").outgoing.case_id
+    words = draft(web, CLINIC, case_id, body="More words.")
+    yes = approval(words)
+    there = {"not_before": words.edited_at, "message_id": "<9@clinic.example>"}
+    return {
+        "the web claims": lambda: web.replies.claim(reply_id, clinic=CLINIC, by="web"),
+        "the web lands": lambda: web.landing.land([arrival(uid="77")], clinic=CLINIC),
+        "the worker claims": lambda: worker.replies.claim(reply_id, clinic=CLINIC, by="worker"),
+        "the worker approves": lambda: worker.replies.approve(yes, words, **there),
+        "the worker reads replies": lambda: worker.replies.get(reply_id, clinic=CLINIC, by="w"),
+        "the worker signs in": lambda: worker.people.check_password("dora", "x"),
+        "the sender approves": lambda: sender.replies.approve(yes, words, **there),
+        "the sender reads mail": lambda: sender.landing.waiting(limit=1),
+        "the sender reads cases": lambda: sender.cases.get(case_id, clinic=CLINIC, by="s"),
+        "the sender reads patients": lambda: sender.people.patient("p", clinic=CLINIC, by="s"),
+        "the sender reads drafts": lambda: sender.replies.draft(case_id, clinic=CLINIC, by="s"),
+    }
+
+
+def test_no_process_can_do_the_work_of_another(house: House) -> None:
+    moved_in(house)
+    now = house.web._transactions.clock()
+    case_id = house.worker.cases.file(reading(house.worker, CLINIC), clinic=CLINIC, by="worker")
+    words = draft(house.web, CLINIC, case_id)
+    reply = house.web.replies.approve(
+        approval(words), words, not_before=now, message_id="<1@clinic.example>"
+    )
+    for name, attempt in forbidden(house, reply.id).items():
+        with pytest.raises(StoreRefused) as caught:
+            attempt()
+        assert "Marula" not in str(caught.value), name
+    assert house.owner.replies.claim(reply.id, clinic=CLINIC, by="owner") is not None
+
+
+def test_only_the_owner_migrates(house: House, postgres: PostgresServer, keys: Keys) -> None:
+    with postgres.database() as url:
+        with pytest.raises(StoreRefused):
+            migrate(url.replace("triage_owner@", "triage_web@"), keys)
+        migrate(url, keys)
