@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 ONCE ?=
 
-.PHONY: demo test lint bench faults lock clean
+.PHONY: demo test lint notebooks bench lock clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -18,6 +18,9 @@ lint: .venv/tested
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+notebooks: .venv/tested
+	.venv/bin/jupytext --to ipynb notebooks/*.py
 
 bench: .venv/tested
 	.venv/bin/python benchmarks/run.py

@@ -1,0 +1,51 @@
+"""What a notebook asks of a running desk: redacted rows, over the same audited door as a person.
+
+Rule of the room: a data scientist has a log-in, never the store's file or key.
+"""
+
+import json
+import re
+from http.cookiejar import CookieJar
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
+
+from triage.errors import BadSettings, NotAllowed, NotSignedIn
+
+#: Longest wait for the desk, in seconds.
+PATIENCE = 60.0
+
+
+def training_rows(url: str, username: str, password: str) -> list[dict[str, object]]:
+    """Return the clinic's redacted rows and labels as the desk at `url` hands them out.
+
+    Each row is {"id", "channel", "subject", "body", "route", "also", "urgency", "source",
+    "model"}. Raises NotSignedIn, NotAllowed, or BadSettings when no desk answers.
+    """
+    desk = build_opener(HTTPCookieProcessor(CookieJar()))
+    words = {"username": username, "password": password}
+    page = _ask(desk, url, "/log-in", words)
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    if found is None:
+        raise NotSignedIn(username)
+    rows = _ask(desk, url, "/models/training", {"csrf": found.group(1)})
+    return [json.loads(line) for line in rows.splitlines()]
+
+
+def _ask(desk: OpenerDirector, url: str, path: str, form: dict[str, str]) -> str:
+    """Post a form and return the page it leads to."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise BadSettings(f"{url} is no address of a desk")
+    origin = url.rstrip("/")
+    request = Request(  # noqa: S310  # The scheme was checked above.
+        origin + path, urlencode(form).encode(), {"Origin": origin}
+    )
+    try:
+        with desk.open(request, timeout=PATIENCE) as answer:
+            return str(answer.read().decode("utf-8"))
+    except HTTPError as trouble:
+        if trouble.code == 401:
+            raise NotSignedIn(form.get("username", "")) from None
+        raise NotAllowed(f"{path} answered {trouble.code}") from None
+    except URLError:
+        raise BadSettings(f"no desk answers at {url}") from None
