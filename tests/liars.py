@@ -166,21 +166,15 @@ class LyingImap(_Listener):
             line.sendall(b"x")
 
 
-#: The steps of an SMTP conversation at which `BreakingSmtp` can hang up.
-STEPS = (
-    "connect", "banner", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "sent",
-)  # fmt: skip
-
-
 class BreakingSmtp(_Listener):
     """An SMTP server that hangs up (or falls silent, or says `reply`) at one step, then behaves.
 
-    `breaks` counts how many conversations still break; `mails` holds what was accepted.
+    `step`: connect, banner, EHLO, AUTH, MAIL, RCPT, DATA, body, dot (before the answer to it) or
+    sent (right after the answer). `breaks` counts the conversations that still break, `mails`
+    holds what was accepted.
     """
 
-    def __init__(
-        self, step: str, *, breaks: int = 1, how: str = "close", reply: str = "", more: int = 0
-    ) -> None:
+    def __init__(self, step: str, *, breaks: int = 1, how: str = "close", reply: str = "") -> None:
         self.step, self.breaks, self.how, self.reply = step, breaks, how, reply
         self.mails: list[bytes] = []
         super().__init__()

@@ -13,6 +13,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes], seconds: f
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
             return
         time.sleep(0.02)
+    process.kill()
     raise RuntimeError("the server does not listen")
 
 
@@ -281,19 +283,10 @@ class PymapServer(Server):
     def __init__(self, *, user: str = "clinic") -> None:
         self.user = user
         self.port = free_port()
-        command = [sys.executable, "-m", "pymap", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += [
-            "--no-tls",
-            "--no-service",
-            "managesieve",
-            "--no-service",
-            "admin",
-            "dict",
-            "--demo-user",
-            user,
-            "--demo-password",
-            PASSWORD,
-        ]
+        # The package cannot be run with -m, so its script beside our interpreter is.
+        command = [str(Path(sys.executable).with_name("pymap")), "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--no-tls", "dict"]
+        command += ["--demo-user", user, "--demo-password", PASSWORD]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -318,30 +311,33 @@ class PymapServer(Server):
 class SmtpKeeper(Server):
     """An aiosmtpd server that keeps (recipients, bytes) of every mail it accepts.
 
-    With `certificates` it offers STARTTLS and takes PASSWORD only after it.
+    With `certificates` it offers STARTTLS, or speaks TLS at once, and asks for PASSWORD.
     """
 
-    def __init__(self, certificates: "Certificates | None" = None) -> None:
+    def __init__(
+        self, certificates: "Certificates | None" = None, *, at_once: bool = False
+    ) -> None:
         from aiosmtpd.controller import Controller
-        from aiosmtpd.smtp import AuthResult
 
         self.mails: list[tuple[list[str], bytes]] = []
         options: dict[str, Any] = {}
         if certificates is not None:
-            import ssl
-
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificates.chain_file, certificates.key_file)
             options = {
-                "tls_context": context,
+                "ssl_context" if at_once else "tls_context": context,
                 "auth_required": True,
-                "authenticator": lambda *words: AuthResult(
-                    success=words[-1].password == PASSWORD.encode()
-                ),
+                "auth_require_tls": not at_once,
+                "authenticator": self._authenticate,
             }
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port(), **options)
         self._controller.start()
         self.port = int(self._controller.port)
+
+    def _authenticate(self, *words: Any) -> Any:
+        from aiosmtpd.smtp import AuthResult
+
+        return AuthResult(success=words[-1].password == PASSWORD.encode())
 
     async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
         self.mails.append((list(envelope.rcpt_tos), bytes(envelope.content)))

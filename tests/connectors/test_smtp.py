@@ -48,10 +48,11 @@ def test_delivers_exactly_the_approved_words_to_one_person(keeper: SmtpKeeper) -
     assert receipt == "250 2.0.0 Ok: queued as 1 for", "the receipt repeats no address"
 
 
-def test_logs_in_over_verified_tls_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_logs_in_over_verified_tls_only(tmp_path: Path, security: str) -> None:
     certificates, words = Certificates(tmp_path), outgoing()
-    secure = {"security": "starttls", "user": "desk", "host": "localhost"}
-    with SmtpKeeper(certificates) as server:
+    secure = {"security": security, "user": "desk", "host": "localhost"}
+    with SmtpKeeper(certificates, at_once=security == "tls") as server:
         trusting = {**secure, "ca_file": str(certificates.ca_file)}
         assert "nothing was sent" in outbox(server.port, **trusting).check()[0]
         assert (

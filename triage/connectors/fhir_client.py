@@ -61,8 +61,9 @@ class FhirClient:
         credentials: Credentials,
         *,
         sleep: Callable[[float], object] = time.sleep,
-        keep_alive: bool = True,
+        once: bool = False,
     ) -> None:
+        """Talk to `base_url`; `once` makes every request on a fresh line and without repeating."""
         self.base = options.text("base_url").rstrip("/") + "/"
         self._context = read_context(options, options.text("ca_file", ""))
         self._seconds = options.number("timeout_seconds", 30, least=0.1, most=600)
@@ -71,8 +72,9 @@ class FhirClient:
                 raise options.wrong(f"{key} (https, or http to this machine)")
         self._credentials = credentials
         self._sleep = sleep
-        #: Without it, no request meets a line the server has just closed.
-        self._idle_lines = 4 if keep_alive else 0
+        #: Without idle lines, no request meets one that the server has just closed.
+        self._idle_lines = 0 if once else 4
+        self._attempts = 1 if once else _ATTEMPTS
         self._open: httpx.Client | None = None
 
     def get(self, address: str, query: Mapping[str, str] | None = None) -> Answer:
@@ -82,7 +84,7 @@ class FhirClient:
         """
         url = self.within(address)
         pause, why = 0.5, ""
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(self._attempts):
             if attempt:
                 self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, no secret
             try:

@@ -49,7 +49,7 @@ class FhirOutbox:
         self._who = options.who
         self._sender = options.text("sender", "")
         credentials = read_credentials(options, secret, scope="system/Communication.c")
-        self._client = FhirClient(options, credentials, keep_alive=False)
+        self._client = FhirClient(options, credentials, once=True)
         options.done()
         self._clock = clock
         self._conditional: bool | None = None

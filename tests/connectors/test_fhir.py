@@ -1,0 +1,438 @@
+"""The portal doors against a real FHIR R4 server, with faults on order."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+from tests.connectors.approved import MESSAGE_ID, approve, outgoing, portal
+from tests.servers import PASSWORD, FhirServer
+from triage.connectors.fhir import FhirInbox, canonical
+from triage.connectors.fhir_client import REPLY_SYSTEM, FhirClient, Nonsense
+from triage.connectors.fhir_outbox import FhirOutbox
+from triage.domain import Arrival, Channel, Cursor, Delivery
+from triage.errors import (
+    BadSettings,
+    InboxLied,
+    InboxRefused,
+    InboxUnreachable,
+    ProofRefused,
+    SendPostponed,
+    SendRefused,
+    SendUncertain,
+)
+from triage.testing import check_inbox
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FhirServer]:
+    with FhirServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: FhirServer) -> FhirServer:
+    running.clear()
+    return running
+
+
+def at(seconds: float) -> str:
+    when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def communication(number: int, *, seconds: float | None = None, **more: Any) -> dict[str, Any]:
+    when = at(number if seconds is None else seconds)
+    return {
+        "resourceType": "Communication",
+        "id": f"c{number}",
+        "meta": {"versionId": "1", "lastUpdated": when},
+        "status": "completed",
+        "sender": {"reference": "Patient/p1"},
+        "payload": [{"contentString": f"message {number}"}],
+        **more,
+    }
+
+
+def inbox_of(server: FhirServer, secret: str = PASSWORD, **more: object) -> FhirInbox:
+    return FhirInbox({**server.settings, **more}, secret, sleep=lambda _: None)
+
+
+def outbox_of(server: FhirServer, secret: str = PASSWORD, **more: object) -> FhirOutbox:
+    return FhirOutbox({**server.settings, **more}, secret)
+
+
+def arrivals(deliveries: list[Delivery]) -> list[Arrival]:
+    return [arrival for delivery in deliveries for arrival in delivery.arrivals]
+
+
+def cursor_of(deliveries: list[Delivery]) -> dict[str, Cursor]:
+    return {"Communication": deliveries[-1].cursor}
+
+
+class TestInbox:
+    def test_hands_over_every_page_oldest_first(self, server: FhirServer) -> None:
+        server.seed(*(communication(n) for n in range(25)))
+        found = check_inbox(inbox_of(server, page_size=10))
+        assert [a.position.uid for a in found] == [f"c{n}/1" for n in range(25)]
+        assert all(a.media_type == "application/fhir+json" for a in found)
+        assert all(a.channel is Channel.PORTAL for a in found)
+        assert found[3].content == canonical(communication(3))
+        assert json.loads(found[3].content) == communication(3)
+
+    def test_the_cursor_moves_only_at_the_end_and_overlaps(self, server: FhirServer) -> None:
+        server.seed(*(communication(n) for n in range(25)))
+        inbox = inbox_of(server, page_size=10, overlap_seconds=5)
+        found = list(inbox.deliveries({}))
+        assert {d.cursor.uid for d in found[:-1]} == {""}
+        assert found[-1].cursor.uid == at(24)
+        again = list(inbox.deliveries(cursor_of(found)))
+        assert [a.position.uid for a in arrivals(again)] == [f"c{n}/1" for n in range(19, 25)]
+
+    def test_what_was_committed_late_is_found_within_the_overlap(self, server: FhirServer) -> None:
+        server.seed(communication(1, seconds=1000))
+        inbox = inbox_of(server)
+        found = list(inbox.deliveries({}))
+        server.seed(communication(2, seconds=500))
+        assert "c2/1" in [
+            a.position.uid for a in arrivals(list(inbox.deliveries(cursor_of(found))))
+        ]
+
+    def test_a_changed_communication_is_a_new_arrival(self, server: FhirServer) -> None:
+        server.seed(communication(1))
+        inbox = inbox_of(server)
+        found = list(inbox.deliveries({}))
+        changed = communication(1, seconds=9, status="entered-in-error")
+        server.seed(changed | {"meta": {"versionId": "2", "lastUpdated": at(9)}})
+        uids = [a.position.uid for a in arrivals(list(inbox.deliveries(cursor_of(found))))]
+        assert uids == ["c1/2"]
+
+    def test_pages_that_shift_during_the_walk_lose_nothing(self, server: FhirServer) -> None:
+        server.seed(*(communication(n) for n in range(20)))
+        inbox = inbox_of(server, page_size=10)
+        walk = inbox.deliveries({})
+        found = [next(walk)]
+        # An early message is changed, moves to the end, and pulls c10 across the page border.
+        server.seed(
+            communication(0, seconds=99) | {"meta": {"versionId": "2", "lastUpdated": at(99)}}
+        )
+        found += list(walk)
+        uids = [a.position.uid for a in arrivals(found)]
+        assert set(uids) == {f"c{n}/1" for n in range(20)} | {"c0/2"}
+        assert len(uids) == 21
+        # The oracle: a single walk over the pages, as most clients do it, overlooks one message.
+        assert uids.index("c10/1") == 20, "only the second walk finds it"
+
+    def test_a_date_in_the_far_future_does_not_hide_what_comes_after(
+        self, server: FhirServer
+    ) -> None:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        server.seed(communication(1, seconds=3_000_000_000))
+        inbox = FhirInbox(server.settings, PASSWORD, clock=lambda: now)
+        found = list(inbox.deliveries({}))
+        server.seed(communication(2, seconds=60))
+        uids = [a.position.uid for a in arrivals(list(inbox.deliveries(cursor_of(found))))]
+        assert "c2/1" in uids
+
+    def test_our_own_replies_are_left_out_but_no_patient_can_hide_behind_that(
+        self, server: FhirServer
+    ) -> None:
+        ours = {"identifier": [{"system": REPLY_SYSTEM, "value": "<1@x>"}]}
+        server.seed(
+            communication(1, sender={"reference": "Organization/clinic"}, **ours),
+            communication(2, **ours),
+            communication(3, sender={"reference": "RelatedPerson/r"}, **ours),
+        )
+        uids = [a.position.uid for a in arrivals(list(inbox_of(server).deliveries({})))]
+        assert uids == ["c2/1", "c3/1"]
+
+    def test_faults_of_the_server_are_tried_again(self, server: FhirServer) -> None:
+        server.seed(communication(1))
+        server.fail("GET", status=500)
+        server.fail("GET", status=429, headers={"Retry-After": "1"})
+        server.fail("GET", before=True)
+        pauses: list[float] = []
+        inbox = FhirInbox(server.settings, PASSWORD, sleep=pauses.append)
+        assert len(arrivals(list(inbox.deliveries({})))) == 1
+        assert len(pauses) == 3
+        assert max(pauses) <= 45
+        for _ in range(4):
+            server.fail("GET", status=503)
+        with pytest.raises(InboxUnreachable, match=r"inbox portal \(503\)"):
+            list(inbox.deliveries({}))
+
+    def test_a_page_that_fails_moves_no_cursor(self, server: FhirServer) -> None:
+        server.seed(*(communication(n) for n in range(20)))
+        walk = inbox_of(server, page_size=10).deliveries({})
+        found = [next(walk)]
+        for _ in range(4):
+            server.fail("GET", status=500)
+        with pytest.raises(InboxUnreachable):
+            found += list(walk)
+        assert {d.cursor.uid for d in found} == {""}
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"resourceType": "OperationOutcome", "issue": []},
+            {"resourceType": "Bundle", "entry": [{"fullUrl": "x"}]},
+            {"resourceType": "Bundle", "entry": [7]},
+            {"resourceType": "Bundle", "entry": 7},
+            {"resourceType": "Bundle", "link": [{"relation": "next"}]},
+            [],
+        ],
+    )
+    def test_an_answer_that_is_no_bundle_is_a_lie(self, server: FhirServer, body: object) -> None:
+        server.fail("GET", body=body)
+        with pytest.raises(InboxLied):
+            list(inbox_of(server).deliveries({}))
+
+    def test_odd_resources_are_handed_over_for_a_person_to_see(self, server: FhirServer) -> None:
+        odd = [
+            {"resourceType": "Communication"},
+            {"resourceType": "Communication", "id": "a", "meta": [], "sender": 7, "identifier": 1},
+            {"resourceType": "Communication", "id": "b", "meta": {"lastUpdated": "yesterday"}},
+        ]
+        body = {"resourceType": "Bundle", "entry": [{"resource": one} for one in odd]}
+        server.fail("GET", body=body)
+        found = arrivals(list(inbox_of(server).deliveries({})))
+        assert [json.loads(a.content) for a in found] == odd
+
+    def test_pages_in_a_circle_end(self, server: FhirServer) -> None:
+        loop = f"{server.base_url}/Communication?page=2"
+        page = {"resourceType": "Bundle", "link": [{"relation": "next", "url": loop}]}
+        for _ in range(2):
+            server.fail("GET", body=page)
+        with pytest.raises(InboxLied, match="circle"):
+            list(inbox_of(server).deliveries({}))
+
+    def test_next_links_to_another_machine_are_not_followed(self, server: FhirServer) -> None:
+        with FhirServer() as other:
+            server.seed(*(communication(n) for n in range(20)))
+            server.set(nextBase=f"http://127.0.0.1:{other.port}")
+            with pytest.raises(InboxLied, match="somewhere else"):
+                list(inbox_of(server, page_size=10).deliveries({}))
+            assert other.state["requests"] == []
+
+    def test_redirects_are_not_followed(self, server: FhirServer) -> None:
+        server.fail("GET", status=302, headers={"Location": "http://169.254.169.254/latest"})
+        with pytest.raises(InboxLied):
+            list(inbox_of(server).deliveries({}))
+
+    def test_waiting_rings_for_what_is_new_only(self, server: FhirServer) -> None:
+        server.seed(communication(1))
+        inbox = inbox_of(server, poll_seconds=0.05)
+        list(inbox.deliveries({}))
+        assert inbox.wait(0.12) is False
+        server.seed(communication(2))
+        assert inbox.wait(5) is True
+        inbox.close()
+
+    def test_a_wrong_token_is_refused(self, server: FhirServer) -> None:
+        with pytest.raises(InboxRefused, match="inbox portal: "):
+            list(inbox_of(server, "wrong").deliveries({}))
+        assert "refused" in inbox_of(server, "wrong").check()[0]
+
+    def test_further_search_parameters_reach_the_server(self, server: FhirServer) -> None:
+        other = communication(2, sender={"reference": "Patient/p2"})
+        server.seed(communication(1), other)
+        inbox = inbox_of(server, query={"sender": "Patient/p2"})
+        assert [a.position.uid for a in arrivals(list(inbox.deliveries({})))] == ["c2/1"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://127.0.0.1:{port}/fhir/../admin", "http://127.0.0.1:{port}/other",
+        "http://127.0.0.1:{port}/fhirx/y", "https://127.0.0.1:{port}/fhir/x",
+        "http://localhost:{port}/fhir/x", "http://127.1:{port}/fhir/x", "http://0/fhir/x",
+        "http://2130706433:{port}/fhir/x", "http://0x7f000001:{port}/fhir/x",
+        "http://017700000001:{port}/fhir/x", "http://[::1]:{port}/fhir/x",
+        "http://[::ffff:127.0.0.1]:{port}/fhir/x", "http://127.0.0.1:{port}@evil.example/fhir/x",
+        "http://eve:x@127.0.0.1:{port}/fhir/x", "http://127.0.0.1/fhir/x", "//evil.example/fhir/x",
+        "http://127.0.0.1:{port}/fhir/%2e%2e/admin", "file:///etc/passwd", "ftp://127.0.0.1/fhir/",
+        "http://127.0.0.1:{port}.evil.example/fhir/x", "http://[bad/fhir", "gopher://x/fhir/",
+        "http://127.0.0.1:{port}\\@evil.example/fhir/x", "http://169.254.169.254/fhir/latest",
+        "http://127.0.0.1:99999999/fhir/x", "javascript:alert(1)",
+    ],
+)  # fmt: skip
+def test_no_link_leads_off_the_allow_list(server: FhirServer, link: str) -> None:
+    inbox = inbox_of(server)
+    client: FhirClient = inbox._client
+    with pytest.raises(Nonsense):
+        client.within(link.format(port=server.port))
+    assert client.within("Communication?page=2") == f"{server.base_url}/Communication?page=2"
+
+
+class TestOutbox:
+    def test_creates_exactly_the_approved_words(self, server: FhirServer) -> None:
+        words = portal(subject="Su receta", body="Está lista.\nGracias")
+        outbox = outbox_of(server, sender="Organization/clinic")
+        receipt = outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        (kept,) = stored(server)
+        assert receipt == f"Communication/{kept['id']}"
+        assert kept["recipient"] == [{"reference": "Patient/p1"}]
+        assert kept["subject"] == {"reference": "Patient/p1"}
+        assert kept["sender"] == {"reference": "Organization/clinic"}
+        assert kept["inResponseTo"] == [{"reference": "Communication/c1"}]
+        assert kept["topic"] == {"text": "Su receta"}
+        assert kept["payload"] == [{"contentString": "Está lista.\nGracias"}]
+        assert kept["identifier"] == [{"system": REPLY_SYSTEM, "value": MESSAGE_ID}]
+        assert list(inbox_of(server).deliveries({}))[-1].arrivals == ()
+
+    def test_sending_twice_creates_one(self, server: FhirServer) -> None:
+        words = portal()
+        receipts = {
+            outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID) for _ in range(3)
+        }
+        assert len(receipts) == len(stored(server)) == 1
+
+    @pytest.mark.parametrize("fault", ["before", "after", "silent"])
+    def test_a_broken_line_is_postponed_where_repeating_is_harmless(
+        self, server: FhirServer, fault: str
+    ) -> None:
+        words, outbox = portal(), outbox_of(server, timeout_seconds=0.5)
+        server.fail("POST", **{fault: True})
+        with pytest.raises(SendPostponed):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        assert len(stored(server)) == 1
+
+    @pytest.mark.parametrize("fault", ["before", "after", "silent"])
+    def test_a_broken_line_is_uncertain_anywhere_else(self, server: FhirServer, fault: str) -> None:
+        server.set(conditional=False)
+        words, outbox = portal(), outbox_of(server, timeout_seconds=0.5)
+        assert "a person decides" in outbox.check()[0]
+        server.fail("POST", **{fault: True})
+        with pytest.raises(SendUncertain):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+
+    def test_oracle_repeating_without_the_condition_creates_two(self, server: FhirServer) -> None:
+        words, outbox = portal(), outbox_of(server)
+        for _ in range(2):
+            outbox._client.post("Communication", outbox._compose(words, MESSAGE_ID), {})
+        assert len(stored(server)) == 2
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (400, SendRefused), (403, SendRefused), (404, SendRefused), (422, SendRefused),
+            (409, SendUncertain), (412, SendUncertain), (401, SendPostponed), (429, SendPostponed),
+            (500, SendPostponed), (503, SendPostponed), (302, SendUncertain), (204, SendUncertain),
+        ],
+    )  # fmt: skip
+    def test_what_each_answer_means(
+        self, server: FhirServer, status: int, error: type[Exception]
+    ) -> None:
+        words = portal()
+        server.fail("POST", status=status)
+        with pytest.raises(error, match="outbox portal"):
+            outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID)
+        assert stored(server) == []
+
+    def test_a_fault_after_the_work_is_uncertain_without_the_promise(
+        self, server: FhirServer
+    ) -> None:
+        server.set(conditional=False)
+        words = portal()
+        server.fail("POST", answer=502)
+        with pytest.raises(SendUncertain):
+            outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID)
+
+    def test_two_replies_with_our_identifier_are_for_a_person(self, server: FhirServer) -> None:
+        ours = {"identifier": [{"system": REPLY_SYSTEM, "value": MESSAGE_ID}]}
+        server.seed(communication(1, **ours), communication(2, **ours))
+        words = portal()
+        with pytest.raises(SendUncertain, match="412"):
+            outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID)
+
+    def test_other_words_than_the_approved_ones_never_leave(self, server: FhirServer) -> None:
+        words, outbox = portal(), outbox_of(server)
+        for other in (portal(body="x"), portal(to="Patient/p2"), portal(subject="x"), outgoing()):
+            with pytest.raises(ProofRefused):
+                outbox.send(approve(words), other, message_id=MESSAGE_ID)
+        with pytest.raises(ProofRefused):
+            outbox.send(approve(outgoing()), outgoing(), message_id=MESSAGE_ID)
+        assert server.state["requests"] == []
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            {"to": "pat@example.org"}, {"to": "Patient/p1,Patient/p2"}, {"to": "Patient/"},
+            {"to": "http://evil.example/Patient/1"}, {"to": "Patient/../Communication"},
+            {"in_reply_to": "<1@example.org>"}, {"in_reply_to": "Communication/1?x=y"},
+            {"body": " \n"},
+        ],
+    )  # fmt: skip
+    def test_what_the_server_could_misread_is_refused(
+        self, server: FhirServer, words: dict[str, str]
+    ) -> None:
+        reply = portal(**words)
+        with pytest.raises(SendRefused):
+            outbox_of(server).send(approve(reply), reply, message_id=MESSAGE_ID)
+        assert stored(server) == []
+
+    def test_nobody_there_is_postponed(self, server: FhirServer) -> None:
+        words = portal()
+        outbox = outbox_of(server, base_url="http://127.0.0.1:9/fhir")
+        with pytest.raises(SendPostponed):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+
+
+class TestLogIn:
+    @pytest.mark.parametrize(
+        ("algorithm", "key"),
+        [("RS384", RSAKey.generate_key(2048)), ("ES384", ECKey.generate_key("P-384"))],
+    )
+    def test_smart_backend_services(self, server: FhirServer, algorithm: str, key: Any) -> None:
+        token_url = f"http://127.0.0.1:{server.port}/token"
+        smart = {
+            "auth": "smart", "token_url": token_url, "client_id": "triage", "key_id": "k1",
+            "algorithm": algorithm,
+        }  # fmt: skip
+        pem = key.as_pem(private=True).decode()
+        server.seed(communication(1))
+        inbox = inbox_of(server, pem, **smart)
+        assert len(arrivals(list(inbox.deliveries({})))) == 1
+        token = jwt.decode(inbox._client._credentials.assertion(), key, algorithms=[algorithm])
+        assert token.header["kid"] == "k1"
+        assert token.claims["iss"] == token.claims["sub"] == "triage"
+        assert token.claims["aud"] == token_url
+        assert token.claims["exp"] - token.claims["iat"] <= 300
+        list(inbox.deliveries({}))
+        asked = [one for one in server.state["requests"] if one["url"] == "/token"]
+        assert len(asked) == 1, "the token is kept while it is good"
+        server.set(issued=[])
+        list(inbox.deliveries({}))
+        assert len([o for o in server.state["requests"] if o["url"] == "/token"]) == 2
+
+    def test_a_key_or_address_that_cannot_work_is_found_at_start(self, server: FhirServer) -> None:
+        smart = {"auth": "smart", "client_id": "t", "key_id": "k", "token_url": "https://x.example"}
+        pem = RSAKey.generate_key(2048).as_pem(private=True).decode()
+        cases: list[tuple[dict[str, object], str, str]] = [
+            (smart, "not a key", "secret"),
+            ({**smart, "token_url": "http://x.example/token"}, pem, "token_url"),
+            ({**smart, "key_id": ""}, "x", "key_id"),
+            ({"base_url": "http://portal.example/fhir"}, "x", "base_url"),
+            ({"base_url": "https://eve@portal.example/fhir"}, "x", "base_url"),
+            ({"base_url": "portal.example"}, "x", "base_url"),
+            ({"auth": "bearer"}, "", "secret"),
+            ({"overlap": 5}, "x", "overlap (no such setting)"),
+        ]  # fmt: skip
+        for settings, secret, named in cases:
+            with pytest.raises(BadSettings, match=r"^inbox portal, ") as caught:
+                FhirInbox({**server.settings, **settings}, secret)
+            assert named in str(caught.value)
+            assert "not a key" not in str(caught.value)
+
+
+def stored(server: FhirServer) -> list[dict[str, Any]]:
+    """Return every Communication on the server, read past our inbox."""
+    client = outbox_of(server)._client
+    bundle = client.get("Communication", {"_count": "1000"}).resource or {}
+    client.close()
+    return [entry["resource"] for entry in bundle.get("entry", [])]
