@@ -7,6 +7,7 @@ person, with a note for the banner; the order of the steps is not chosen here.
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -165,13 +166,21 @@ class House:
             store,
             registry=self.registry(),
             undo=timedelta(seconds=desk.undo_seconds),
-            rules_digest=rules_digest(),
+            clinical=clinical_digests(),
             mail_domain=desk.mail_domain,
         )
 
-    def parts(self) -> Parts:
-        """Load redactor, classifier, rules and drafter, or what stands in for them."""
-        return load_parts(self.settings.parts, self.registry(), self.settings.clinic.facts)
+    def parts(self, store: Store | None = None) -> Parts:
+        """Load redactor, classifier, rules and drafter, or what stands in for them.
+
+        With the store, texts for urgent messages are on once a clinician signed them.
+        """
+        facts: dict[str, object] = {"facts": dict(self.settings.clinic.facts)}
+        if store is not None:
+            digest, clinic = clinical_digests()["urgent_texts"], self.settings.clinic.id
+            signed = store.signatures.signed("urgent_texts", digest, clinic=clinic)
+            facts["urgent_texts_signed"] = signed is not None
+        return load_parts(self.settings.parts, self.registry(), facts)
 
     def worker(self, store: Store, parts: Parts, *, name: str = "worker") -> Worker:
         """Return the process that lands and files."""
@@ -224,18 +233,19 @@ def approval_master(home: Path) -> bytes:
     return master
 
 
-def rules_digest() -> str:
-    """Return the digest of the red-flag table, or '' when it cannot be read."""
+def clinical_digests() -> dict[str, str]:
+    """Return the digests of what a clinician signs; a table that cannot be read is left out."""
+    from triage.drafting.wording import urgent_digest
     from triage.priority.redflags import TABLE
     from triage.priority.table import load as load_table
 
-    try:
-        return load_table(TABLE).digest
-    except BadRules:
-        return ""
+    digests = {"urgent_texts": urgent_digest()}
+    with suppress(BadRules):
+        digests["redflags"] = load_table(TABLE).digest
+    return digests
 
 
-def load_parts(parts: PartsSettings, registry: Registry, facts: Mapping[str, str]) -> Parts:
+def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, object]) -> Parts:
     """Load what serves; each part that fails is replaced and noted."""
     from triage.parsing import parse
     from triage.priority import RedFlags, rank
@@ -263,7 +273,7 @@ def load_parts(parts: PartsSettings, registry: Registry, facts: Mapping[str, str
         lambda: model("router", parts.classifier, CLASSIFIERS), AlwaysAbstain(), "no_classifier"
     )
     rules = attempt(RedFlags, None, "no_rules")
-    options = {"facts": dict(facts), **parts.options.get(parts.drafter, {})}
+    options = {**drafting, **parts.options.get(parts.drafter, {})}
     drafter = attempt(
         lambda: load("drafting", parts.drafter, DRAFTERS)(options), None, "no_drafter"
     )

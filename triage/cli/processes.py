@@ -70,7 +70,7 @@ def _worker(home: Path, stop: Event) -> None:
 
     house = House.at(home)
     store = house.store()
-    parts = house.parts()
+    parts = house.parts(store)
     for trouble in parts.troubles:
         sys.stderr.write(f"triage: {trouble}\n")
     house.worker(store, parts, name=os.environ.get("TRIAGE_WORKER", "worker")).run(stop)

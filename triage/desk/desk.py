@@ -1,6 +1,6 @@
 """The desk as one object: signing in, the queue, replies, supervision, training data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.health import banners
@@ -29,17 +29,17 @@ class Desk:
         *,
         registry: Registry | None = None,
         undo: timedelta = timedelta(seconds=30),
-        rules_digest: str = "",
+        clinical: Mapping[str, str] | None = None,
         mail_domain: str = "triage.invalid",
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._rules = rules_digest
+        self._clinical = dict(clinical or {})
         self.people = PeopleDesk(store, clock)
-        self.queue = QueueDesk(store, clock, rules_digest)
+        self.queue = QueueDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
-        self.supervision = SupervisionDesk(store, clock, rules_digest)
+        self.supervision = SupervisionDesk(store, clock, self._clinical)
         self.models = ModelsDesk(store, registry)
 
     def sign_in(self, username: str, password: str) -> str:
@@ -57,4 +57,4 @@ class Desk:
 
     def banners(self, actor: User) -> tuple[Banner, ...]:
         """Return what everybody signed in must know now; fixed sentences about nobody."""
-        return banners(self._store, actor.clinic, self._clock(), self._rules)
+        return banners(self._store, actor.clinic, self._clock(), self._clinical)

@@ -1,5 +1,6 @@
 """Banners: what is not as it should be, said on top of every page."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from triage.desk.views import Banner
@@ -21,14 +22,17 @@ NOTES = {
 }
 
 
-def banners(store: Store, clinic: str, now: datetime, rules_digest: str) -> tuple[Banner, ...]:
+def banners(
+    store: Store, clinic: str, now: datetime, clinical: Mapping[str, str]
+) -> tuple[Banner, ...]:
     """Return what a person must know before working the queue."""
     found: list[Banner] = []
     for beat in store.beats.all():
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
-    if rules_digest and store.signatures.signed("redflags", rules_digest, clinic=clinic) is None:
+    rules = clinical.get("redflags")
+    if rules and store.signatures.signed("redflags", rules, clinic=clinic) is None:
         found.append(
             Banner("warning", "The red-flag rules have not yet been reviewed by a clinician.")
         )

@@ -1,6 +1,6 @@
 """Working the queue: see it, open a case, claim, sort, identify, close."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from triage.desk.health import banners
@@ -45,10 +45,12 @@ RANKS = {Urgency.EMERGENCY: 95, Urgency.TODAY: 75, Urgency.ROUTINE: 45}
 class QueueDesk:
     """The counter secretaries work at."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], rules_digest: str) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], clinical: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._rules = rules_digest
+        self._clinical = clinical
 
     def view(
         self, actor: User, *, lane: Lane | None = None, limit: int = 100, offset: int = 0
@@ -62,7 +64,7 @@ class QueueDesk:
             rows=tuple(rows),
             counts=dict(self._store.cases.counts(clinic=actor.clinic)),
             lane=lane,
-            banners=banners(self._store, actor.clinic, self._clock(), self._rules),
+            banners=banners(self._store, actor.clinic, self._clock(), self._clinical),
             version=self.version(actor),
         )
 
@@ -93,7 +95,7 @@ class QueueDesk:
             obstacle=obstacle(file),
             claimed_by=self._store.people.user(holder, clinic=actor.clinic) if holder else None,
             may_approve=may(actor, Right.APPROVE_REPLY),
-            banners=banners(self._store, actor.clinic, self._clock(), self._rules),
+            banners=banners(self._store, actor.clinic, self._clock(), self._clinical),
         )
 
     def claim(self, actor: User, case_id: str) -> None:

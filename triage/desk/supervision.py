@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from triage.audit import Verdict
 from triage.desk.rights import Right, require
 from triage.desk.views import MissRate
 from triage.domain import AuditEvent, CaseFile, Label, Protected, SampleItem, Urgency, User, new_id
+from triage.errors import NotFound
 from triage.store import Store
 
 #: Signs that make a spreadsheet run a cell as a formula.
@@ -18,10 +19,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 class SupervisionDesk:
     """The counter of those who answer for the others."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], rules_digest: str) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], clinical: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._rules = rules_digest
+        #: What a clinician signs (redflags, urgent_texts) -> digest of it as it is now.
+        self._clinical = clinical
 
     def history(self, actor: User, case_id: str) -> tuple[AuditEvent, ...]:
         """Return everything that ever happened to one case, oldest first."""
@@ -117,10 +121,21 @@ class SupervisionDesk:
         low, high = exact_interval(missed, judged)
         return MissRate(judged, missed, low, high)
 
-    def sign_rules(self, actor: User) -> None:
-        """Record that this clinician reviewed the red-flag rules as they are now."""
+    def signatures(self, actor: User) -> dict[str, tuple[str, datetime] | None]:
+        """Return for each thing a clinician signs who signed it as it is now, and when."""
+        require(actor, Right.SEE_QUEUE)
+        return {
+            what: self._store.signatures.signed(what, digest, clinic=actor.clinic)
+            for what, digest in self._clinical.items()
+        }
+
+    def sign(self, actor: User, what: str) -> None:
+        """Record that this clinician reviewed `redflags` or `urgent_texts` as they are now."""
         require(actor, Right.SIGN_CLINICAL)
-        self._store.signatures.sign("redflags", self._rules, clinic=actor.clinic, by=actor.id)
+        if what not in self._clinical:
+            raise NotFound(what)
+        digest = self._clinical[what]
+        self._store.signatures.sign(what, digest, clinic=actor.clinic, by=actor.id)
 
 
 def harmless(cell: str) -> str:

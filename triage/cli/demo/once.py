@@ -44,7 +44,7 @@ def run_once(house: House, store: Store, logins: Mapping[str, Login], sink: Sink
 
 def ingest(house: House, store: Store) -> int:
     """Land every inbox and file what landed; return how many messages."""
-    parts = house.parts()
+    parts = house.parts(store)
     for trouble in parts.troubles:
         Console(stderr=True).print(f"triage: {trouble}")
     with Progress(console=Console(stderr=True), transient=True) as progress:
