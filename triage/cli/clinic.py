@@ -35,7 +35,7 @@ mail_domain = "{domain}"
 # kind = "smtp"
 # channel = "email"
 # host = "smtp.example.org"
-# from_address = "frontdesk@example.org"
+# sender = "frontdesk@example.org"
 """
 
 

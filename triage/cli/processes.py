@@ -21,6 +21,8 @@ def run(home: Path, part: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
     )
+    # Its start-up lines say nothing about this clinic.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     stop = _stop_on_signals()
     if part == "all":
         _keep_alive(home, stop)

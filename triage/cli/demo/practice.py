@@ -80,7 +80,7 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         "[[outbox]]",
         'name = "front-desk-out"\nkind = "smtp"\nchannel = "email"',
         f'host = "{HOST}"\nport = {sink.port}\nsecurity = "plain"',
-        f'from_address = "frontdesk@{facts["mail_domain"]}"',
+        f'sender = "frontdesk@{facts["mail_domain"]}"',
         "[[outbox]]",
         'name = "portal-out"\nkind = "fhir"\nchannel = "portal"\nauth = "none"',
         f'base_url = "{portal.url}"',
