@@ -38,8 +38,15 @@ def desk(practice: Store) -> Desk:
 
 
 def dispatch(store: Store, reply_id: str, outbox: MemoryOutbox) -> ReplyState | None:
-    outboxes = {Channel.EMAIL: outbox}
-    return send(reply_id, store, outboxes, clinic="c1", by="sender", master=MASTER)
+    return send(
+        reply_id,
+        store,
+        {Channel.EMAIL: outbox},
+        clinic="c1",
+        by="sender",
+        master=MASTER,
+        again=timedelta(0),
+    )
 
 
 class Crash(BaseException):

@@ -15,6 +15,7 @@ import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from queue import Empty, Queue
 from threading import Thread
 from typing import Protocol, TypeVar
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: How long a postponed reply waits before it is tried again.
+AGAIN = timedelta(seconds=30)
 #: Longest a model may think about one batch before the path goes on without it, in seconds.
 PATIENCE = 60.0
 
@@ -301,6 +304,7 @@ def send(
     clinic: str,
     by: str,
     master: bytes,
+    again: timedelta = AGAIN,
 ) -> ReplyState | None:
     """Send one queued reply at most once; return what became of it, None if another took it.
 
@@ -311,7 +315,10 @@ def send(
     if reply is None:
         return None
     state, receipt, why = _transmit(reply, outboxes, master)
-    store.replies.settle(reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why)
+    not_before = datetime.now(UTC) + again if state is ReplyState.QUEUED else None
+    store.replies.settle(
+        reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why, not_before=not_before
+    )
     return state
 
 

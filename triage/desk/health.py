@@ -8,6 +8,8 @@ from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
 SILENCE = timedelta(seconds=60)
+#: A landed message that is in no queue after this long is an alarm.
+LATE = timedelta(minutes=2)
 #: What each process keeps alive, in words a secretary reads.
 DUTIES = {
     "worker": "New messages are not being read.",
@@ -31,6 +33,8 @@ def banners(
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
+    if late := store.landing.late(before=now - LATE, clinic=clinic):
+        found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     rules = clinical.get("redflags")
     if rules and store.signatures.signed("redflags", rules, clinic=clinic) is None:
         found.append(

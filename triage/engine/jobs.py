@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Messages walked together; the encoder is fastest in batches.
 BATCH = 32
+#: Messages looked at in one round, so that a few that keep failing hold up nobody else.
+ROUND = 8 * BATCH
 #: After this many attempts a batch is walked one message at a time,
 SPLIT_AFTER = 2
 #: and after this many a message is shown to a person as it lies.
@@ -72,14 +74,17 @@ class Jobs:
         return walk
 
     def sweep(self) -> int:
-        """File one round of landed messages; return how many were tried."""
-        waiting = self._store.landing.waiting(limit=BATCH)
+        """File one round of landed messages; return how many were filed."""
+        filed = 0
+        waiting = self._store.landing.waiting(limit=ROUND)
         for clinic, rows in groupby(sorted(waiting), key=lambda row: row[0]):
-            self._batch(clinic, [raw_id for _, raw_id in rows])
-        return len(waiting)
+            raw_ids = [raw_id for _, raw_id in rows]
+            for start in range(0, len(raw_ids), BATCH):
+                filed += self._batch(clinic, raw_ids[start : start + BATCH])
+        return filed
 
     def drain(self, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Sweep until nothing waits; return how many messages were filed."""
+        """Sweep as long as that files anything; return how many messages were filed."""
         filed = 0
         while count := self.sweep():
             filed += count
@@ -92,9 +97,10 @@ class Jobs:
 
         DBOS.destroy(destroy_registry=True)
 
-    def _batch(self, clinic: str, raw_ids: list[str]) -> None:
+    def _batch(self, clinic: str, raw_ids: list[str]) -> int:
         from dbos import DBOS, SetWorkflowID
 
+        filed = 0
         attempts = [self._store.landing.attempt(raw_id, clinic=clinic) for raw_id in raw_ids]
         attempt = max(attempts)
         parts = [raw_ids] if attempt <= SPLIT_AFTER else [[raw_id] for raw_id in raw_ids]
@@ -103,11 +109,12 @@ class Jobs:
             assert self._walk is not None, "launch() comes first"
             try:
                 with SetWorkflowID(job):
-                    DBOS.start_workflow(self._walk, clinic, part, attempt).get_result()
+                    filed += DBOS.start_workflow(self._walk, clinic, part, attempt).get_result()
                 DBOS.delete_workflow(job)
             except Exception as trouble:
                 # The rows stay landed, so the next sweep tries them again.
                 log.error("batch %s failed: %s", job, type(trouble).__name__)
+        return filed
 
     def _file(self, clinic: str, raw_ids: list[str], attempt: int) -> int:
         rooms = self._rooms if attempt < GIVE_UP_AFTER else unread_rooms(self._rooms)

@@ -4,6 +4,7 @@ Rule of the room: in doubt a message is landed once more; it is never dropped.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 
@@ -69,6 +70,15 @@ class Landing:
             query = query.where(raws.c.clinic == clinic)
         with self._transactions.read() as work:
             return [(str(row.clinic), str(row.id)) for row in work.rows(query)]
+
+    def late(self, *, before: datetime, clinic: str) -> int:
+        """Return how many messages landed before `before` and are still in no queue."""
+        raws = tables.raw_messages
+        query = select(func.count()).where(
+            raws.c.clinic == clinic, raws.c.filed_at.is_(None), raws.c.received_at < before
+        )
+        with self._transactions.read() as work:
+            return int(work.rows(query)[0][0])
 
     def raw(self, raw_id: str, *, clinic: str, by: str) -> RawMessage:
         """Return a landed message with its bytes; raise NotFound."""

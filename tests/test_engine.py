@@ -1,0 +1,128 @@
+"""The durable engine: everything landed is filed once, and a poison message holds up nobody."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.small_practice import SECRETARY, mail_from, move_in, rooms
+from triage.desk import Desk
+from triage.domain import Lane, Mark, RawMessage
+from triage.engine import InboxKeeper, Jobs, Worker
+from triage.engine.jobs import GIVE_UP_AFTER, batch_id
+from triage.errors import InboxUnreachable
+from triage.parsing import parse
+from triage.pipeline import Rooms, land
+from triage.store import Keys, Store, jobs_database
+from triage.testing import MemoryInbox
+
+
+@pytest.fixture
+def practice(store: Store) -> Store:
+    move_in(store)
+    return store
+
+
+@pytest.fixture
+def database(store_url: str, keys: Keys) -> Iterator[Any]:
+    engine = jobs_database(store_url, keys)
+    yield engine
+    engine.dispose()
+
+
+def launched(store: Store, database: Any, with_rooms: Rooms) -> Jobs:
+    jobs = Jobs(store, with_rooms, database)
+    jobs.launch()
+    return jobs
+
+
+def cases(store: Store) -> int:
+    return sum(store.cases.counts(clinic="c1").values())
+
+
+def test_everything_landed_is_filed_once(practice: Store, database: Any) -> None:
+    inbox = MemoryInbox([mail_from(1, f"number {n}") for n in range(70)])
+    land(inbox, practice, clinic="c1")
+    jobs = launched(practice, database, rooms())
+    assert jobs.drain() == 70
+    assert jobs.sweep() == 0
+    jobs.stop()
+    assert cases(practice) == 70
+
+
+def test_a_message_that_kills_its_batch_is_shown_unread(practice: Store, database: Any) -> None:
+    def poisoned(raw: RawMessage) -> Any:
+        if b"poison" in raw.content:
+            raise RuntimeError("nothing should raise here, but something did")
+        return parse(raw)
+
+    mails = [mail_from(1, "poison"), *[mail_from(2, f"number {n}") for n in range(5)]]
+    land(MemoryInbox(mails), practice, clinic="c1")
+    jobs = launched(practice, database, replace(rooms(), parse=poisoned))
+    for _ in range(GIVE_UP_AFTER + 1):
+        jobs.drain()
+    jobs.stop()
+    rows = Desk(practice).queue.view(SECRETARY).rows
+    assert len(rows) == 6
+    assert rows[0].case.lane is Lane.UNREADABLE
+    assert Mark.NOT_READ in rows[0].case.marks
+
+
+def test_a_batch_begun_by_a_dead_worker_is_finished(practice: Store, database: Any) -> None:
+    land(MemoryInbox([mail_from(1, "refill")]), practice, clinic="c1")
+
+    class Died(BaseException):
+        pass
+
+    def dying(raw: RawMessage) -> Any:
+        raise Died
+
+    first = launched(practice, database, replace(rooms(), parse=dying))
+    with suppress(Died):
+        first.sweep()
+    first.stop()
+    assert cases(practice) == 0
+    second = launched(practice, database, rooms())
+    second.drain()
+    second.stop()
+    assert cases(practice) == 1
+
+
+def test_the_same_messages_always_have_the_same_batch_id() -> None:
+    assert batch_id(["a", "b"], 1) == batch_id(["a", "b"], 1)
+    assert batch_id(["a", "b"], 1) != batch_id(["ab"], 1)
+
+
+class Unreachable(MemoryInbox):
+    """An inbox whose server never answers."""
+
+    def deliveries(self, cursors: Any) -> Any:
+        raise InboxUnreachable("inbox far")
+
+
+def test_one_dead_inbox_does_not_hold_up_the_others(practice: Store, database: Any) -> None:
+    bell, stop = Event(), Event()
+    good = MemoryInbox([mail_from(1, "refill")], name="good")
+    keepers = [
+        InboxKeeper(inbox, practice, clinic="c1", landed=bell.set)
+        for inbox in (Unreachable(name="far"), good)
+    ]
+    assert [keeper.once() for keeper in keepers] == [False, True]
+    jobs = launched(practice, database, rooms())
+    Worker(practice, jobs, keepers, bell).once()
+    jobs.stop()
+    stop.set()
+    assert cases(practice) == 1
+    texts = [banner.text for banner in Desk(practice).queue.view(SECRETARY).banners]
+    assert any("inbox cannot be reached" in text for text in texts)
+
+
+def test_a_message_in_no_queue_raises_an_alarm(practice: Store) -> None:
+    land(MemoryInbox([mail_from(1, "refill")]), practice, clinic="c1")
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    texts = [b.text for b in Desk(practice, clock=lambda: later).queue.view(SECRETARY).banners]
+    assert any("not in the queue yet" in text for text in texts)
