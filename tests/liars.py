@@ -49,9 +49,10 @@ class Lies:
     #: None: the truth, one more than the highest UID.
     uid_next: int | None = None
     no_uid_next: bool = False
-    #: UIDs that FETCH answers nothing for, NIL, cut in half, or with a literal that is too long.
+    #: UIDs that FETCH answers nothing for, NIL, nothing in a literal, half, or a literal too long.
     silent: set[int] = field(default_factory=set)
     nil: set[int] = field(default_factory=set)
+    empty: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     too_long: set[int] = field(default_factory=set)
     #: UIDs that SEARCH and FETCH do not know although EXISTS counts them.
@@ -145,7 +146,7 @@ class LyingImap(_Listener):
     def _bodies(self, uids: list[int], line: socket.socket) -> bytes | None:
         answer = b""
         for uid in uids:
-            body = self.messages[uid]
+            body = b"" if uid in self.lies.empty else self.messages[uid]
             if uid in self.lies.silent:
                 continue
             if uid in self.lies.nil:

@@ -218,7 +218,7 @@ class TestLyingServer:
         with LyingImap(dict(enumerate(mails(6), 1))) as server:
             yield server
 
-    @pytest.mark.parametrize("lie", ["silent", "nil", "cut", "too_long"])
+    @pytest.mark.parametrize("lie", ["silent", "nil", "empty", "cut", "too_long"])
     def test_one_message_it_will_not_give_holds_the_cursor_not_the_rest(
         self, server: LyingImap, lie: str
     ) -> None:
