@@ -25,10 +25,10 @@ from triage.domain import (
 from triage.errors import AlreadyClaimed, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.casefile import case_file, queue_rows
+from triage.store.drafts import address_draft
 from triage.store.filing import ask_for, file_reading, wrote_lately
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
-from triage.store.replies import address_draft
 from triage.store.transaction import Transactions, Work
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.

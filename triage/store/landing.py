@@ -78,7 +78,7 @@ class Landing:
             raws.c.clinic == clinic, raws.c.filed_at.is_(None), raws.c.received_at < before
         )
         with self._transactions.read() as work:
-            return int(work.rows(query)[0][0])
+            return work.number(query)
 
     def raw(self, raw_id: str, *, clinic: str, by: str) -> RawMessage:
         """Return a landed message with its bytes; raise NotFound."""

@@ -7,24 +7,22 @@ the guards in the database hold the same rules against any other program.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, delete, literal, select, update
+from sqlalchemy import Row, case, literal, select, update
 
 from triage.domain import (
     Approval,
     CaseState,
-    Contact,
     Draft,
     Lane,
-    Outgoing,
     Reply,
     ReplyState,
     new_id,
 )
-from triage.errors import ChangedUnderneath, NoRecipient, NotFound, StoreRefused, TooLate
+from triage.errors import ChangedUnderneath, NoRecipient, StoreRefused, TooLate
 from triage.store import records, tables
+from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
 from triage.store.senders import message_index
 from triage.store.transaction import Transactions, Work
-from triage.store.vault import dump
 
 _SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
 
@@ -47,14 +45,14 @@ class Replies:
             known = work.first(select(table.c.reply_id).where(table.c.id == draft.id))
             if known is not None and known.reply_id is not None:
                 raise ChangedUnderneath(f"draft {draft.id}")
-            _drop_open_draft(work, draft.case_id)
-            _write_draft(work, draft)
+            drop_open_draft(work, draft.case_id)
+            write_draft(work, draft)
             _noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
 
     def draft(self, case_id: str, *, clinic: str, by: str) -> Draft | None:
         """Return the open draft of a case, if there is one."""
         with self._transactions.write() as work:
-            row = work.first(_open_draft(case_id, clinic))
+            row = work.first(open_draft(case_id, clinic))
             if row is None:
                 return None
             work.note("draft.read", clinic=clinic, by=by, cases=(case_id,))
@@ -71,7 +69,7 @@ class Replies:
         clinic = approval.clinic
         with self._transactions.write() as work:
             locked = _lock_case(work, draft.case_id, clinic)
-            row = work.first(_open_draft(draft.case_id, clinic).with_for_update())
+            row = work.first(open_draft(draft.case_id, clinic).with_for_update())
             if row is None or row.id != draft.id:
                 raise ChangedUnderneath(f"draft {draft.id}")
             stored = records.draft(row, work.vault)
@@ -196,17 +194,6 @@ class Replies:
             return records.reply(row, _approval_row(work, row), work.vault)
 
 
-def address_draft(work: Work, case_id: str, contact: Contact) -> None:
-    """Let the open draft of a case go to this contact from now on."""
-    table = tables.drafts
-    row = work.first(select(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
-    if row is None:
-        return
-    sealed = work.seal(table, row.id, recipient=contact.address)
-    values = {"contact_id": contact.id, "channel": contact.channel.value, **sealed}
-    work.run(update(table).where(table.c.id == row.id).values(**values))
-
-
 def _noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
     work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
     work.moved(clinic)
@@ -218,46 +205,6 @@ def _lock_case(work: Work, case_id: str, clinic: str) -> Row[Any]:
         cases.c.clinic == clinic, cases.c.id == case_id
     )
     return work.one(query.with_for_update(), f"case {case_id}")
-
-
-def _open_draft(case_id: str, clinic: str) -> Any:
-    table = tables.drafts
-    return select(table).where(
-        table.c.clinic == clinic, table.c.case_id == case_id, table.c.reply_id.is_(None)
-    )
-
-
-def _drop_open_draft(work: Work, case_id: str) -> None:
-    table = tables.drafts
-    work.run(delete(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
-
-
-def _sealed_words(work: Work, table: Any, row_id: str, outgoing: Outgoing) -> dict[str, Any]:
-    sealed = work.seal(
-        table,
-        row_id,
-        recipient=outgoing.recipient,
-        in_reply_to=outgoing.in_reply_to,
-        subject=outgoing.subject,
-        body=outgoing.body,
-        attachments=dump(outgoing.attachments),
-    )
-    return {"case_id": outgoing.case_id, "channel": outgoing.channel.value, **sealed}
-
-
-def _write_draft(work: Work, draft: Draft) -> None:
-    if draft.outgoing.case_id != draft.case_id:
-        raise NotFound(f"case {draft.case_id}")
-    work.add(
-        tables.drafts,
-        id=draft.id,
-        clinic=draft.clinic,
-        contact_id=draft.contact_id,
-        suggested=draft.suggested,
-        author=draft.author,
-        edited_at=draft.edited_at,
-        **_sealed_words(work, tables.drafts, draft.id, draft.outgoing),
-    )
 
 
 def _check_recipient(work: Work, draft: Draft, about: Row[Any]) -> None:
@@ -305,7 +252,7 @@ def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:
         approval_id=reply.approval.id,
         message_id_index=message_index(work, reply.clinic, reply.message_id),
         not_before=reply.not_before,
-        **_sealed_words(work, table, reply.id, reply.outgoing),
+        **sealed_words(work, table, reply.id, reply.outgoing),
         **work.seal(table, reply.id, message_id=reply.message_id),
     )
 
@@ -396,11 +343,11 @@ def _move_case(
 
 def _reopen_draft(work: Work, row: Row[Any], now: datetime) -> None:
     """Give recalled words back as a draft under a new id, unless newer words were saved."""
-    if work.first(_open_draft(row.case_id, row.clinic)) is not None:
+    if work.first(open_draft(row.case_id, row.clinic)) is not None:
         return
     outgoing = records.outgoing(row, work.vault)
     author = _approval_row(work, row).approver
-    _write_draft(
+    write_draft(
         work,
         Draft(new_id(), row.clinic, row.case_id, row.contact_id, outgoing, False, author, now),
     )

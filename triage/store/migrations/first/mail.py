@@ -174,6 +174,9 @@ def messages() -> None:
     op.create_index("ix_messages_portal_thread_index", "messages", ["portal_thread_index"])
     op.create_index("ix_messages_received_at", "messages", ["received_at"])
     op.create_index("ix_messages_thread_id", "messages", ["thread_id"])
+
+
+def parts() -> None:
     op.create_table(
         "attachments",
         identity(),

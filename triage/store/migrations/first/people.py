@@ -103,6 +103,9 @@ def people() -> None:
         moment("seen_at"),
     )
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
+
+
+def patients() -> None:
     op.create_table(
         "patients",
         identity(),

@@ -19,7 +19,7 @@ from triage.store.migrations.first.columns import (
 )
 
 
-def replies() -> None:
+def drafts() -> None:
     op.create_table(
         "drafts",
         identity(),
@@ -45,6 +45,9 @@ def replies() -> None:
         sqlite_where=sa.text("reply_id IS NULL"),
         postgresql_where=sa.text("reply_id IS NULL"),
     )
+
+
+def replies() -> None:
     op.create_table(
         "approvals",
         identity(),

@@ -11,9 +11,12 @@ depends_on = None
 def upgrade() -> None:
     people.trail()
     people.people()
+    people.patients()
     mail.landing()
     mail.cases()
     mail.messages()
+    mail.parts()
     mail.judgements()
+    replies.drafts()
     replies.replies()
     replies.labels()

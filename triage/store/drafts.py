@@ -1,0 +1,69 @@
+"""Drafts: words that may still change, one open set of them per case.
+
+Rule of the room: an approved draft is never changed again; new words are a new draft.
+"""
+
+from typing import Any
+
+from sqlalchemy import Select, Table, delete, select, update
+
+from triage.domain import Contact, Draft, Outgoing
+from triage.errors import NotFound
+from triage.store import tables
+from triage.store.transaction import Work
+from triage.store.vault import dump
+
+
+def open_draft(case_id: str, clinic: str) -> Select[Any]:
+    """Return the query for the one draft of a case that nobody has approved yet."""
+    table = tables.drafts
+    return select(table).where(
+        table.c.clinic == clinic, table.c.case_id == case_id, table.c.reply_id.is_(None)
+    )
+
+
+def drop_open_draft(work: Work, case_id: str) -> None:
+    """Forget the open draft of a case, because newer words take its place."""
+    table = tables.drafts
+    work.run(delete(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
+
+
+def write_draft(work: Work, draft: Draft) -> None:
+    """Store a draft; raise NotFound when its words are for another case."""
+    if draft.outgoing.case_id != draft.case_id:
+        raise NotFound(f"case {draft.case_id}")
+    work.add(
+        tables.drafts,
+        id=draft.id,
+        clinic=draft.clinic,
+        contact_id=draft.contact_id,
+        suggested=draft.suggested,
+        author=draft.author,
+        edited_at=draft.edited_at,
+        **sealed_words(work, tables.drafts, draft.id, draft.outgoing),
+    )
+
+
+def address_draft(work: Work, case_id: str, contact: Contact) -> None:
+    """Let the open draft of a case go to this contact from now on."""
+    table = tables.drafts
+    row = work.first(select(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
+    if row is None:
+        return
+    sealed = work.seal(table, row.id, recipient=contact.address)
+    values = {"contact_id": contact.id, "channel": contact.channel.value, **sealed}
+    work.run(update(table).where(table.c.id == row.id).values(**values))
+
+
+def sealed_words(work: Work, table: Table, row_id: str, outgoing: Outgoing) -> dict[str, Any]:
+    """Return the columns of `drafts` or `replies` that hold exactly what would leave."""
+    sealed = work.seal(
+        table,
+        row_id,
+        recipient=outgoing.recipient,
+        in_reply_to=outgoing.in_reply_to,
+        subject=outgoing.subject,
+        body=outgoing.body,
+        attachments=dump(outgoing.attachments),
+    )
+    return {"case_id": outgoing.case_id, "channel": outgoing.channel.value, **sealed}
