@@ -1,0 +1,92 @@
+"""A bad settings file is one line that names what to mend; a missing part is left to people."""
+
+from pathlib import Path
+
+import pytest
+
+from triage.encoder.registry import Registry
+from triage.errors import BadSettings, MissingModel, UnknownPlugin
+from triage.plugins import load
+from triage.redaction import BUILTIN
+from triage.wiring import House, PartsSettings, approval_master, load_parts, read_settings, secret
+
+GOOD = '[clinic]\nid = "willow"\nname = "Willow"\n'
+
+
+def written(home: Path, text: str) -> Path:
+    (home / "triage.toml").write_text(text)
+    return home
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", "clinic"),
+        ("[clinic\n", "triage.toml"),
+        ('[clinic]\nid = "Willow Creek"\nname = "W"\n', "clinic.id"),
+        (GOOD + "[desk]\nundo_seconds = -1\n", "desk.undo_seconds"),
+        (GOOD + "[parts]\norder = 'draft first'\n", "parts.order"),
+        (GOOD + "[parts]\nskip_redaction = true\n", "parts.skip_redaction"),
+        (GOOD + "[[inbox]]\nname = 'a'\n", "inbox.0.kind"),
+        (GOOD + "[[outbox]]\nname = 'a'\nkind = 'smtp'\nchannel = 'fax'\n", "outbox.0.channel"),
+    ],
+)
+def test_bad_settings_name_the_line(tmp_path: Path, text: str, names: str) -> None:
+    with pytest.raises(BadSettings, match=names) as caught:
+        read_settings(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="triage init"):
+        read_settings(tmp_path)
+
+
+def test_an_unknown_part_lists_the_known_ones(tmp_path: Path) -> None:
+    house = House.at(written(tmp_path, GOOD + "[[inbox]]\nname = 'a'\nkind = 'pigeon'\n"))
+    with pytest.raises(UnknownPlugin, match="fhir, folder, imap"):
+        house.inboxes()
+    with pytest.raises(UnknownPlugin):
+        load("redaction", "none", BUILTIN)
+
+
+def test_secrets_come_from_the_environment_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert secret(tmp_path, "front-desk") == ""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "front-desk").write_text("from-file\n")
+    assert secret(tmp_path, "front-desk") == "from-file"
+    monkeypatch.setenv("TRIAGE_SECRET_FRONT_DESK", "from-environment")
+    assert secret(tmp_path, "front-desk") == "from-environment"
+
+
+def test_a_short_or_missing_approval_master_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"approval\.key"):
+        approval_master(tmp_path)
+    (tmp_path / "approval.key").write_text("abcd")
+    with pytest.raises(BadSettings):
+        approval_master(tmp_path)
+
+
+def test_without_models_people_do_the_work(tmp_path: Path) -> None:
+    parts = load_parts(PartsSettings(), Registry(tmp_path, shipped=tmp_path), {})
+    assert {"no_redactor", "no_classifier"} <= set(parts.notes)
+    assert parts.rooms.redactor.name == "withhold"
+    assert parts.rooms.classifier.name == "abstain"
+    assert parts.rooms.rules is not None
+
+
+def test_the_registry_promotes_and_goes_back(tmp_path: Path) -> None:
+    for name in ("router-1", "router-2"):
+        folder = tmp_path / "shipped" / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text('{"task": "router", "trainer": "devi"}')
+    (tmp_path / "shipped" / "serving.json").write_text('{"router": "router-1"}')
+    registry = Registry(tmp_path, shipped=tmp_path / "shipped")
+    assert registry.promote("router-2") == "router-1"
+    assert registry.serving("router") == "router-2"
+    assert registry.rollback("router") == "router-1"
+    assert registry.serving("router") == "router-1"
+    with pytest.raises(MissingModel, match="router-1, router-2"):
+        registry.promote("router-9")
