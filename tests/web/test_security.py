@@ -11,21 +11,21 @@ from fastapi import FastAPI
 from tests.web.conftest import HERE, Visit
 from tests.web.practice import MORNING, NAMES, PASSWORD, Practice
 from triage.desk.queue import QueueDesk
-from triage.web.assets import STATIC
+from triage.web.assets import fingerprint
 from triage.web.pages import TEMPLATES
-from triage.web.security import CONTENT_SECURITY_POLICY, LARGEST_FORM, csrf_token
+from triage.web.security import CONTENT_SECURITY_POLICY, KEEP, LARGEST_FORM, csrf_token
 
 
 def test_every_kind_of_answer_carries_the_headers(
     app: FastAPI, visit: Callable[[str], Visit]
 ) -> None:
-    dana = visit("dana")
+    dana, static = visit("dana"), f"/static/{fingerprint()}"
     answers = [
         dana.get("/queue"),
         dana.get("/"),
         dana.get("/models"),
         dana.get("/nowhere"),
-        dana.get("/static/desk.css"),
+        dana.get(f"{static}/desk.css"),
         dana.client.get("/queue", headers={"Host": "evil.example"}),
         Visit(app).get("/queue"),
     ]
@@ -36,7 +36,7 @@ def test_every_kind_of_answer_carries_the_headers(
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Frame-Options"] == "DENY"
         kept = answer.headers["Cache-Control"]
-        assert kept == ("no-cache" if "css" in str(answer.url) else "no-store")
+        assert kept == (KEEP if "css" in str(answer.url) else "no-store")
 
 
 def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
@@ -152,14 +152,19 @@ def test_a_form_may_not_be_endless(visit: Callable[[str], Visit]) -> None:
     assert dana.client.post("/log-out", content=pieces).status_code == 400
 
 
-def test_static_files_with_a_fingerprint_are_kept_and_never_leave_their_folder(
-    visit: Callable[[str], Visit],
+def test_static_files_are_kept_by_their_fingerprint_and_never_leave_their_folder(
+    visit: Callable[[str], Visit], tmp_path: Path
 ) -> None:
-    dana = visit("dana")
-    assert "immutable" in dana.get("/static/desk.css?v=1").headers["Cache-Control"]
-    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"):
-        assert dana.get(path).status_code == 404
-    assert (STATIC / "desk.css").is_file()
+    dana, static = visit("dana"), f"/static/{fingerprint()}"
+    assert dana.get(f"{static}/desk.css").headers["Cache-Control"] == KEEP
+    for path in (f"{static}/../app.py", f"{static}/%2e%2e/app.py", f"{static}//etc/passwd"):
+        answer = dana.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["Cache-Control"] == "no-store"
+    (tmp_path / "a.css").write_text("a")
+    before = fingerprint(tmp_path)
+    (tmp_path / "a.css").write_text("b")
+    assert fingerprint(tmp_path) != before
 
 
 def test_a_fault_leaves_no_word_of_a_patient_on_the_page_or_in_the_log(

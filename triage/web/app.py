@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from triage.desk import Desk
 from triage.web import audit, case, errors, patients, queue, reply, sample, session, trained
-from triage.web.assets import STATIC
+from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
 
@@ -30,8 +30,9 @@ def create_app(
     """
     app = FastAPI(title="triage", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    app.state.pages = Pages(clinic_name=clinic_name, sink_url=sink_url)
-    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    static = f"/static/{fingerprint()}"
+    app.state.pages = Pages(clinic_name=clinic_name, sink_url=sink_url, static=static)
+    app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
         app.include_router(room.router)
     errors.install(app)

@@ -57,12 +57,14 @@ def require_assets(folder: Path = VENDOR) -> None:
         raise MissingAssets(str(folder))
 
 
-def fingerprint(name: str) -> str:
-    """Return a few digits that change with a static file, so that browsers may keep it for good."""
-    path = STATIC / name
-    if not path.is_file():
-        return "none"
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+def fingerprint(folder: Path = STATIC) -> str:
+    """Return digits that change with any static file, so that browsers may keep them for good."""
+    seen = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            seen.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            seen.update(hashlib.sha256(path.read_bytes()).digest())
+    return seen.hexdigest()[:16]
 
 
 def _complete(folder: Path, wanted: Mapping[str, str]) -> bool:

@@ -15,10 +15,12 @@ from markupsafe import Markup
 from triage.desk import Right, may
 from triage.domain import Protected
 from triage.web import harmless, wording
-from triage.web.assets import fingerprint
+from triage.web.assets import STATIC
 from triage.web.visitor import Visitor
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: Our own modules, named so that a browser fetches them side by side.
+SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 #: What the menu offers and the right each entry needs.
 MENU = (
     ("/queue", "Queue", Right.SEE_QUEUE),
@@ -28,8 +30,8 @@ MENU = (
 )
 
 
-def environment() -> Environment:
-    """Return the template environment of the room."""
+def environment(static: str) -> Environment:
+    """Return the template environment of the room; `static` is where its files are served."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -37,7 +39,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"static": _static(), "Right": Right, "wording": wording}
+    made.globals |= {"static": static, "scripts": SCRIPTS, "Right": Right, "wording": wording}
     made.filters |= {
         "reveal": Protected.reveal,
         "exact": _exact,
@@ -54,8 +56,8 @@ def environment() -> Environment:
 class Pages:
     """The templates of one application."""
 
-    def __init__(self, *, clinic_name: str, sink_url: str | None) -> None:
-        self._environment = environment()
+    def __init__(self, *, clinic_name: str, sink_url: str | None, static: str) -> None:
+        self._environment = environment(static)
         self._environment.globals |= {"clinic_name": clinic_name, "sink_url": sink_url}
 
     def render(
@@ -101,14 +103,3 @@ def _mail_html(text: Protected) -> str:
 def _answering(subject: Protected) -> str:
     text = subject.reveal()
     return text if text.lower().startswith("re:") else f"Re: {text}"
-
-
-def _static() -> Any:
-    known: dict[str, str] = {}
-
-    def address(name: str) -> str:
-        if name not in known:
-            known[name] = f"/static/{name}?v={fingerprint(name)}"
-        return known[name]
-
-    return address

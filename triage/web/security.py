@@ -41,9 +41,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-#: Our own static files hold nothing about anybody; with a fingerprint they never change.
+#: Our own static files hold nothing about anybody, and their address changes with them.
 KEEP = "public, max-age=31536000, immutable"
-ASK_AGAIN = "no-cache"
 #: No form of ours is longer, in bytes.
 LARGEST_FORM = 1_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -81,7 +80,7 @@ class Gate:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _dress(MutableHeaders(scope=message), scope)
+                _dress(MutableHeaders(scope=message), scope, message["status"])
             await send(message)
 
         refusal = self._refusal(scope)
@@ -126,10 +125,10 @@ def _from_our_own_page(headers: Headers, scope: Scope) -> bool:
     return site == "same-origin" if site is not None else origin != "null"
 
 
-def _dress(headers: MutableHeaders, scope: Scope) -> None:
+def _dress(headers: MutableHeaders, scope: Scope, status: int) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
-    if scope["path"].startswith("/static/"):
-        headers["Cache-Control"] = KEEP if scope["query_string"] else ASK_AGAIN
+    if status == 200 and scope["path"].startswith("/static/"):
+        headers["Cache-Control"] = KEEP
     if scope["scheme"] == "https":
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"

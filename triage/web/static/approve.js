@@ -47,6 +47,8 @@ export function startApproval() {
   if (!form || !preview) return;
   const trouble = document.getElementById("approve-trouble");
   let busy = false;
+  // Without this script nothing can be signed, so the button waits for it.
+  form.querySelector("[data-submit]").disabled = false;
   watchEditor(form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -11,3 +11,4 @@ startQueue();
 startLogIn();
 startCodeKeeper();
 startApproval();
+document.documentElement.dataset.ready = "";

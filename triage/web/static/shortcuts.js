@@ -35,7 +35,8 @@ function submit(target) {
 
 function onKey(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    if (submit(event.target)) event.preventDefault();
+    // A key held down must not approve what nobody had time to read.
+    if (!event.repeat && submit(event.target)) event.preventDefault();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;

@@ -1,0 +1,101 @@
+"""A practice served on loopback and a Chromium that looks at it, as far as journeys need them."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from tests.web.practice import CLINIC, PASSWORD, Practice
+from triage.errors import MissingAssets
+from triage.web.app import create_app
+from triage.web.assets import install_assets
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+#: What Chromium must not do by itself: a test that counts requests would count these.
+QUIET = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def absent(what: str) -> None:
+    """Skip a journey that cannot be made here; in CI nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}, and in CI nothing may be skipped")
+    pytest.skip(what)
+
+
+def chromium() -> str:
+    """Return the path of Debian's chromium."""
+    found = shutil.which("chromium")
+    if found is None:
+        absent("chromium is not installed (apt-get install chromium)")
+    return found or ""
+
+
+def axe() -> str:
+    """Return the source of axe-core, fetching the pages' own files and it where they are not."""
+    try:
+        install_assets()
+        folder = install_assets(CHECKOUT / ".cache" / "web-tests", tests=True)
+    except MissingAssets as missing:
+        absent(str(missing))
+    return (folder / "axe.min.js").read_text(encoding="utf-8")
+
+
+@dataclass
+class Served:
+    """A practice and the address its desk answers at."""
+
+    practice: Practice
+    address: str
+
+    def case(self, key: str) -> str:
+        """Return the address of one of the morning's cases."""
+        return f"{self.address}/case/{self.practice.cases[key]}"
+
+
+@contextmanager
+def serving(practice: Practice) -> Iterator[Served]:
+    """Serve a practice on a free port until the block ends."""
+    app: FastAPI = create_app(practice.desk, clinic_name=CLINIC.name)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield Served(practice, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+def sign_in(page, served: Served, name: str, *, code: str | None = None) -> None:  # type: ignore[no-untyped-def]
+    """Sign in by the form; with a code, hand it to the browser on the way."""
+    page.goto(f"{served.address}/log-in")
+    page.locator("html[data-ready]").wait_for()
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", PASSWORD)
+    if code:
+        page.click("summary")
+        page.fill("#code", code)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "log-in" not in url)
+    page.locator("html[data-ready]").wait_for()

@@ -1,0 +1,456 @@
+"""A secretary's morning in real Chromium, on the real desk and store.
+
+Set TRIAGE_SCREENSHOTS to a folder to keep the pictures of every page.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+
+from tests.journeys.served import QUIET, Served, absent, axe, chromium, serving, sign_in
+from tests.web.practice import HOSTILE_HTML, MASTER, MORNING, PEOPLE, open_copy, open_practice
+from triage.domain import Channel, ReplyState
+from triage.pipeline import send
+from triage.testing import MemoryOutbox
+
+pytestmark = pytest.mark.browser
+#: The last is a desktop window zoomed to 400 %, as WCAG asks.
+DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (320, 256)
+#: Where the desk shows something, and who may see it.
+PAGES = (
+    *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
+    *(("nia", page) for page in ("sample",)),
+    *(("sam", page) for page in ("audit", "models")),
+    *(("devi", page) for page in ("models",)),
+)
+CASES = ("chest", "fever", "refill", "unsorted", "hostile", "stranger", "broken", "move")
+
+
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    return axe()
+
+
+@pytest.fixture(scope="session")
+def browser(axe_source: str) -> Iterator[Browser]:
+    path = chromium()
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
+        except Error as error:
+            absent(f"chromium does not start: {str(error).splitlines()[0]}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("morning")
+    open_practice(folder).store.close()
+    return folder
+
+
+@pytest.fixture
+def served(morning: Path, tmp_path: Path) -> Iterator[Served]:
+    folder = tmp_path / "practice"
+    shutil.copytree(morning, folder)
+    practice = open_copy(folder, undo=timedelta(seconds=1))
+    with serving(practice) as answering:
+        yield answering
+    practice.store.close()
+
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser, served: Served) -> Iterator[Opened]:
+    """Return a way to open a signed-in page in a browser of its own."""
+    contexts = []
+
+    def make(name: str = "", *, size: tuple[int, int] = DESKTOP, code: bool = False) -> Page:
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        if name:
+            sign_in(page, served, name, code=served.practice.code(name) if code else None)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key once the page's scripts listen."""
+    page.locator("html[data-ready]").wait_for()
+    page.keyboard.press(key)
+
+
+def words(page: Page) -> Locator:
+    """Return the editor of a case page."""
+    return page.get_by_role("textbox", name="Words")
+
+
+def deliver(served: Served) -> MemoryOutbox:
+    """Send what is due the way the sender does, proof and all; return what left."""
+    store, outbox = served.practice.store, MemoryOutbox()
+    for _, reply_id in store.replies.due(served.practice.desk._clock() + timedelta(1), limit=9):
+        ways = {Channel.EMAIL: outbox, Channel.PORTAL: outbox}
+        send(reply_id, store, ways, clinic="c1", by="sender", master=MASTER)
+    return outbox
+
+
+def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: Opened) -> None:
+    page = opened("dana", code=True)
+    first = page.locator(".row").first
+    expect(first).to_contain_text("Emergency")
+    expect(page.locator(".row").nth(1)).to_contain_text("Today")
+    target = page.get_by_role("link", name="Refill of lisinopril")
+    while not target.evaluate("link => link === document.activeElement"):
+        press(page, "j")
+    press(page, "Enter")
+    expect(page.get_by_role("heading", name="Rosalind Keane")).to_be_visible()
+    expect(page.get_by_text("1957-08-14").first).to_be_visible()
+    press(page, "e")
+    words(page).press_sequentially("Hello. ")
+    press(page, "Control+Enter")
+    expect(page.get_by_text("Exactly this leaves")).to_be_visible()
+    expect(page.locator('[data-field="body"]')).to_contain_text("Dear Rosalind Keane")
+    press(page, "Control+Enter")
+    expect(page.get_by_role("button", name="Take it back")).to_be_visible()
+    page.wait_for_timeout(1000)
+    left = deliver(served)
+    assert [words.recipient.reveal() for _, words in left.sent] == ["rosalind.keane@example.org"]
+    # Nobody reloads: the page asks by itself until the reply is settled.
+    expect(page.get_by_text("Arrived")).to_be_visible()
+
+
+def test_a_routine_case_takes_at_most_four_keys_from_opened_to_approved(
+    served: Served, opened: Opened
+) -> None:
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    steps = (
+        ("e", words(page)),
+        ("Control+Enter", page.get_by_role("button", name="Approve and send")),
+        ("Control+Enter", page.get_by_role("button", name="Take it back")),
+    )
+    for key, next_thing in steps:
+        press(page, key)
+        expect(next_thing).to_be_visible()
+    assert len(steps) <= 4
+
+
+def test_a_reply_is_taken_back_within_the_moment(served: Served, opened: Opened) -> None:
+    served.practice.desk.replies._undo = timedelta(seconds=30)
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    page.click("text=Save and check")
+    page.click("text=Approve and send")
+    page.click("text=Take it back")
+    expect(page.get_by_text("Taken back")).to_be_visible()
+    assert deliver(served).sent == []
+
+
+def test_the_code_never_leaves_the_browser_and_cannot_be_read_back(
+    served: Served, opened: Opened
+) -> None:
+    page, code = opened(), served.practice.code("dana")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url + (request.post_data or "")))
+    sign_in(page, served, "dana", code=code)
+    page.goto(served.case("refill"))
+    page.click("text=Save and check")
+    page.click("text=Approve and send")
+    page.get_by_role("button", name="Take it back").wait_for()
+    assert any("proof=" in request for request in asked)
+    assert not [request for request in asked if code in request]
+    kept = page.evaluate(
+        """async () => {
+            const open = indexedDB.open("triage");
+            await new Promise((done) => { open.onsuccess = done; });
+            const get = open.result.transaction("keys").objectStore("keys").get("dana");
+            await new Promise((done) => { get.onsuccess = done; });
+            const raw = await crypto.subtle.exportKey("raw", get.result).catch(() => "refused");
+            return [get.result.extractable, raw];
+        }"""
+    )
+    assert kept == [False, "refused"]
+
+
+def test_without_a_code_the_page_asks_for_it_and_a_wrong_one_sends_nothing(
+    served: Served, opened: Opened
+) -> None:
+    page = opened("dana")
+    page.goto(served.case("bill"))
+    page.click("text=Save and check")
+    page.click("text=Approve and send")
+    expect(page.locator("#approve-trouble")).to_contain_text("does not have your approval code")
+    page.fill("#code", "12")
+    page.click("text=Approve and send")
+    expect(page.locator("#approve-trouble")).to_contain_text("64 digits")
+    page.fill("#code", "ab" * 32)
+    page.click("text=Approve and send")
+    page.get_by_role("button", name="Take it back").wait_for()
+    page.wait_for_timeout(1000)
+    assert deliver(served).sent == []
+    expect(page.get_by_text("Not sent")).to_be_visible()
+
+
+def test_words_changed_on_the_screen_are_not_approved(served: Served, opened: Opened) -> None:
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    page.click("text=Save and check")
+    page.evaluate("document.querySelector('[data-field=body]').append('!')")
+    page.click("text=Approve and send")
+    expect(page.locator("#approve-trouble")).to_contain_text("not what was saved")
+    page.reload()
+    page.click("text=Change the words")
+    words(page).fill("Something else")
+    expect(page.get_by_role("button", name="Approve and send")).to_be_disabled()
+    press(page, "Control+Enter")
+    expect(page.locator('[data-field="body"]')).to_have_text("Something else")
+    assert (
+        served.practice.desk.queue.open(PEOPLE["dana"], served.practice.cases["bill"]).replies == ()
+    )
+
+
+STRANGE = (
+    "Grüße 你好 🙂\n\n  indented\ttabbed\n\u202eesrever\u202c a\u200bb <b>&amp;</b> \u00e9 e\u0301"
+)
+
+
+def test_the_browser_digests_strange_words_as_the_sender_does(
+    served: Served, opened: Opened
+) -> None:
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    page.get_by_label("Subject").fill("Ünïcode \u2066 & <i>")
+    words(page).fill(STRANGE)
+    page.click("text=Save and check")
+    expect(page.locator(".unseen").first).to_be_attached()
+    page.click("text=Approve and send")
+    page.get_by_role("button", name="Take it back").wait_for()
+    page.wait_for_timeout(1000)
+    assert [words.body.reveal() for _, words in deliver(served).sent] == [STRANGE]
+
+
+def test_words_saved_by_another_meanwhile_are_refused(served: Served, opened: Opened) -> None:
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    page.click("text=Save and check")
+    other = opened("sam")
+    other.goto(served.case("bill"))
+    other.click("text=Change the words")
+    words(other).fill("Other words")
+    other.click("text=Save and check")
+    page.click("text=Approve and send")
+    expect(page.get_by_role("heading")).to_contain_text("changed while you were looking")
+
+
+def test_a_claim_locks_the_case_for_others(served: Served, opened: Opened) -> None:
+    milo, dana = opened("milo"), opened("dana")
+    milo.goto(served.case("refill"))
+    dana.goto(served.case("refill"))
+    press(milo, "c")
+    expect(milo.get_by_text("you have it")).to_be_visible()
+    press(dana, "c")
+    expect(dana.get_by_role("heading")).to_contain_text("Somebody else is on this case")
+    dana.goto(served.case("refill"))
+    expect(dana.get_by_text("Milo Brandt is working on this").first).to_be_visible()
+    expect(dana.get_by_role("button", name="Save and check")).to_have_count(0)
+
+
+def test_an_unknown_sender_is_found_and_linked(served: Served, opened: Opened) -> None:
+    page = opened("dana")
+    page.goto(served.case("stranger"))
+    page.get_by_label("Name, birth date").fill("tobias 1983")
+    press(page, "Enter")
+    page.get_by_label("tobias.lindqvist@example.org").check()
+    assert "tobias" not in page.url
+    page.click("text=This is the patient")
+    expect(page.get_by_role("heading", name="Tobias Lindqvist")).to_be_visible()
+    expect(page.get_by_role("heading", name="Write a reply")).to_be_visible()
+
+
+def look_again(page: Page) -> None:
+    """Make an open queue ask for news now instead of after its few seconds."""
+    with page.expect_response(lambda response: "/queue/version" in response.url):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_new_urgent_message_shows_without_moving_anything_under_the_cursor(
+    served: Served, opened: Opened
+) -> None:
+    page = opened("dana")
+    page.get_by_text("WIN a practice makeover").hover()
+    before = page.locator("#rows").inner_html()
+    fresh = replace(MORNING[0], key="new", writer=1, subject="Cannot breathe well", score=99)
+    served.practice.receive(fresh)
+    look_again(page)
+    expect(page.locator("#fresh")).to_have_text("1 new, 1 urgent")
+    expect(page).to_have_title("(3 urgent) Queue · Alder Street Practice")
+    assert page.locator("#rows").inner_html() == before
+    page.locator("#fresh button").click()
+    expect(page.locator(".row").first).to_contain_text("Cannot breathe well")
+    page.mouse.move(5, 5)
+    served.practice.receive(replace(fresh, key="newer", writer=2, subject="Worse", score=100))
+    look_again(page)
+    expect(page.locator(".row").first).to_contain_text("Worse")
+    expect(page.locator("#fresh")).to_be_empty()
+
+
+def test_a_queue_page_that_lost_the_desk_says_so(served: Served, opened: Opened) -> None:
+    page = opened()
+    page.clock.install()
+    sign_in(page, served, "dana")
+    page.route("**/queue/version", lambda route: route.abort())
+    page.clock.run_for(60_000)
+    expect(page.locator("#stale")).to_be_hidden()
+    page.clock.run_for(90_000)
+    expect(page.locator("#stale")).to_be_visible()
+
+
+def see_hostile(page: Page, served: Served) -> list[str]:
+    """Open the hostile message with its layout; return every address that was asked for."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    page.goto(served.case("hostile"))
+    page.click("text=With its layout")
+    frame = page.frame_locator("iframe")
+    frame.get_by_text("Monday").wait_for()
+    for word in ("styled", "Monday", "click"):
+        frame.get_by_text(word).first.hover()
+        frame.get_by_text(word).first.click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("[window.owned, document.title.includes('OWNED')]") == [None, False]
+    return asked
+
+
+def elsewhere(asked: list[str], served: Served) -> list[str]:
+    return [url for url in asked if not url.startswith((served.address, "about:", "data:,"))]
+
+
+def test_a_hostile_mail_runs_nothing_and_fetches_nothing(served: Served, opened: Opened) -> None:
+    assert elsewhere(see_hostile(opened("dana"), served), served) == []
+
+
+def test_sandbox_and_policy_hold_without_the_sanitiser(
+    served: Served, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage of the first fence: the raw HTML in the frame still neither runs nor fetches."""
+    monkeypatch.setattr("triage.web.harmless.mail_html", lambda source: source)
+    page = opened("dana")
+    asked = see_hostile(page, served)
+    assert "tracker.invalid" in page.content()
+    assert elsewhere(asked, served) == []
+
+
+def test_the_hostile_mail_is_seen_to_act_without_any_fence(opened: Opened) -> None:
+    page = opened()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_content(HOSTILE_HTML)
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.owned") == 1
+    assert any("tracker.invalid" in url for url in asked)
+
+
+def everything(served: Served) -> list[tuple[str, str, str]]:
+    """Return (who, path, name of the picture) of every page worth a look."""
+    cases = [("dana", f"case/{served.practice.cases[key]}", f"case-{key}") for key in CASES]
+    return [*((who, path, path.replace("?", "-")) for who, path in PAGES), *cases]
+
+
+def test_every_page_fits_its_window_and_has_no_serious_barrier(
+    served: Served, opened: Opened, axe_source: str, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("TRIAGE_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    people: dict[str, Page] = {}
+    faults = []
+    for who, path, name in everything(served):
+        if who not in people:
+            people[who] = opened(who)
+        page = people[who]
+        page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+        page.goto(f"{served.address}/{path}")
+        for size in (ZOOMED, PHONE, DESKTOP):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+                faults.append(f"{name} is wider than {size[0]}")
+            page.screenshot(path=folder / f"{who}-{name}-{size[0]}.png", full_page=True)
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        faults += [f"{name}: {found}" for found in serious(page, axe_source)]
+        page.emulate_media(color_scheme="dark")
+        found_in_dark = serious(page, axe_source, "color-contrast")
+        faults += [f"{name} in the dark: {found}" for found in found_in_dark]
+        page.emulate_media(color_scheme="light")
+    assert faults == []
+
+
+def serious(page: Page, axe_source: str, *only: str) -> list[str]:
+    """Return axe's serious and critical findings, of these rules or of all: rule and place."""
+    page.evaluate(f"window.axe || (() => {{{axe_source}}})()")
+    options = {"resultTypes": ["violations"], "iframes": False}
+    if only:
+        options["runOnly"] = list(only)
+    result = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{found['id']} {node['target']}"
+        for found in result["violations"]
+        if found["impact"] in {"serious", "critical"}
+        for node in found["nodes"]
+    ]
+
+
+def test_axe_is_seen_to_find_a_barrier(opened: Opened, axe_source: str) -> None:
+    page = opened()
+    page.set_content("<title>t</title><p style='color:#ccc'>pale</p><input>")
+    assert {line.split()[0] for line in serious(page, axe_source)} >= {"color-contrast", "label"}
+
+
+def test_the_queue_page_is_light(served: Served, opened: Opened) -> None:
+    page = opened()
+    weights: dict[str, int] = {}
+    page.on("requestfinished", lambda done: weights.update({done.url: len(done.response().body())}))
+    sign_in(page, served, "dana")
+    page.wait_for_load_state("networkidle")
+    assert 0 < sum(weights.values()) < 150_000
+
+
+def test_no_page_breaks_its_own_policy(served: Served, opened: Opened) -> None:
+    page = opened()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    sign_in(page, served, "dana")
+    for key in CASES:
+        page.goto(served.case(key))
+    assert not [text for text in said if "Content Security Policy" in text or "Error" in text]
+
+
+def test_uncertain_is_shown_in_red_and_named(served: Served, opened: Opened) -> None:
+    page = opened("dana", code=True)
+    page.goto(served.case("bill"))
+    page.click("text=Save and check")
+    page.click("text=Approve and send")
+    page.get_by_role("button", name="Take it back").wait_for()
+    store = served.practice.store
+    page.wait_for_timeout(1000)
+    ((_, reply_id),) = store.replies.due(served.practice.desk._clock(), limit=9)
+    assert store.replies.claim(reply_id, clinic="c1", by="sender")
+    store.replies.settle(reply_id, ReplyState.UNCERTAIN, clinic="c1", by="sender")
+    expect(page.get_by_text("may or may not have arrived")).to_be_visible()
+    expect(page.get_by_text("Nothing is sent again by itself")).to_be_visible()
