@@ -245,4 +245,4 @@ def test_a_cold_start_loads_nothing_heavy(code: str) -> None:
 
 
 def test_a_cold_start_check_is_seen_to_fail() -> None:
-    assert loaded_by("import spacy") == {"spacy"}
+    assert "spacy" in loaded_by("import spacy")

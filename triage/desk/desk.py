@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.health import banners
-from triage.desk.models import ModelsDesk
+from triage.desk.trained import ModelsDesk
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
