@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.health import banners
-from triage.desk.trained import ModelsDesk
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.supervision import SupervisionDesk
+from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
 from triage.domain import User
 from triage.encoder.registry import Registry

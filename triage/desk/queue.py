@@ -167,7 +167,7 @@ class QueueDesk:
         if outcome not in allowed:
             raise NotAnswerable(f"outcome {outcome}")
         if any(reply.state in UNFINISHED for reply in file.replies):
-            raise ChangedUnderneath("a reply has not certainly arrived")
+            raise ChangedUnderneath("a reply is still on its way")
         self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id)
 
     def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:
@@ -191,8 +191,9 @@ class QueueDesk:
         return file
 
 
-#: A reply in one of these may still leave, or may have left without our knowing.
-UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNCERTAIN})
+#: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
+#: look for its Message-ID, then close the case or write anew.
+UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 
 
 def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str]:
@@ -223,7 +224,7 @@ def obstacle(file: CaseFile) -> str:
         "The patient has not agreed to e-mail. Answer on the portal or by phone.": (
             by_mail and contact is not None and not contact.consent_to_email
         ),
-        "A reply is on its way or uncertain; nothing more leaves until that is settled.": any(
+        "A reply is on its way; nothing more leaves until that is settled.": any(
             reply.state in UNFINISHED for reply in file.replies
         ),
     }
