@@ -63,8 +63,8 @@ def router() -> Path:
         list(Route),
         path,
         epochs=1,
-        freeze=5,
-        warm=60,
+        layers=1,
+        warm=100,
         progress=False,
     )
     folder.remember(path, policy=Policy().as_dict())
@@ -78,7 +78,7 @@ def tagger() -> Path:
 
     path = _home() / "tiny-tagger"
     train_tagger(
-        NAMED * 4, NAMED, ["NAME", "PLACE"], path, epochs=8, freeze=5, rate=5e-3, progress=False
+        NAMED * 4, NAMED, ["NAME", "PLACE"], path, epochs=8, layers=1, rate=5e-3, progress=False
     )
     return path
 

@@ -18,6 +18,8 @@ from triage.encoder import RouterScores
 MOST_FALSE_ALARMS = 0.10
 #: At most this share of the messages that are not handed to a person may be wrong.
 MOST_ERRORS = 0.05
+#: At least this share of the further requests that are named must be real.
+LEAST_REAL_REQUESTS = 0.6
 
 _GRID = tuple(round(step / 100, 2) for step in range(5, 100))
 
@@ -94,21 +96,25 @@ def _emergency_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: P
 
 
 def _also_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy) -> float:
-    """Return the threshold of the best F1 of further routes, counted over all of them."""
+    """Return the threshold that names the most further requests while most named are real."""
 
     def worth(threshold: float) -> float:
         trial = replace(policy, also_at=threshold)
-        pairs = [
-            (judge(each, trial).also, row.also) for each, row in zip(scores, rows, strict=True)
-        ]
-        hits = sum(len(found & wanted) for found, wanted in pairs)
-        return 2 * hits / max(sum(len(found) + len(wanted) for found, wanted in pairs), 1)
+        found = [judge(each, trial).also for each in scores]
+        named = sum(len(each) for each in found)
+        asked = sum(len(row.also) for row in rows)
+        hits = sum(len(each & row.also) for each, row in zip(found, rows, strict=True))
+        return hits / max(asked, 1) if hits >= LEAST_REAL_REQUESTS * named else -1.0
 
     return _middle_of_best(worth)
 
 
 def _abstain_below(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy) -> float:
-    """Return the lowest threshold above which at most MOST_ERRORS of the verdicts are wrong."""
+    """Return the lowest threshold above which at most MOST_ERRORS of the verdicts are wrong.
+
+    One error more than was seen is counted, as conformal risk control does (Angelopoulos and
+    others, 2022), because the threshold is chosen on the messages it is judged by.
+    """
     verdicts = [judge(each, policy) for each in scores]
     judged = [
         (verdict.confidence, verdict.route is row.route)
@@ -116,7 +122,8 @@ def _abstain_below(scores: Sequence[RouterScores], rows: Sequence[Row], policy: 
     ]
     for threshold in _GRID:
         kept = [right for confidence, right in judged if confidence >= threshold]
-        if not kept or 1 - sum(kept) / len(kept) <= MOST_ERRORS:
+        wrong = len(kept) - sum(kept)
+        if (wrong + 1) / (len(kept) + 1) <= MOST_ERRORS:
             return threshold
     return _GRID[-1]
 

@@ -25,7 +25,7 @@ def train(
     trainer: str = "shipped",
     epochs: int = EPOCHS,
     seed: int = SEED,
-    freeze: int = 0,
+    layers: int = 6,
     progress: bool = True,
 ) -> Metrics:
     """Train on `messages`/train-*.jsonl, choose the thresholds on dev.jsonl, write `out`.
@@ -49,7 +49,7 @@ def train(
         out,
         epochs=epochs,
         seed=seed,
-        freeze=freeze,
+        layers=layers,
         augment=vary,
         trainer=trainer,
         progress=progress,

@@ -41,16 +41,18 @@ def tokenizer() -> Path:
     return _checked(folder() / "tokenizer.json", TOKENIZER)
 
 
-def load() -> Any:
-    """Return a fresh fp32 `transformers.BertModel` without pooler, in evaluation mode."""
+def load(*, layers: int = LAYERS) -> Any:
+    """Return a fresh fp32 `transformers.BertModel` of the lowest `layers`, without pooler."""
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
 
     config = BertConfig.from_json_file(str(folder() / "config.json"))
     # The name of a hub repository would invite libraries to look there.
     config.name_or_path = ""
+    config.num_hidden_layers = layers
     network = BertModel(config, add_pooling_layer=False)
-    unused = ("pooler.", "embeddings.position_ids")
+    above = tuple(f"encoder.layer.{place}." for place in range(layers, LAYERS))
+    unused = ("pooler.", "embeddings.position_ids", *above)
     state = load_file(str(weights()))
     wanted = {name: value for name, value in state.items() if not name.startswith(unused)}
     network.load_state_dict(wanted, strict=True)

@@ -44,7 +44,7 @@ def cached(model: ModelFolder) -> Path:
 
     Raise MissingModel when the tensors do not fit the network or the cache cannot be written.
     """
-    place = cache() / "onnx" / f"{EDITION}-{model.config['kind']}-{model.digest}"
+    place = cache() / "onnx" / f"{EDITION}-{model.config['kind']}-{_layers(model)}-{model.digest}"
     graph = _intact(place)
     if graph is not None:
         return graph
@@ -106,7 +106,7 @@ def load(model: ModelFolder) -> Any:
     from triage.encoder.networks import Router, Tagger, adapted
 
     adapter, heads = folder.tensors(model)
-    encoder = adapted(freeze=int(model.config.get("freeze", 0)))
+    encoder = adapted(layers=_layers(model), freeze=int(model.config.get("freeze", 0)))
     if model.config["kind"] == "router":
         network: Any = Router(encoder, len(model.labels))
     else:
@@ -116,6 +116,13 @@ def load(model: ModelFolder) -> Any:
     except (RuntimeError, KeyError, ValueError) as trouble:
         raise MissingModel(f"{model.name} (tensors: {type(trouble).__name__})") from None
     return network.eval()
+
+
+def _layers(model: ModelFolder) -> int:
+    layers = model.config.get("layers", base.LAYERS)
+    if not isinstance(layers, int) or not 1 <= layers <= base.LAYERS:
+        raise MissingModel(f"{model.name} (layers)")
+    return layers
 
 
 def _export(network: Any, kind: str, path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from triage.encoder import batches, folder, loop
+from triage.encoder import base, batches, folder, loop
 from triage.encoder.spans import decode, hidden, label_count, targets
 from triage.encoder.texts import Metrics, TaggedSpan, TaggedText
 from triage.encoder.tokens import Window, windows
@@ -22,23 +22,25 @@ def train_tagger(
     seed: int = 7,
     batch: int = 16,
     rate: float = 1e-3,
+    layers: int = base.LAYERS,
     freeze: int = 0,
     trainer: str = "shipped",
     progress: bool = True,
 ) -> Metrics:
     """Train on `train`, keep the best epoch on `dev`, write the model folder `out`.
 
-    `labels` are the types (NAME, ...), without B-/I-. `freeze` leaves the lowest layers without
-    an adapter (quicker). Writes adapter.safetensors, heads.safetensors, labels.json,
-    metrics.json and config.json (the card is the caller's). Returns the dev numbers, counted in
-    letters and digits at threshold 0.5: `precision`, `recall`, `f1` (hidden or not, whatever the
-    type), `typed` (share of the hidden ones with the right type), `recall_<TYPE>`, `epoch`.
+    `labels` are the types (NAME, ...), without B-/I-. `layers` is how many of the encoder's
+    layers are used, `freeze` how many of these get no adapter (both for speed). Writes
+    adapter.safetensors, heads.safetensors, labels.json, metrics.json and config.json (the card is
+    the caller's). Returns the dev numbers, counted in letters and digits at threshold 0.5:
+    `precision`, `recall`, `f1` (hidden or not, whatever the type), `typed` (share of the hidden
+    ones with the right type), `recall_<TYPE>`, `epoch`.
     """
     from triage.encoder.networks import Tagger, adapted
 
     chance = loop.seed_everything(seed)
     device = loop.device()
-    network = Tagger(adapted(freeze=freeze), label_count(labels)).to(device)
+    network = Tagger(adapted(layers=layers, freeze=freeze), label_count(labels)).to(device)
     material = _Material(train, labels, device)
     metrics = loop.fit(
         network,
@@ -58,7 +60,13 @@ def train_tagger(
         labels=labels,
         adapter=network.cpu().adapter(),
         heads=network.heads(),
-        config={"trainer": trainer, "freeze": freeze, "seed": seed, "texts": len(train)},
+        config={
+            "trainer": trainer,
+            "layers": layers,
+            "freeze": freeze,
+            "seed": seed,
+            "texts": len(train),
+        },
         metrics=metrics,
     )
     return metrics

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triage.encoder import batches, folder, loop
+from triage.encoder import base, batches, folder, loop
 from triage.encoder.texts import LabelledText, Metrics
 from triage.encoder.tokens import Window, sentences, windows
 
@@ -29,6 +29,7 @@ def train_router(
     seed: int = 7,
     batch: int = 16,
     rate: float = 1e-3,
+    layers: int = base.LAYERS,
     freeze: int = 0,
     warm: int = 200,
     augment: Augment | None = None,
@@ -38,15 +39,16 @@ def train_router(
     """Train on `train`, keep the best epoch on `dev`, write the model folder `out`.
 
     `labels` are the route ids in the order of the heads. `augment` varies each text anew in every
-    epoch. `freeze` leaves the lowest layers without an adapter (quicker). `warm` steps train the
-    heads alone first, on vectors computed once. Returns the dev numbers: `macro_f1`, `accuracy`,
-    `urgent_auc`, `score`, `epoch`; the same are written to metrics.json.
+    epoch. `layers` is how many of the encoder's layers are used, `freeze` how many of these get
+    no adapter (both for speed). `warm` steps train the heads alone first, on vectors computed
+    once. Returns the dev numbers: `macro_f1`, `accuracy`, `urgent_auc`, `score`, `epoch`; the same
+    are written to metrics.json.
     """
     from triage.encoder.networks import Router, adapted
 
     chance = loop.seed_everything(seed)
     device = loop.device()
-    network = Router(adapted(freeze=freeze), len(labels)).to(device)
+    network = Router(adapted(layers=layers, freeze=freeze), len(labels)).to(device)
     material = _Material(train, labels, device, augment, chance)
     measure = _Measure(network, dev, labels, device)
     _warm_heads(network, material, steps=warm)
@@ -68,7 +70,13 @@ def train_router(
         labels=labels,
         adapter=network.cpu().adapter(),
         heads=network.heads(),
-        config={"trainer": trainer, "freeze": freeze, "seed": seed, "texts": len(train)},
+        config={
+            "trainer": trainer,
+            "layers": layers,
+            "freeze": freeze,
+            "seed": seed,
+            "texts": len(train),
+        },
         metrics=metrics,
     )
     return metrics
