@@ -192,7 +192,7 @@ class QueueDesk:
 
 
 #: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
-#: look for its Message-ID, then close the case or write anew.
+#: look for its Message-ID, then call the patient or close the case; nothing is written twice.
 UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 
 
@@ -226,6 +226,9 @@ def obstacle(file: CaseFile) -> str:
         ),
         "A reply is on its way; nothing more leaves until that is settled.": any(
             reply.state in UNFINISHED for reply in file.replies
+        ),
+        "A reply may or may not have arrived. Look for it, then call the patient.": any(
+            reply.state is ReplyState.UNCERTAIN for reply in file.replies
         ),
     }
     return next((words for words, holds in in_the_way.items() if holds), "")
