@@ -27,7 +27,7 @@ DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (320, 256)
 #: Where the desk shows something, and who may see it.
 PAGES = (
     *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
-    *(("nia", page) for page in ("sample",)),
+    *(("nia", page) for page in ("sample", "clinical")),
     *(("sam", page) for page in ("audit", "models")),
     *(("devi", page) for page in ("models",)),
 )

@@ -42,6 +42,8 @@ from triage.store import Keys, Store, migrate, open_store
 CLINIC = Clinic("c1", "Alder Street Practice")
 ELSEWHERE = Clinic("c2", "Another Practice")
 MASTER = bytes(range(32))
+#: Two things a clinician signs; none is signed yet.
+CLINICAL = {"redflags": "1" * 64, "urgent_texts": "2" * 64}
 PASSWORD = "correct horse battery staple"
 PEOPLE = {
     "dana": User("u-dana", "c1", "dana", "Dana Whitlock", frozenset({Role.SECRETARY})),
@@ -395,7 +397,9 @@ def _url(folder: Path) -> str:
 
 def _desk(store: Store, folder: Path, undo: timedelta) -> Desk:
     registry = Registry(folder / "home", folder / "shipped")
-    return Desk(store, registry=registry, undo=undo, mail_domain="practice.example")
+    return Desk(
+        store, registry=registry, undo=undo, clinical=CLINICAL, mail_domain="practice.example"
+    )
 
 
 def _write_models(shipped: Path) -> None:

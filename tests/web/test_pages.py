@@ -318,6 +318,20 @@ def test_the_re_reading_goes_from_item_to_item_and_tells_the_miss_rate(visit: Vi
     assert nia.get("/sample/" + "0" * 32).status_code == 404
 
 
+def test_a_clinician_signs_what_is_shown_and_the_banner_goes(visit: Visits) -> None:
+    nia, dana = visit("nia"), visit("dana")
+    assert "not yet been reviewed by a clinician" in dana.get("/queue").text
+    page = nia.get("/clinical").text
+    assert page.count("Not yet reviewed") == 2
+    assert "chest" in page
+    assert "Sign</button>" not in dana.get("/clinical").text
+    assert nia.post("/clinical/sign", what="redflags").status_code == 422
+    assert nia.post("/clinical/sign", what="redflags", read="yes").status_code == 303
+    assert nia.post("/clinical/sign", what="dosages", read="yes").status_code == 404
+    assert "Reviewed by Nia Okafor" in nia.get("/clinical").text
+    assert "not yet been reviewed by a clinician" not in dana.get("/queue").text
+
+
 def test_models_are_promoted_by_another_person_and_rolled_back(visit: Visits) -> None:
     sam, devi = visit("sam"), visit("devi")
     assert "Let it serve" not in devi.get("/models").text

@@ -41,6 +41,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/sample"): Right.JUDGE_SAMPLE,
     ("GET", "/sample/{item_id}"): Right.JUDGE_SAMPLE,
     ("POST", "/sample/{item_id}"): Right.JUDGE_SAMPLE,
+    ("GET", "/clinical"): Right.SEE_QUEUE,
+    ("POST", "/clinical/sign"): Right.SIGN_CLINICAL,
     ("GET", "/models"): Right.SEE_MODELS,
     ("POST", "/models/promote"): Right.PROMOTE_MODEL,
     ("POST", "/models/rollback"): Right.PROMOTE_MODEL,
@@ -61,6 +63,8 @@ FORM = {
     "answer": "routine",
     "name": "no-model",
     "task": "no-task",
+    "what": "nothing",
+    "read": "yes",
 }
 
 
@@ -129,10 +133,12 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
 
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:
-    menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample"}}
+    menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample", "/clinical"}}
     for name, expected in menus.items():
         page = visit(name).get("/account").text
         offered = {
-            path for path in ("/queue", "/sample", "/audit", "/models") if f'href="{path}"' in page
+            path
+            for path in ("/queue", "/sample", "/clinical", "/audit", "/models")
+            if f'href="{path}"' in page
         }
         assert offered == expected

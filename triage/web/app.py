@@ -9,12 +9,23 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from triage.desk import Desk
-from triage.web import audit, case, errors, patients, queue, reply, sample, session, trained
+from triage.web import (
+    audit,
+    case,
+    clinical,
+    errors,
+    patients,
+    queue,
+    reply,
+    sample,
+    session,
+    trained,
+)
 from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
 
-ROUTERS = (session, queue, case, reply, patients, audit, sample, trained)
+ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained)
 
 
 def create_app(

@@ -25,6 +25,7 @@ SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 MENU = (
     ("/queue", "Queue", Right.SEE_QUEUE),
     ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
+    ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/audit", "Audit", Right.SEE_AUDIT),
     ("/models", "Models", Right.SEE_MODELS),
 )
