@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from triage.classifiers.dataset import Row
-from triage.domain import Classification, Priority, Route, Urgency
+from triage.domain import Classification, Route, Urgency
 from triage.evaluation.shares import Share, share, table
 
 
@@ -18,10 +18,9 @@ class Prediction:
     abstained: bool = False
 
     @classmethod
-    def of(cls, said: Classification, priority: Priority | None = None) -> "Prediction":
-        """Take a classification, and what the rules made of it where there is a priority."""
-        last = said if priority is None else priority
-        return cls(last.route, last.also, last.urgency, said.abstained)
+    def of(cls, said: Classification) -> "Prediction":
+        """Take what a classifier said."""
+        return cls(said.route, said.also, said.urgency, said.abstained)
 
 
 @dataclass(frozen=True, slots=True)
