@@ -68,9 +68,9 @@ def day(text: str) -> bool:
     return len(small) >= 2 and any(1 <= number <= 12 for number in small)
 
 
-_ONE_DIGIT = frozenset(
-    ["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double"]
-    + ["cero", "uno", "una", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]
+_ONE_DIGIT = re.compile(
+    "zero|oh|one|two|three|four|five|six|seven|eight|nine|double|"
+    "cero|uno|una|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
 )
 
 
@@ -78,7 +78,7 @@ def spoken_length(text: str) -> int:
     """Return how many digits the number words and digits of a text stand for, at most."""
     words = re.findall(r"[^\W\d_]+|\d+", text.lower())
     return sum(
-        len(word) if word.isdigit() else 1 if word in _ONE_DIGIT else 2
+        len(word) if word.isdigit() else 1 if _ONE_DIGIT.fullmatch(word) else 2
         for word in words
         if word not in ("dash", "hyphen", "space", "guion")
     )

@@ -6,34 +6,18 @@ like a name.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from triage.domain import IdentifierType as Type
 from triage.redaction.finding import Found
+from triage.redaction.table import word_list
 
 _NAME_WORD = re.compile(r"[^\W\d_][\w'-]*")
 #: Shorter pieces of a name say nothing.
 _SHORTEST = 3
-#: Names that are words, and words that stand in names: hidden again only with a capital.
-_WORDS = frozenset(
-    """able amber angel april art august autumn baby bear bell bill bliss bob brook brown bush
-    butler case chance chase christian church cook cross daisy dale day dean dell do don dawn
-    destiny faith fay field fields finch fisher ford forest fox frank free gale gay gene gill glen
-    golden good goodman grace grant gray green grove guy hall hand hardy harmony harry hart haven
-    heath hill holly home hope house hunt hunter iris ivy jack jade jasmine jean jewel joy judge
-    june justice kay king kit knight lake lance lane law lee lily long love low lucky major mark
-    marsh mason may mercy mike miles mills moon moore more morning nick noble old olive page paris
-    park parker patience paz pearl penny pepper pierce pope potter price prince rain randy ray red
-    reed rich rivers rob robin rock rose rusty ruby sage salt sandy sky skip small soledad star
-    stone storm street strong summer sue sun sunny swan tab temple tom trinity van victor violet
-    wade ward waters way west white wild will winter wise wood woods word wren young luz sol mar
-    rosa blanca dolores consuelo cruz flores reyes leal campos rios rey""".split()  # noqa: SIM905 -- a list of names reads better as text.
-)
-_PARTICLES = frozenset(
-    "de la las los del da dos van von der den bin ibn al el le du di and y".split()  # noqa: SIM905
-)
-#: What a name is written with only when it is a title, an ending or a rank.
-_TITLES = frozenset("dr mr mrs ms md do rn np pa esq jr sr phd mom dad aunt uncle doctor".split())  # noqa: SIM905
 _COPIED = frozenset({Type.ADDRESS, Type.ORG})
+#: Parts of a name that are never hidden for their own sake.
+_ALONE_NOTHING = ("particles", "titles")
 
 
 def echoes(
@@ -61,22 +45,32 @@ def _quiet(text: str) -> bool:
 
 def _pieces(surface: str, *, quiet: bool) -> Iterable[tuple[str, bool]]:
     """Yield the words of a name and whether each must be capitalised to be one."""
+    lists = word_list("readable.yaml")
+    nothing = {word for section in _ALONE_NOTHING for word in lists[section]}
     for piece in _NAME_WORD.findall(surface):
         word = re.sub(r"'s$", "", piece)
         low = word.casefold()
-        if len(low) >= _SHORTEST and low not in _PARTICLES and low not in _TITLES:
-            always = (quiet or word == low) and low not in _WORDS and len(low) > _SHORTEST
+        if len(low) >= _SHORTEST and low not in nothing:
+            always = (
+                (quiet or word == low)
+                and low not in lists["words_and_names"]
+                and len(low) > _SHORTEST
+            )
             yield low, not always
 
 
 def _names(text: str, names: Mapping[str, bool]) -> list[Found]:
-    found = []
+    found: list[Found] = []
     for match in _NAME_WORD.finditer(text):
         word = re.sub(r"'s$", "", match[0])
         capital = names.get(word.casefold())
         if capital is None or (capital and not word[0].isupper()):
             continue
-        found.append(Found(match.start(), match.start() + len(word), Type.NAME, 0.6, "echo"))
+        end = match.start() + len(word)
+        if found and text[found[-1].end : match.start()] == " ":
+            found[-1] = replace(found[-1], end=end)
+        else:
+            found.append(Found(match.start(), end, Type.NAME, 0.6, "echo"))
     return found
 
 

@@ -57,21 +57,22 @@ class _Engines:
 class PresidioRedactor:
     """Hides identifiers.
 
-    Settings: `tagger`: folder of a trained tagger, left out for the one that ships, or "none" for
-    patterns alone (tests only: names then stay readable). `seconds`: longest a field may take.
+    Settings: `model_dir`: folder of a trained tagger, left out for the one that ships. `tagger`:
+    "none" for patterns alone (tests only: most names then stay readable). `seconds`: longest a
+    field may take.
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
-        """Load nothing yet; raise BadSettings for a setting of the wrong kind."""
+        """Check the model's hashes, load nothing yet; raise BadSettings or MissingModel."""
         chosen = dict(settings or {})
-        tagger, seconds = chosen.get("tagger", ""), chosen.get("seconds", SECONDS)
-        if not isinstance(tagger, str | Path) or not isinstance(seconds, int | float):
-            raise BadSettings("redaction.tagger or redaction.seconds")
-        self._tagger = str(tagger)
+        folder, seconds = chosen.get("model_dir") or "", chosen.get("seconds", SECONDS)
+        if not isinstance(folder, str | Path) or not isinstance(seconds, int | float):
+            raise BadSettings("redactor model_dir or seconds")
+        self._folder = None if chosen.get("tagger") == "none" else checked(folder)
         self._deadline = Deadline(float(seconds))
         self._engines: _Engines | None = None
         self._lock = Lock()
-        self.name = f"presidio/{Path(self._tagger or shipped()).name}"
+        self.name = f"presidio/{self._folder.name if self._folder else 'patterns'}"
 
     def load(self) -> None:
         """Load Presidio and the tagger now; raise MissingModel or RedactionFailed."""
@@ -88,7 +89,7 @@ class PresidioRedactor:
             if self._engines is None:
                 from triage.redaction.engine import Analyzer, Anonymizer
 
-                tagger = None if self._tagger == "none" else load_tagger(self._tagger)
+                tagger = load_tagger(self._folder) if self._folder else None
                 self._engines = _Engines(Analyzer(self._finders()), Anonymizer(), tagger)
             return self._engines
 
@@ -213,22 +214,20 @@ def join(subject: str, body: str) -> str:
     return f"{subject}\n\n{body}"
 
 
-def shipped() -> Path:
-    """Return the folder of the tagger that ships and serves."""
+def checked(folder: str | Path) -> Path:
+    """Return the model folder, or the one that ships for ""; raise MissingModel."""
+    from triage.encoder.folder import read
     from triage.encoder.registry import SHIPPED, Registry
-    from triage.errors import MissingModel
 
-    try:
-        return Registry(SHIPPED.parent, SHIPPED).folder("redactor")
-    except MissingModel:
-        return SHIPPED / "redactor-1"
+    path = Path(folder) if folder else Registry(SHIPPED.parent).folder("redactor")
+    return read(path, kind="tagger").path
 
 
-def load_tagger(folder: str) -> Tagger:
-    """Return the tagger in `folder`, or the one that ships; raise MissingModel."""
+def load_tagger(folder: Path) -> Tagger:
+    """Return the tagger in `folder`; raise MissingModel."""
     from triage.encoder.serving import TaggerSession
 
-    return TaggerSession(Path(folder) if folder else shipped())
+    return TaggerSession(folder)
 
 
 def _from_tagger(span: "TaggedSpan") -> Found:

@@ -17,6 +17,7 @@ _TITLE_BEFORE = re.compile(
     r"(?:\b(?:dr|doctor|mr|mrs|ms|miss|prof|nurse|dra|sra?|srta|doctora|señora?)\.? ?)$",
     re.IGNORECASE,
 )
+_LIST = re.compile(r"[,;/&+]| and | y | or ")
 _EDGES = re.compile(r"^[^\w]+|[^\w]+$")
 
 
@@ -28,16 +29,21 @@ def unreadable(found: Sequence[Found], text: str) -> list[Found]:
 def _stays(find: Found, text: str) -> bool:
     if find.type not in _GIVEN_BACK or find.score >= 1.0:
         return False
-    surface = _EDGES.sub("", text[find.start : find.end]).casefold()
+    after = text[find.end : find.end + 24].casefold()
+    titled = _TITLE_BEFORE.search(text[max(0, find.start - 12) : find.start]) is not None
+    words = _LIST.split(text[find.start : find.end].casefold())
+    return all(_known(_EDGES.sub("", word), after, titled=titled) for word in words)
+
+
+def _known(surface: str, after: str, *, titled: bool) -> bool:
     if not surface or surface in _words("ordinary"):
         return True
-    titled = _TITLE_BEFORE.search(text[max(0, find.start - 12) : find.start]) is not None
     if titled:
         return False
     tables = ("insurers", "pharmacies", "drugs")
     if any(surface in _words(table) or _bare(surface) in _words(table) for table in tables):
         return True
-    return _eponym(surface, text[find.end : find.end + 24].casefold())
+    return _eponym(surface, after)
 
 
 def _eponym(surface: str, after: str) -> bool:

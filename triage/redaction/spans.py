@@ -30,6 +30,8 @@ _SPECIFIC = (
     Type.AGE,
 )
 _RANK = {type: rank for rank, type in enumerate(_SPECIFIC)}
+_SOFT = frozenset({Type.NAME, Type.ORG})
+_SURE = 0.5
 
 
 def resolve(found: Iterable[Found], text: str) -> list[Found]:
@@ -38,7 +40,7 @@ def resolve(found: Iterable[Found], text: str) -> list[Found]:
     Spaces and punctuation at the edges are left out, except where a find is nothing else.
     """
     chosen: list[Found] = []
-    for find in sorted(_merged(found), key=_preference):
+    for find in sorted(_yielding(_merged(found)), key=_preference):
         for start, end in _free(find, chosen):
             part = _trimmed(replace(find, start=start, end=end), text)
             if part is not None:
@@ -46,16 +48,32 @@ def resolve(found: Iterable[Found], text: str) -> list[Found]:
     return sorted(chosen, key=lambda find: find.start)
 
 
+def _yielding(finds: Sequence[Found]) -> list[Found]:
+    """Cut a name or employer where it runs into a number, so that the number stays whole."""
+    firm = [find for find in finds if find.type not in _SOFT and find.score >= _SURE]
+    cut: list[Found] = []
+    for find in finds:
+        crossing = [
+            other
+            for other in (firm if find.type in _SOFT else ())
+            if find.start < other.end
+            and other.start < find.end
+            and not (find.start <= other.start and other.end <= find.end)
+        ]
+        cut += [replace(find, start=low, end=high) for low, high in _free(find, crossing)]
+    return cut
+
+
 def _preference(find: Found) -> tuple[float, int, int, int]:
     # Sure finds before doubtful ones, then the longer, then the more specific.
-    sure = 0 if find.score >= 0.5 else 1
+    sure = 0 if find.score >= _SURE else 1
     return (sure, find.start - find.end, _RANK[find.type], find.start)
 
 
 def _merged(found: Iterable[Found]) -> list[Found]:
     """Join overlapping finds of one type into one."""
     joined: dict[Type, list[Found]] = {}
-    for find in sorted(found, key=lambda find: (find.start, -find.end)):
+    for find in sorted(found, key=lambda find: (find.start, -find.end, find.found_by)):
         row = joined.setdefault(find.type, [])
         if row and find.start < row[-1].end:
             best = max(row[-1], find, key=lambda one: one.score)

@@ -45,6 +45,16 @@ def word_list(name: str) -> Mapping[str, Sequence[str]]:
     return {section: tuple(map(str, words)) for section, words in _read(name).items()}
 
 
+@cache
+def text_lists() -> Mapping[str, tuple[str, ...]]:
+    """Return the lists of `surrogates.yaml`; items stand apart by `;`, or by a space without."""
+    lists: dict[str, tuple[str, ...]] = {}
+    for section, text in _read("surrogates.yaml").items():
+        parts = text.split(";") if ";" in text else text.split()
+        lists[section] = tuple(part.strip() for part in parts if part.strip())
+    return lists
+
+
 def _read(name: str) -> Any:
     return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
 
