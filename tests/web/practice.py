@@ -4,11 +4,13 @@ The readings are written by hand, so that these tests need neither parser nor mo
 """
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from triage.desk import Desk
+from triage.desk.desk import utcnow
 from triage.domain import (
     NOTHING,
     Arrival,
@@ -366,19 +368,25 @@ def _message(letter: Letter, raw_id: str, name: str) -> Message:
     )
 
 
-def open_practice(folder: Path, *, undo: timedelta = timedelta(seconds=30)) -> Practice:
+def open_practice(
+    folder: Path,
+    *,
+    undo: timedelta = timedelta(seconds=30),
+    letters: Sequence[Letter] = MORNING,
+    clock: Callable[[], datetime] = utcnow,
+) -> Practice:
     """Return the practice with its morning on a fresh encrypted SQLite file."""
     keys = Keys.make(folder / "keys")
     migrate(_url(folder), keys)
     _write_models(folder / "shipped")
-    store = open_store(_url(folder), keys)
+    store = open_store(_url(folder), keys, clock=clock)
     for clinic in (CLINIC, ELSEWHERE):
         store.people.add_clinic(clinic)
     for user in PEOPLE.values():
         store.people.add_user(user, PASSWORD)
     store.people.import_roster(roster(), clinic="c1", by="test")
     practice = Practice(store, _desk(store, folder, undo))
-    for letter in MORNING:
+    for letter in letters:
         practice.receive(letter)
     (folder / "cases.json").write_text(json.dumps(practice.cases))
     return practice
