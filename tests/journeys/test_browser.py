@@ -211,7 +211,7 @@ def test_words_changed_on_the_screen_are_not_approved(served: Served, opened: Op
     page = opened("dana", code=True)
     page.goto(served.case("bill"))
     page.click("text=Save and check")
-    page.evaluate("document.querySelector('[data-field=body]').append('!')")
+    page.locator("[data-field=body]").evaluate("body => body.append('!')")
     page.click("text=Approve and send")
     expect(page.locator("#approve-trouble")).to_contain_text("not what was saved")
     page.reload()
