@@ -249,11 +249,13 @@ def test_words_saved_by_another_meanwhile_are_refused(served: Served, opened: Op
     page = opened("dana", code=True)
     page.goto(served.case("bill"))
     page.click("text=Save and check")
+    expect(page.get_by_role("button", name="Approve and send")).to_be_enabled()
     other = opened("sam")
     other.goto(served.case("bill"))
     other.click("text=Change the words")
     words(other).fill("Other words")
     other.click("text=Save and check")
+    expect(other.locator('[data-field="body"]')).to_have_text("Other words")
     page.click("text=Approve and send")
     expect(page.get_by_role("heading")).to_contain_text("changed while you were looking")
 
