@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 #: Longer text is not separated: the whole of it counts as new.
 SEPARATED_UP_TO = 200_000
+_MOST_LINES = 5_000
 _MOST_ATTRIBUTIONS = 5
 _LONGEST_SIGNATURE = 12
 
@@ -60,9 +61,9 @@ class Newest:
 def separate(text: str) -> Newest:
     """Tell the newest part of a plain text from what it quotes and how it is signed."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > SEPARATED_UP_TO:
-        return Newest(text)
     lines = text.split("\n")
+    if len(text) > SEPARATED_UP_TO or len(lines) > _MOST_LINES:
+        return Newest(text)
     older = _quoted_lines(lines)
     _add_attributed(lines, older)
     new = [line for line, old in zip(lines, older, strict=True) if not old]

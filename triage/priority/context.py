@@ -46,7 +46,7 @@ class Context:
             reasons.add("gone")
         if not now and self._in_sentence("past", hit):
             reasons.add("past")
-        if not now and self._in_sentence("hypothetical", hit, before=True):
+        if not now and (self._in_sentence("hypothetical", hit, before=True) or self._after_if(hit)):
             reasons.add("supposed")
         if any(one.start < hit.end + 6 and hit.start < one.end + 6 for one in self._of("joking")):
             reasons.add("joke")
@@ -55,6 +55,13 @@ class Context:
         if self._bulk and not (now and self._in_sentence("first_person", hit)):
             reasons.add("bulk")
         return reasons
+
+    def _after_if(self, hit: Hit) -> bool:
+        """ "If wheezing, give two puffs": the word stands right before the sign."""
+        before = self._text.words[hit.start - 1] if hit.start else None
+        first = self._text.words[hit.start]
+        same = before is not None and before.sentence == first.sentence and not first.paused
+        return same and before is not None and before.exact in {"if", "si"}
 
     def _calm(self) -> bool:
         """The writer says elsewhere that all is well: then a sign must say "now" itself."""

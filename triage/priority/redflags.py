@@ -19,6 +19,8 @@ TABLE = Path(__file__).with_name("redflags.yaml")
 #: Of one text no more than this is searched in one go; longer texts are searched in pieces.
 _PIECE = 20_000
 _OVERLAP = 500
+_ANSWER = re.compile(r"\s*(re|aw|sv|rif)\s*:", re.I)
+_ENOUGH_WORDS = 4
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>[^\n]*\n?", re.M)
 
 
@@ -91,9 +93,11 @@ def _excused(rule: Rule, text: Text) -> bool:
 def _texts(message: Message) -> Iterator[str]:
     """Yield the newest words, then every reading that says something else."""
     subject, body = visible(message.subject.reveal()), visible(message.body.reveal())
-    newest = f"{subject}\n\n{body}"
+    # The subject of an answer was written earlier; it counts only where there is little else.
+    old_subject = _ANSWER.match(subject) and len(body.split()) >= _ENOUGH_WORDS
+    newest = body if old_subject else f"{subject}\n\n{body}"
     yield newest
-    seen = _squeezed(newest)
+    seen = _squeezed(f"{subject} {newest}")
     older = _squeezed(visible(message.quoted.reveal()))
     for reading in message.readings:
         text = visible(reading.reveal())
