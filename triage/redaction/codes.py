@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from triage.domain import IdentifierType
+from triage.redaction.checks import day
 from triage.redaction.finding import Found, Pattern, words_of
 
 #: How far before a number its label may stand, in characters, and how far after it.
@@ -18,7 +19,7 @@ _LABELLED = 0.7
 #: Unlabelled numbers with this many digits are hidden.
 LONG = 6
 
-_GENERAL = "GENERAL"
+_GENERAL, _READABLE = "GENERAL", "READABLE"
 
 _CANDIDATE = (
     r"(?<![\w$€£@])(?<![\d][.,/])(?<!\w[-'])#?"
@@ -49,9 +50,17 @@ _PRESSURE = re.compile(
 _DIAGNOSIS = re.compile(r"[A-TV-Za-tv-z]\d[0-9A-Za-z](?:\.[0-9A-Za-z]{1,4})?|\d{3}\.\d{1,2}")
 _NDC = re.compile(r"\d{4,5}-\d{3,4}-\d{1,2}")
 #: Dates and telephone numbers have recognisers of their own.
-_ELSEWHERE = re.compile(
+_DATE = re.compile(
     r"\d{1,2}[/.-](?:\d{1,2}|[A-Za-z]{3,4})[/.-]\d{2}(?:\d{2})?|\d{4}[/.-]\d{1,2}[/.-]\d{1,2}"
+)
+_ELSEWHERE = re.compile(
+    r"(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
     r"|(?:\+?1[-.])?[2-9]\d\d[-.]\d{3}[-.]\d{4}|(?:19|20)\d\d[01]\d[0-3]\d(?:\d{4,6})?"
+)
+#: Procedure, diagnosis and drug codes, and counts of cells and steps.
+_OFFICIAL = re.compile(
+    r"\d{1,6}|\d{5}-\w\d|[A-Za-z]{1,2}\d{1,5}[A-Za-z]?(?:\.\w{1,4})?"
+    r"|\d{10,11}|\d{4,5}-\d{3,4}-\d{1,2}"
 )
 _UNIT_WITHIN = re.compile(
     r"\d[\d.,/-]*(?:mg|mcg|ml|g|kg|iu|units?|meq|cc|lbs?|k|st|nd|rd|th|s|x|yo|y/o|m|mm|cm|hrs?)",
@@ -84,7 +93,7 @@ class CodeFinder:
         self.types = (*labels,)
         self._candidate = Pattern(_CANDIDATE, case=True)
         rows = [f"(?P<{type}>{words_of(words)})" for type, words in labels.items()]
-        rows += [f"(?P<{_GENERAL}>{words_of(general)})", f"(?P<READABLE>{words_of(readable)})"]
+        rows += [f"(?P<{_GENERAL}>{words_of(general)})", f"(?P<{_READABLE}>{words_of(readable)})"]
         everything = "|".join(rows)
         self._label = re.compile(rf"(?<![^\W_])(?:{everything})(?![^\W_])", re.IGNORECASE)
 
@@ -115,9 +124,9 @@ class CodeFinder:
 
     def _trim(self, text: str, start: int, end: int) -> tuple[int, int]:
         """Leave a label in front and punctuation behind outside."""
-        first = text[start:end].split(" ", 1)[0]
-        if first.isalpha() and self._label.fullmatch(first):
-            start += len(first) + 1
+        first = re.match(r"([A-Za-z]+)[ :#]+", text[start:end])
+        if first and self._label.fullmatch(first[1]):
+            start += first.end()
         while end > start and not text[end - 1].isalnum():
             end -= 1
         return start, end
@@ -128,11 +137,10 @@ class CodeFinder:
         if count == 0 or _harmless(code, text[end : end + 14]):
             return None
         label, distance = self._nearest(text, start, end)
-        if label == "READABLE":
-            readable = count <= 5 or (distance < 8 and count in (10, 11) and code[0].isdigit())
-            label = None
-            if readable:
+        if label == _READABLE:
+            if _OFFICIAL.fullmatch(code):
                 return None
+            label = None
         if label is not None and _plausible(code, count, distance):
             return IdentifierType(label), 0.9 if distance < 16 else _LABELLED
         return (IdentifierType.OTHER_ID, 0.6) if _long(code, count) else None
@@ -149,11 +157,12 @@ class CodeFinder:
             distance = len(before) - match.end()
             if match.lastgroup == _GENERAL:
                 general = distance
-            else:
+            elif not (match.lastgroup == _READABLE and nearest[1] - len(match[0]) <= distance + 2):
+                # In `confirmation code` the first word says what the second is for.
                 nearest = (match.lastgroup, min(distance, REACH_BEFORE))
         if general is not None:
             # `member no.` is a member number; `no.` alone says only that it is a number.
-            kind = nearest[0] if nearest[0] not in (None, "READABLE") else IdentifierType.OTHER_ID
+            kind = nearest[0] if nearest[0] not in (None, _READABLE) else IdentifierType.OTHER_ID
             nearest = nearest if general > nearest[1] else (kind, general)
         if nearest[1] > 6:
             after = text[end : end + REACH_AFTER].split("\n", 1)[0]
@@ -162,14 +171,14 @@ class CodeFinder:
                 after,
             )
             label = self._label.match(after, pointing.end()) if pointing else None
-            if label and label.lastgroup not in (_GENERAL, "READABLE"):
+            if label and label.lastgroup not in (_GENERAL, _READABLE):
                 return label.lastgroup, 3
         return nearest
 
 
 def _belongs(number: str, kind: tuple[IdentifierType, float] | None) -> bool:
     """Whether letters that stand before a number are part of it."""
-    if kind is None or _ELSEWHERE.fullmatch(number):
+    if kind is None or _elsewhere(number):
         return False
     return kind[1] >= _LABELLED or sum(map(str.isdigit, number)) >= LONG
 
@@ -180,11 +189,19 @@ def _abbreviated(before: str, stop: int) -> bool:
     return bool(words) and len(words[-1]) <= 6 and words[-1].endswith(".")
 
 
+def _elsewhere(code: str) -> bool:
+    """Whether another recogniser knows this shape better."""
+    if _DATE.fullmatch(code):
+        return any(map(str.isalpha, code)) or day(code)
+    return _ELSEWHERE.fullmatch(code) is not None
+
+
 def _harmless(code: str, after: str) -> bool:
     """Whether a number is a dose, time, year, pressure, code or name that must stay readable."""
-    shapes = (_ELSEWHERE, _TIME, _PRESSURE, _DIAGNOSIS, _UNIT_WITHIN, _KNOWN)
+    shapes = (_TIME, _PRESSURE, _DIAGNOSIS, _UNIT_WITHIN, _KNOWN)
     return (
-        any(shape.fullmatch(code) for shape in shapes)
+        _elsewhere(code)
+        or any(shape.fullmatch(code) for shape in shapes)
         or (len(code) < 6 and _MONEY_OR_DOSE.match(after) is not None)
         or re.match(r"[.,]\d{2}(?!\d)", after) is not None
     )

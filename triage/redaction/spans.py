@@ -64,10 +64,10 @@ def _yielding(finds: Sequence[Found]) -> list[Found]:
     return cut
 
 
-def _preference(find: Found) -> tuple[float, int, int, int]:
-    # Sure finds before doubtful ones, then the longer, then the more specific.
+def _preference(find: Found) -> tuple[float, int, float, int, int]:
+    # Sure finds before doubtful ones, then the longer, the surer, and the more specific.
     sure = 0 if find.score >= _SURE else 1
-    return (sure, find.start - find.end, _RANK[find.type], find.start)
+    return (sure, find.start - find.end, -round(find.score, 1), _RANK[find.type], find.start)
 
 
 def _merged(found: Iterable[Found]) -> list[Found]:

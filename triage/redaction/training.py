@@ -2,7 +2,7 @@
 
 Rule of the room: trained on our own messages and on public corpora, never on a row reserved for
 evaluation; the threshold is chosen on dev.jsonl, and report.jsonl is read once, at the end, by
-`measured`.
+`card.report`.
 """
 
 import random
@@ -46,6 +46,7 @@ def train(
     `public_data` is the folder of the public corpora. Returns the dev numbers, which are also
     written to metrics.json. CPU: about 20 minutes on two cores. Raise BadRow for a bad row.
     """
+    from triage.encoder import folder
     from triage.encoder.tagging import train_tagger
 
     dev = read_messages(messages / "dev.jsonl")
@@ -61,6 +62,7 @@ def train(
         trainer=trainer,
         progress=progress,
     )
+    folder.remember(out, public_data=public_data is not None)
     return settle(out, dev)
 
 
