@@ -257,7 +257,7 @@ def test_words_saved_by_another_meanwhile_are_refused(served: Served, opened: Op
     other.click("text=Save and check")
     expect(other.locator('[data-field="body"]')).to_have_text("Other words")
     page.click("text=Approve and send")
-    expect(page.get_by_role("heading")).to_contain_text("changed while you were looking")
+    expect(page.get_by_role("heading", name="changed while you were looking")).to_be_visible()
 
 
 def test_a_claim_locks_the_case_for_others(served: Served, opened: Opened) -> None:
@@ -267,7 +267,7 @@ def test_a_claim_locks_the_case_for_others(served: Served, opened: Opened) -> No
     press(milo, "c")
     expect(milo.get_by_text("you have it")).to_be_visible()
     press(dana, "c")
-    expect(dana.get_by_role("heading")).to_contain_text("Somebody else is on this case")
+    expect(dana.get_by_role("heading", name="Somebody else is on this case")).to_be_visible()
     dana.goto(served.case("refill"))
     expect(dana.get_by_text("Milo Brandt is working on this").first).to_be_visible()
     expect(dana.get_by_role("button", name="Save and check")).to_have_count(0)
