@@ -1,16 +1,23 @@
-"""Very small models, trained once per test process, with a cache of their own."""
+"""Very small models, trained once for all test processes, with a cache of their own.
 
+They lie under `.cache/` (which git ignores) by the hash of the code that makes them, so that a
+change of the encoder makes them anew and two test processes do not both wait for a training.
+"""
+
+import fcntl
 import functools
+import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from triage.classifiers.verdict import Policy
 from triage.domain import Route
 from triage.encoder import LabelledText, TaggedText, folder
+
+ROOT = Path(__file__).resolve().parents[1]
 
 URGENT = LabelledText(
     "chest\nI have crushing chest pain and cannot breathe.", "urgent_clinical", urgency=2
@@ -30,11 +37,21 @@ NAMED = (
 
 @functools.cache
 def _home() -> Path:
-    import atexit
-
-    home = Path(tempfile.mkdtemp(prefix="triage-tiny-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    makers = [*sorted((ROOT / "triage" / "encoder").glob("*.py")), Path(__file__)]
+    code = b"".join(path.read_bytes() for path in makers)
+    home = ROOT / ".cache" / f"tiny-{hashlib.sha256(code).hexdigest()[:16]}"
+    home.mkdir(parents=True, exist_ok=True)
     return home
+
+
+def _once(name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder `name`, made by the first process that asks; the others wait."""
+    path = _home() / name
+    with (_home() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (path / "config.json").exists():
+            make(path)
+    return path
 
 
 @contextmanager
@@ -51,36 +68,35 @@ def own_cache() -> Iterator[None]:
             os.environ["TRIAGE_CACHE"] = before
 
 
-@functools.cache
 def router() -> Path:
     """Return the folder of a router that has seen four texts; never write into it."""
+    return _once("tiny-router", _train_router)
+
+
+def _train_router(path: Path) -> None:
+    from triage.encoder.export import cached
     from triage.encoder.training import train_router
 
-    path = _home() / "tiny-router"
-    train_router(
-        [URGENT, *CALM],
-        [URGENT, *CALM],
-        list(Route),
-        path,
-        epochs=1,
-        layers=1,
-        warm=100,
-        progress=False,
-    )
+    texts = [URGENT, *CALM]
+    train_router(texts, texts, list(Route), path, epochs=1, layers=1, warm=100, progress=False)
     folder.remember(path, policy=Policy().as_dict())
-    return path
+    with own_cache():
+        cached(folder.read(path, kind="router"))
 
 
-@functools.cache
 def tagger() -> Path:
     """Return the folder of a tagger that has seen four texts; never write into it."""
+    return _once("tiny-tagger", _train_tagger)
+
+
+def _train_tagger(path: Path) -> None:
+    from triage.encoder.export import cached
     from triage.encoder.tagging import train_tagger
 
-    path = _home() / "tiny-tagger"
-    train_tagger(
-        NAMED * 4, NAMED, ["NAME", "PLACE"], path, epochs=8, layers=1, rate=5e-3, progress=False
-    )
-    return path
+    kinds = ["NAME", "PLACE"]
+    train_tagger(NAMED * 4, NAMED, kinds, path, epochs=8, layers=1, rate=5e-3, progress=False)
+    with own_cache():
+        cached(folder.read(path, kind="tagger"))
 
 
 def copy(path: Path, to: Path) -> Path:

@@ -15,6 +15,9 @@ from triage.encoder import folder
 from triage.errors import BadSettings, ClassificationFailed, MissingModel
 from triage.testing import check_classifier
 
+#: The first test of a machine trains and exports the tiny models.
+pytestmark = pytest.mark.timeout(600)
+
 BURIED = "Please refill my pills. I have crushing chest pain and cannot breathe. Thank you."
 
 

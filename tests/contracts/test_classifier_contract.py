@@ -9,6 +9,9 @@ from tests import tiny
 from triage.classifiers import BUILTIN, Classifier
 from triage.testing import check_classifier
 
+#: The first test of a machine trains and exports the tiny models.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(autouse=True)
 def own_cache() -> Iterator[None]:

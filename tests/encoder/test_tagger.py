@@ -12,6 +12,9 @@ from triage.encoder.serving import TaggerSession
 from triage.encoder.tagging import _outside, measure
 from triage.errors import MissingModel, RedactionFailed
 
+#: The first test of a machine trains and exports the tiny models.
+pytestmark = pytest.mark.timeout(600)
+
 
 def test_it_finds_what_it_was_shown() -> None:
     session = TaggerSession(tiny.tagger(), threads=1)
