@@ -18,9 +18,11 @@ from triage.domain import (
     RawMessage,
     ReplyState,
     Route,
+    StoredMessage,
     Urgency,
     User,
     new_id,
+    newest_from_person,
 )
 from triage.drafting import reidentify
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
@@ -200,13 +202,18 @@ def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str
     suggestion = file.suggestion
     if suggestion is None:
         return None, None, ""
-    # Only the newest message's originals: another message's [NAME_1] may be someone else.
-    known = file.messages[0].redacted.redactions
+    # Only the answered message's originals: another message's [NAME_1] may be someone else.
+    known = answered(file).redacted.redactions
     return (
         reidentify(suggestion.subject, known),
         reidentify(suggestion.body, known),
         suggestion.template,
     )
+
+
+def answered(file: CaseFile) -> StoredMessage:
+    """Return the message a reply answers: the newest one that a person wrote."""
+    return newest_from_person(file.messages)
 
 
 def obstacle(file: CaseFile) -> str:
@@ -216,7 +223,9 @@ def obstacle(file: CaseFile) -> str:
     by_mail = contact is not None and contact.channel is Channel.EMAIL
     in_the_way = {
         "This case is closed.": case.state is CaseState.CLOSED,
-        "Automatic messages are never answered.": Mark.AUTOMATIC in case.marks,
+        "Automatic messages are never answered.": all(
+            Mark.AUTOMATIC in message.marks for message in file.messages
+        ),
         "Nobody has said who this is yet. Find the patient by two identifiers.": not known,
         "This address has not been verified. Call the patient.": (
             contact is not None and contact.verified_by is None

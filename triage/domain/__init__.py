@@ -13,6 +13,7 @@ from triage.domain.desk import (
     StoredAttachment,
     StoredMessage,
     TrainingRow,
+    newest_from_person,
 )
 from triage.domain.message import (
     Arrival,
@@ -107,5 +108,6 @@ __all__ = [
     "User",
     "approver_key",
     "new_id",
+    "newest_from_person",
     "prove",
 ]

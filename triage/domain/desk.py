@@ -1,6 +1,6 @@
 """What the store hands to the desk: rows of the queue and everything about one case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -80,6 +80,12 @@ class CaseFile:
     contacts: tuple[Contact, ...] = ()
     labels: tuple[Label, ...] = ()
     outcome_note: Protected = NOTHING
+
+
+def newest_from_person(messages: Sequence[StoredMessage]) -> StoredMessage:
+    """Return the newest message that is not automatic, else the newest; newest come first."""
+    by_people = (message for message in messages if Mark.AUTOMATIC not in message.marks)
+    return next(by_people, messages[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from triage.domain import (
     StoredMessage,
     Suggestion,
     Urgency,
+    newest_from_person,
 )
 from triage.store import records, tables
 from triage.store.transaction import Work
@@ -83,7 +84,7 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
     return CaseFile(
         case=records.case(row, requests_of(work, [row.id])[row.id]),
         messages=messages,
-        suggestion=_suggestion(work, messages[0].id) if messages else None,
+        suggestion=_suggestion(work, newest_from_person(messages).id) if messages else None,
         draft=records.draft(draft, vault) if draft else None,
         replies=replies_of(work, row.id),
         patient=records.patient(patient, vault) if patient else None,

@@ -104,7 +104,7 @@ def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender) -> None:
     higher = (int(rank.urgency), rank.score) > (case.urgency, case.score)
     route = rank.route if higher else Route(case.route)
     routes = records.routes(case.also) | {Route(case.route), rank.route} | rank.also
-    marks = records.marks(case.marks) | case_marks(reading, sender) | {Mark.SECOND_MESSAGE}
+    marks = _marks_together(records.marks(case.marks), case_marks(reading, sender))
     lane = min(Lane(case.home_lane), rank.lane, key=_LANES.index)
     found = reading.classification
     work.run(
@@ -123,6 +123,12 @@ def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender) -> None:
             last_message_at=max(case.last_message_at, reading.raw.received_at),
         )
     )
+
+
+def _marks_together(known: frozenset[Mark], new: frozenset[Mark]) -> frozenset[Mark]:
+    """Return the marks of a joined case; it is automatic only while every message of it is."""
+    marks = known | new | {Mark.SECOND_MESSAGE}
+    return marks if Mark.AUTOMATIC in known & new else marks - {Mark.AUTOMATIC}
 
 
 def _requests(work: Work, reading: Reading, *, clinic: str, case_id: str) -> None:

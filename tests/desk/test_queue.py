@@ -1,0 +1,50 @@
+"""What a person may do to a case, asked of the desk on the real store."""
+
+import pytest
+
+from tests.store.practice import add_staff, ana, reading
+from triage.desk import Desk
+from triage.desk.queue import answered
+from triage.domain import Mark, Protected, User
+from triage.errors import NotAnswerable
+from triage.store import Store
+
+AUTOMATIC = frozenset({Mark.AUTOMATIC})
+
+
+@pytest.fixture
+def dora(store: Store, clinic: str) -> User:
+    store.people.import_roster([ana(clinic), ana(clinic, number=2)], clinic=clinic, by="test")
+    return add_staff(store, clinic)
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    return Desk(store)
+
+
+def wrote(store: Store, clinic: str, **more: object) -> str:
+    return store.cases.file(reading(store, clinic, **more), clinic=clinic, by="worker")  # type: ignore[arg-type]  # Any field.
+
+
+def test_an_automatic_reply_leaves_the_case_answerable(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    first = reading(store, clinic)
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    asked = first.message.message_id
+    away = {"uid": "2", "references": (asked,), "marks": AUTOMATIC}
+    assert wrote(store, clinic, **away) == case_id
+    view = desk.queue.open(dora, case_id)
+    assert (view.obstacle, Mark.AUTOMATIC in view.file.case.marks) == ("", False)
+    assert answered(view.file).message_id == asked
+    assert view.suggested_body == Protected("Dear Ana Marula, ...")
+
+
+def test_a_case_of_automatic_messages_only_is_never_answered(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    case_id = wrote(store, clinic, marks=AUTOMATIC)
+    assert "Automatic" in desk.queue.open(dora, case_id).obstacle
+    with pytest.raises(NotAnswerable):
+        desk.replies.save(dora, case_id, subject=Protected("s"), body=Protected("b"))
