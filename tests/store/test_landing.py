@@ -203,3 +203,11 @@ def written(keys: Keys, folder: Path) -> str:
         path.write_text((value[0] if name == "data" else value).hex())
         path.chmod(0o600)
     return str(folder)
+
+
+def test_what_was_tried_least_waits_in_front(store: Store, clinic: str) -> None:
+    batch = [arrival(f"mail {uid}", uid=str(uid)) for uid in range(3)]
+    poison, *others = store.landing.land(batch, clinic=clinic)
+    store.landing.attempt(poison, clinic=clinic)
+    found = [raw_id for _, raw_id in store.landing.waiting(limit=10, clinic=clinic)]
+    assert (set(found[:2]), found[2]) == (set(others), poison)

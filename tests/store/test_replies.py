@@ -8,7 +8,7 @@ import pytest
 
 from tests.store.practice import NOON, add_staff, ana, approval, draft, queued, reading
 from triage.domain import CaseState, Lane, Mark, Protected, ReplyState
-from triage.errors import ChangedUnderneath, NoRecipient, NotFound, TooLate
+from triage.errors import ChangedUnderneath, NoRecipient, NotFound, TooLate, WrongKey
 from triage.store import Keys, Store, open_store
 
 LATER = NOON + timedelta(hours=1)
@@ -193,3 +193,29 @@ def test_an_unknown_sender_needs_a_person_before_a_reply(store: Store, clinic: s
     words = draft(store, clinic, case_id)
     assert words.outgoing.recipient == Protected("ana1@patients.example")
     store.replies.approve(approval(words), words, not_before=NOON, message_id="<x@clinic.example>")
+
+
+@pytest.mark.parametrize("trouble", [WrongKey, NotFound])
+def test_a_reply_that_cannot_be_read_is_settled_as_failed(
+    store: Store, clinic: str, monkeypatch: pytest.MonkeyPatch, trouble: type[Exception]
+) -> None:
+    reply = queued(store, clinic)
+
+    def unreadable(*_: object) -> None:
+        raise trouble("reply")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("triage.store.records.reply", unreadable)
+        assert store.replies.claim(reply.id, clinic=clinic, by="sender") is None
+    failed = store.replies.get(reply.id, clinic=clinic, by="user-dora")
+    assert (failed.state, failed.why) == (ReplyState.FAILED, Protected("changed_in_store"))
+
+
+def test_due_and_stuck_replies_are_told_by_clinic(store: Store, clinic: str) -> None:
+    reply = queued(store, clinic)
+    assert store.replies.due(LATER, limit=10, clinic="other") == []
+    assert store.replies.due(LATER, limit=10, clinic=clinic) == [(clinic, reply.id)]
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    now = store._transactions.clock() + timedelta(seconds=1)
+    assert store.replies.stuck(before=now, clinic="other") == []
+    assert store.replies.stuck(before=now, clinic=clinic) == [(clinic, reply.id)]

@@ -58,18 +58,30 @@ class Landing:
                 work.add(table, id=new_id(), **place, **values)
 
     def waiting(self, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
-        """Return (clinic, raw id) of messages landed and not yet filed, oldest first."""
+        """Return (clinic, raw id) of messages landed and not yet filed.
+
+        The least tried come first, then the oldest: what fails again and again holds up nothing.
+        """
         raws = tables.raw_messages
         query = (
             select(raws.c.clinic, raws.c.id)
             .where(raws.c.filed_at.is_(None))
-            .order_by(raws.c.received_at, raws.c.id)
+            .order_by(raws.c.attempts, raws.c.received_at, raws.c.id)
             .limit(limit)
         )
         if clinic is not None:
             query = query.where(raws.c.clinic == clinic)
         with self._transactions.read() as work:
             return [(str(row.clinic), str(row.id)) for row in work.rows(query)]
+
+    def attempts(self, raw_ids: Sequence[str], *, clinic: str) -> dict[str, int]:
+        """Return how often reading each message was begun."""
+        raws = tables.raw_messages
+        query = select(raws.c.id, raws.c.attempts).where(
+            raws.c.clinic == clinic, raws.c.id.in_(raw_ids)
+        )
+        with self._transactions.read() as work:
+            return {str(row.id): int(row.attempts) for row in work.rows(query)}
 
     def late(self, *, before: datetime, clinic: str) -> int:
         """Return how many messages landed before `before` and are still in no queue."""

@@ -7,7 +7,7 @@ the guards in the database hold the same rules against any other program.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, literal, select, update
+from sqlalchemy import Row, Select, case, literal, select, update
 
 from triage.domain import (
     Approval,
@@ -18,7 +18,7 @@ from triage.domain import (
     ReplyState,
     new_id,
 )
-from triage.errors import ChangedUnderneath, NoRecipient, StoreRefused, TooLate
+from triage.errors import ChangedUnderneath, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
 from triage.store.senders import message_index
@@ -112,7 +112,7 @@ class Replies:
             _move_case(work, row.case_id)
             _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
-    def due(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
+    def due(self, now: datetime, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
         """Return (clinic, reply id) of replies whose undo window has passed, oldest first."""
         replies = tables.replies
         query = (
@@ -121,7 +121,8 @@ class Replies:
             .order_by(replies.c.not_before, replies.c.id)
         )
         with self._transactions.read() as work:
-            return [(str(row.clinic), str(row.id)) for row in work.rows(query.limit(limit))]
+            rows = work.rows(_of_clinic(query, clinic).limit(limit))
+        return [(str(row.clinic), str(row.id)) for row in rows]
 
     def claim(self, reply_id: str, *, clinic: str, by: str) -> Reply | None:
         """Move a due reply to `sending` and return it; None when it is not there to be taken.
@@ -176,14 +177,14 @@ class Replies:
                 raise ChangedUnderneath(f"reply {reply_id}")
             _noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
 
-    def stuck(self, *, before: datetime) -> list[tuple[str, str]]:
+    def stuck(self, *, before: datetime, clinic: str | None = None) -> list[tuple[str, str]]:
         """Return (clinic, reply id) of replies claimed before this moment and still sending."""
         replies = tables.replies
         query = select(replies.c.clinic, replies.c.id).where(
             replies.c.state == ReplyState.SENDING.value, replies.c.claimed_at < before
         )
         with self._transactions.read() as work:
-            rows = work.rows(query.order_by(replies.c.claimed_at))
+            rows = work.rows(_of_clinic(query, clinic).order_by(replies.c.claimed_at))
         return [(str(row.clinic), str(row.id)) for row in rows]
 
     def get(self, reply_id: str, *, clinic: str, by: str) -> Reply:
@@ -192,6 +193,11 @@ class Replies:
             row = _reply_row(work, reply_id, clinic)
             work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
             return records.reply(row, _approval_row(work, row), work.vault)
+
+
+def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:
+    """Narrow a query of replies to one clinic, if one is given."""
+    return query if clinic is None else query.where(tables.replies.c.clinic == clinic)
 
 
 def _noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
@@ -293,7 +299,9 @@ def _whole(work: Work, row: Row[Any]) -> Reply | None:
     """Return the reply if its words open and are the approved ones, else None."""
     try:
         reply = records.reply(row, _approval_row(work, row), work.vault)
-    except StoreRefused:
+    except TriageError:
+        # A wrong key, a missing approval or broken bytes: whatever it is, it stands in one
+        # reply's way only and is shown to a person.
         return None
     same = reply.outgoing.digest == reply.approval.digest == row.digest
     return reply if same else None
