@@ -155,5 +155,5 @@ def approve(desk: Desk, case_id: str, *, body: str = "All right.", actor: User =
     """Save and approve words for a case with the actor's own key; return the reply's id."""
     draft = desk.replies.save(actor, case_id, subject=Protected("Re: hello"), body=Protected(body))
     digest = draft.outgoing.digest
-    proof = prove(approver_key(MASTER, actor.id), digest)
+    proof = prove(approver_key(MASTER, actor.id), draft.id, digest)
     return desk.replies.approve(actor, case_id, digest=digest, proof=proof).id

@@ -92,6 +92,47 @@ def test_a_batch_begun_by_a_dead_worker_is_finished(practice: Store, database: A
     assert cases(practice) == 1
 
 
+CANARY = "Zebulon Quillfeather"
+
+
+def test_a_failing_step_leaves_no_text_in_log_or_jobs_database(
+    practice: Store, database: Any, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    def leaking(raw: RawMessage) -> Any:
+        raise ValueError(f"cannot read {CANARY}")
+
+    land(MemoryInbox([mail_from(1, CANARY)]), practice, clinic="c1")
+    jobs = launched(practice, database, replace(rooms(), parse=leaking))
+    jobs.sweep()
+    jobs.stop()
+    printed = capfd.readouterr()
+    assert CANARY not in caplog.text + printed.out + printed.err
+    with database.connect() as connection:
+        tables = ("operation_outputs", "workflow_status")
+        schema = "dbos." if database.dialect.name == "postgresql" else ""
+        kept = [connection.exec_driver_sql(f"SELECT * FROM {schema}{t}").all() for t in tables]
+    assert CANARY not in repr(kept)
+
+
+def test_a_message_beside_a_failing_one_is_read_in_full(practice: Store, database: Any) -> None:
+    def poisoned(raw: RawMessage) -> Any:
+        if b"poison" in raw.content:
+            raise RuntimeError
+        return parse(raw)
+
+    inbox = MemoryInbox([mail_from(1, "poison")])
+    land(inbox, practice, clinic="c1")
+    jobs = launched(practice, database, replace(rooms(), parse=poisoned))
+    for _ in range(GIVE_UP_AFTER - 1):
+        jobs.sweep()
+    inbox.mails.append(mail_from(2, "I have chest pain now"))
+    land(inbox, practice, clinic="c1")
+    jobs.sweep()
+    jobs.stop()
+    top = Desk(practice).queue.view(SECRETARY).rows[0].case
+    assert (top.lane, top.patient_id) == (Lane.URGENT, "p2")
+
+
 def test_the_same_messages_always_have_the_same_batch_id() -> None:
     assert batch_id(["a", "b"], 1) == batch_id(["a", "b"], 1)
     assert batch_id(["a", "b"], 1) != batch_id(["ab"], 1)

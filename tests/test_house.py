@@ -19,6 +19,7 @@ FLOORS = {
     "domain": 0,
     "errors": 0,
     "audit": 1,
+    "patience": 1,
     "encoder": 1,
     "parsing": 2,
     "priority": 2,

@@ -190,6 +190,21 @@ def test_a_sender_that_skips_the_proof_is_seen_to_send(
     assert dispatch(practice, forged.id, outbox) is ReplyState.SENT
 
 
+def test_a_proof_serves_one_reply_only(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    outbox = MemoryOutbox()
+    first = approve(desk, case_id)
+    assert dispatch(practice, first, outbox) is ReplyState.SENT
+    used = practice.replies.get(first, clinic="c1", by="test").approval
+    again = desk.replies.save(
+        SECRETARY, case_id, subject=Protected("Re: hello"), body=Protected("All right.")
+    )
+    assert again.outgoing.digest == used.digest
+    replayed = desk.replies.approve(SECRETARY, case_id, digest=used.digest, proof=used.proof)
+    assert dispatch(practice, replayed.id, outbox) is ReplyState.FAILED
+    assert len(outbox.sent) == 1
+
+
 def test_what_the_other_side_says_decides_what_happens(practice: Store, desk: Desk) -> None:
     (case_id,) = receive(practice, mail_from(1, "please refill"))
     (other,) = receive(practice, mail_from(2, "please refill"))

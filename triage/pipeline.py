@@ -13,11 +13,10 @@ person, marked with what failed; nothing raises past the path.
 
 import hmac
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from queue import Empty, Queue
-from threading import Thread
 from typing import Protocol, TypeVar
 
 from triage.classifiers import Classifier
@@ -42,7 +41,14 @@ from triage.domain import (
     prove,
 )
 from triage.drafting import Drafter
-from triage.errors import ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.errors import (
+    ProofRefused,
+    SendPostponed,
+    SendRefused,
+    SendUncertain,
+    StoreLocked,
+)
+from triage.patience import Health, Patience
 from triage.priority.ranking import contradicts
 from triage.redaction import Redactor
 from triage.redaction.withhold import WithholdEverything
@@ -54,8 +60,6 @@ Result = TypeVar("Result")
 
 #: How long a postponed reply waits before it is tried again.
 AGAIN = timedelta(seconds=30)
-#: Longest a model may think about one batch before the path goes on without it, in seconds.
-PATIENCE = 60.0
 
 
 class Rules(Protocol):
@@ -92,7 +96,8 @@ class Rooms:
     rules: Rules | None
     rank: Rank
     drafter: Drafter | None
-    patience: "Patience" = field(default_factory=lambda: Patience(PATIENCE))
+    patience: Patience = field(default_factory=Patience)
+    health: Health = field(default_factory=Health)
 
 
 # --- in: no human -----------------------------------------------------------------------------
@@ -136,6 +141,9 @@ def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
     flags = [_flags(message, rooms.rules) for message in messages]
     redacted = _redact(messages, rooms)
     classified = _classify(redacted, rooms)
+    rooms.health.note("no_rules", [found is None for found in flags])
+    rooms.health.note("no_redactor", [bool(hidden.withheld) for hidden in redacted])
+    rooms.health.note("no_classifier", [answered(one) is None for one in classified])
     return [
         Judgement(
             hidden,
@@ -192,7 +200,7 @@ def _attempt(
     items: Sequence[Item],
     step: Callable[[Sequence[Item]], list[Result]],
     instead: Callable[[Sequence[Item]], list[Result]],
-    patience: "Patience",
+    patience: Patience,
     sane: Callable[[Result], bool] = lambda _: True,
 ) -> list[Result]:
     """Run `step` on all items, else on each alone; whatever still fails gets `instead`."""
@@ -247,52 +255,6 @@ def _suggest(
         return None, True
 
 
-class Patience:
-    """Runs a model's step and stops waiting for it, so that a hanging model delays nobody twice.
-
-    After a step outlasts `seconds`, its thread is abandoned and every later step is answered at
-    once with None until that thread comes back.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._stuck: Thread | None = None
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether an abandoned step is still running."""
-        return self._stuck is not None and self._stuck.is_alive()
-
-    def run(
-        self, step: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
-    ) -> list[Result] | None:
-        """Return the step's results, or None when it raised or took too long."""
-        if self.exhausted:
-            return None
-        answer: Queue[list[Result] | None] = Queue(1)
-        # A daemon thread, because a step that never returns must not keep the process alive.
-        thread = Thread(target=_answer, args=(step, items, answer), daemon=True)
-        thread.start()
-        try:
-            return answer.get(timeout=self._seconds)
-        except Empty:
-            self._stuck = thread
-            log.error("a model did not answer within %.0f s", self._seconds)
-            return None
-
-
-def _answer(
-    step: Callable[[Sequence[Item]], list[Result]],
-    items: Sequence[Item],
-    answer: "Queue[list[Result] | None]",
-) -> None:
-    try:
-        answer.put(step(items))
-    except Exception as trouble:
-        log.error("a model step failed: %s", type(trouble).__name__)
-        answer.put(None)
-
-
 # --- out: a human, then the machine -----------------------------------------------------------
 
 
@@ -316,9 +278,24 @@ def send(
         return None
     state, receipt, why = _transmit(reply, outboxes, master)
     not_before = datetime.now(UTC) + again if state is ReplyState.QUEUED else None
-    store.replies.settle(
-        reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why, not_before=not_before
-    )
+    for pause in (0.1, 0.5, 2.0, 5.0, None):
+        try:
+            store.replies.settle(
+                reply.id,
+                state,
+                clinic=clinic,
+                by=by,
+                receipt=receipt,
+                why=why,
+                not_before=not_before,
+            )
+            break
+        except StoreLocked:
+            # The words have left or have not; only the note of it is late. A row that stays
+            # "sending" is put in front of a person by the sender's next recovery.
+            if pause is None:
+                raise
+            time.sleep(pause)
     return state
 
 
@@ -332,9 +309,11 @@ def _transmit(
         if outbox is None:
             return ReplyState.FAILED, "", "no_outbox"
         receipt = outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
-    except SendPostponed:
+    except SendPostponed as trouble:
+        log.warning("reply %s is postponed: %s", reply.id, trouble)
         return ReplyState.QUEUED, "", "postponed"
     except (SendRefused, ProofRefused) as trouble:
+        log.warning("reply %s was not sent: %s", reply.id, trouble)
         return ReplyState.FAILED, "", type(trouble).__name__
     except SendUncertain:
         return ReplyState.UNCERTAIN, "", "line_broke"
@@ -349,7 +328,7 @@ def check_proof(reply: Reply, master: bytes) -> None:
     """Raise ProofRefused unless the named approver approved exactly these words."""
     approval = reply.approval
     digest = reply.outgoing.digest
-    proof = prove(approver_key(master, approval.approver), digest)
+    proof = prove(approver_key(master, approval.approver), reply.id, digest)
     same_words = hmac.compare_digest(approval.digest, digest)
     if not same_words or not hmac.compare_digest(approval.proof, proof):
         raise ProofRefused(f"reply {reply.id}")

@@ -4,15 +4,16 @@ Rule of the room: a part that cannot be loaded is replaced by one that leaves th
 person, with a note for the banner; the order of the steps is not chosen here.
 """
 
+import logging
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +31,9 @@ from triage.plugins import load
 from triage.redaction import BUILTIN as REDACTORS
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Keys, Store, jobs_database, open_store
+
+log = logging.getLogger(__name__)
+Opened = TypeVar("Opened")
 
 
 class _Strict(BaseModel):
@@ -82,6 +86,11 @@ class OutboxSettings(DoorSettings):
     """An outbox says which channel it answers on."""
 
     channel: Literal["email", "portal"]
+
+
+#: Built-in parts that need no trained model.
+MODEL_FREE = frozenset({"withhold", "abstain"})
+Door = TypeVar("Door", bound=DoorSettings)
 
 
 class Settings(_Strict):
@@ -184,33 +193,76 @@ class House:
 
     def worker(self, store: Store, parts: Parts, *, name: str = "worker") -> Worker:
         """Return the process that lands and files."""
-        bell = Event()
-        jobs = Jobs(store, parts.rooms, jobs_database(self.url, self.keys), name=name)
-        keepers = [
-            InboxKeeper(inbox, store, clinic=self.settings.clinic.id, landed=bell.set)
-            for inbox in self.inboxes()
-        ]
-        return Worker(store, jobs, keepers, bell, notes=parts.notes)
+        bell, clinic = Event(), self.settings.clinic.id
+        database = jobs_database(self.url, self.keys)
+        jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
+        inboxes, troubles = _open(self.settings.inbox, self.inbox)
+        keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
+        notes = [*parts.notes, *("inbox_failing" for _ in troubles)]
+        return Worker(store, jobs, keepers, bell, notes=notes, refresh=self._refresher(store))
+
+    def _refresher(self, store: Store) -> Callable[[], Rooms | None]:
+        """Return a function that gives new rooms once other models serve or a text was signed."""
+        last = self._chosen(store)
+
+        def refresh() -> Rooms | None:
+            nonlocal last
+            if (now := self._chosen(store)) == last:
+                return None
+            last = now
+            return self.parts(store).rooms
+
+        return refresh
+
+    def _chosen(self, store: Store) -> tuple[object, ...]:
+        registry, clinic = self.registry(), self.settings.clinic.id
+        digest = clinical_digests()["urgent_texts"]
+        signed = store.signatures.signed("urgent_texts", digest, clinic=clinic)
+        return _folder(registry, "router"), _folder(registry, "redactor"), signed
 
     def inboxes(self) -> list[Inbox]:
-        """Return every configured inbox, not yet connected."""
-        return [
-            load("connectors", door.kind, INBOXES)(door.model_dump(), secret(self.home, door.name))
-            for door in self.settings.inbox
-        ]
+        """Return every configured inbox, not yet connected; raise on the first bad one."""
+        return [self.inbox(door) for door in self.settings.inbox]
+
+    def inbox(self, door: DoorSettings) -> Inbox:
+        """Return one inbox, not yet connected."""
+        kind = load("connectors", door.kind, INBOXES)
+        made: Inbox = kind(door.model_dump(), secret(self.home, door.name))
+        return made
 
     def outboxes(self) -> dict[Channel, Outbox]:
         """Return the outbox of each channel; only the sender process calls this."""
-        return {
-            Channel(door.channel): load("connectors", door.kind, OUTBOXES)(
-                door.model_dump(), secret(self.home, door.name)
-            )
-            for door in self.settings.outbox
-        }
+        return {Channel(door.channel): self.outbox(door) for door in self.settings.outbox}
+
+    def outbox(self, door: OutboxSettings) -> Outbox:
+        """Return one outbox with its secret."""
+        kind = load("connectors", door.kind, OUTBOXES)
+        made: Outbox = kind(door.model_dump(), secret(self.home, door.name))
+        return made
 
     def sender(self, store: Store) -> Sender:
         """Return the process that sends; it alone reads the approval master key."""
-        return Sender(store, self.outboxes(), master=approval_master(self.home))
+        outboxes, troubles = _open(self.settings.outbox, self.outbox)
+        return Sender(
+            store,
+            {outbox.channel: outbox for outbox in outboxes},
+            master=approval_master(self.home),
+            clinic=self.settings.clinic.id,
+            notes=["outbox_failing" for _ in troubles],
+        )
+
+
+def _open(doors: Sequence[Door], make: Callable[[Door], Opened]) -> tuple[list[Opened], list[str]]:
+    """Make every door; one that cannot be made is logged and the others go on."""
+    opened: list[Opened] = []
+    troubles: list[str] = []
+    for door in doors:
+        try:
+            opened.append(make(door))
+        except TriageError as trouble:
+            log.error("%s: %s", door.name, trouble)
+            troubles.append(door.name)
+    return opened, troubles
 
 
 def store_url(url: str, home: Path) -> str:
@@ -263,7 +315,8 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
 
     def model(task: str, name: str, table: Mapping[str, str]) -> Any:
         options = dict(parts.options.get(name, {}))
-        options.setdefault("model_dir", _folder(registry, task))
+        if name in table and name not in MODEL_FREE:
+            options.setdefault("model_dir", str(registry.folder(task)))
         return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
 
     redactor = attempt(

@@ -13,7 +13,8 @@ from triage.classifiers.abstain import AlwaysAbstain
 from triage.desk import Desk
 from triage.domain import Classification, Lane, Mark, Redacted, Route, Urgency
 from triage.encoder.registry import Registry
-from triage.pipeline import Patience, Rooms
+from triage.patience import Patience
+from triage.pipeline import Rooms
 from triage.priority import RedFlags
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
@@ -131,7 +131,8 @@ def test_sending_again_what_is_half_sent_is_seen_to_double(
     for _ in range(2):
         outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
     assert len(sink[0].mails) == 2
-    assert house.sender(store).recover() == 1
+    sender = house.sender(store)
+    assert sender.recover(datetime.now(UTC)) == 1
     assert states(store, [reply_id]) == {reply_id: ReplyState.UNCERTAIN}
     assert desk.queue.view(SECRETARY).counts
     store.close()

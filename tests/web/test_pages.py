@@ -37,10 +37,10 @@ def order(page: str, *words: str) -> list[str]:
 def approve(person: Visit, name: str, case_id: str) -> str:
     """Approve the saved words the way the page's script does; return the digest."""
     page = person.get(f"/case/{case_id}").text
-    found = re.search(r'data-digest="([0-9a-f]{64})"', page)
+    found = re.search(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
     assert found
-    digest = found.group(1)
-    proof = prove(approver_key(MASTER, PEOPLE[name].id), digest)
+    reply, digest = found.groups()
+    proof = prove(approver_key(MASTER, PEOPLE[name].id), reply, digest)
     answer = person.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
     assert answer.status_code == 303
     return digest
@@ -164,9 +164,9 @@ def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visi
     case_id, dana, sam = practice.cases["refill"], visit("dana"), visit("sam")
     dana.post(f"/case/{case_id}/draft", subject="s", body="first words")
     page = dana.get(f"/case/{case_id}").text
-    digest = re.findall(r'data-digest="([0-9a-f]{64})"', page)[0]
+    ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
     sam.post(f"/case/{case_id}/draft", subject="s", body="other words")
-    proof = prove(approver_key(MASTER, "u-dana"), digest)
+    proof = prove(approver_key(MASTER, "u-dana"), reply, digest)
     answer = dana.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
     assert answer.status_code == 409
     assert "changed while you were looking" in answer.text

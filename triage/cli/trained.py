@@ -43,7 +43,7 @@ def promote(name: str, person: Username, home: Home = HERE) -> None:
         if model.name == name:
             print("\n".join(f"{key}: {value}" for key, value in model.metrics.items()))
     before = desk.models.promote(actor, name)
-    print(f"{name} serves from the next start of the worker on; before it was {before}.")
+    print(f"{name} serves within seconds; before it was {before}.")
 
 
 def rollback(task: str, person: Username, home: Home = HERE) -> None:

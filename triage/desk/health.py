@@ -20,6 +20,7 @@ NOTES = {
     "no_classifier": "The classifier is not working: every message waits for a person to sort it.",
     "no_redactor": "Redaction is not working: models see nothing and no reply is suggested.",
     "no_rules": "The red-flag rules are not working: read every new message now.",
+    "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
 
@@ -29,7 +30,10 @@ def banners(
 ) -> tuple[Banner, ...]:
     """Return what a person must know before working the queue."""
     found: list[Banner] = []
-    for beat in store.beats.all():
+    beats = store.beats.all()
+    silent = DUTIES.keys() - {beat.process for beat in beats}
+    found += [Banner("alarm", DUTIES[process]) for process in sorted(silent)]
+    for beat in beats:
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]

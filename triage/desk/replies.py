@@ -3,10 +3,21 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from triage.desk.queue import obstacle
+from triage.desk.queue import answered, obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
-from triage.domain import Approval, CaseFile, Draft, Outgoing, Protected, Reply, User, new_id
+from triage.domain import (
+    NOTHING,
+    Approval,
+    CaseFile,
+    Channel,
+    Draft,
+    Outgoing,
+    Protected,
+    Reply,
+    User,
+    new_id,
+)
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NoRecipient, NotAnswerable
 from triage.store import Store
 
@@ -33,7 +44,7 @@ class ReplyDesk:
             case_id=case_id,
             channel=contact.channel,
             recipient=contact.address,
-            in_reply_to=file.messages[0].message_id,
+            in_reply_to=_answers(file, contact.channel),
             subject=subject,
             body=body,
         )
@@ -102,8 +113,14 @@ class ReplyDesk:
             raise ChangedUnderneath("the recipient")
         if contact.address != outgoing.recipient or contact.channel is not outgoing.channel:
             raise ChangedUnderneath("the recipient's address")
-        if file.messages[0].message_id != outgoing.in_reply_to:
+        if _answers(file, outgoing.channel) != outgoing.in_reply_to:
             raise ChangedUnderneath("a newer message arrived")
+
+
+def _answers(file: CaseFile, channel: Channel) -> Protected:
+    """Return what a reply on `channel` refers to: a mail's Message-ID means nothing to a portal."""
+    message = answered(file)
+    return message.message_id if message.channel is channel else NOTHING
 
 
 def _view(reply: Reply) -> ReplyView:

@@ -83,8 +83,8 @@ class Draft:
 class Approval:
     """A named person's yes to the exact bytes whose digest it carries.
 
-    `proof` is HMAC-SHA256(the approver's key, digest), in hexadecimal. The sender derives the
-    approver's key from a master key that the web process never holds.
+    `proof` is HMAC-SHA256(the approver's key, reply id and digest), in hexadecimal. The sender
+    derives the approver's key from a master key that the web process never holds.
     """
 
     id: str
@@ -101,9 +101,13 @@ def approver_key(master: bytes, user_id: str) -> bytes:
     return hmac.new(master, b"approver:" + user_id.encode(), hashlib.sha256).digest()
 
 
-def prove(key: bytes, digest: str) -> str:
-    """Return the proof a person's key gives for a digest; the browser computes the same."""
-    return hmac.new(key, digest.encode("ascii"), hashlib.sha256).hexdigest()
+def prove(key: bytes, reply_id: str, digest: str) -> str:
+    """Return the proof a person's key gives for one reply's words; the browser does the same.
+
+    The reply's id is in it because an id is used once: a proof cannot serve a second reply with
+    the same words.
+    """
+    return hmac.new(key, f"{reply_id}:{digest}".encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
-from triage.domain import NOTHING, Mark, Message, RawMessage
+from triage.domain import NOTHING, Mark, Message, Protected, RawMessage
 from triage.pipeline import Rooms, file
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
@@ -28,17 +28,30 @@ ROUND = 8 * BATCH
 SPLIT_AFTER = 2
 #: and after this many a message is shown to a person as it lies.
 GIVE_UP_AFTER = 5
+#: Bytes of an unreadable message that the red-flag rules look at all the same.
+READABLE = 200_000
 
 
 class Jobs:
     """The durable part of a worker: finds landed messages and files them."""
 
-    def __init__(self, store: Store, rooms: Rooms, database: Any, *, name: str = "worker") -> None:
+    def __init__(
+        self,
+        store: Store,
+        rooms: Rooms,
+        database: Any,
+        *,
+        name: str = "worker",
+        clinic: str | None = None,
+    ) -> None:
         self._store = store
-        self._rooms = rooms
+        #: Only this clinic's messages are read; None reads everybody's (tests, one clinic).
+        self._clinic = clinic
+        #: Swapped as a whole when another model starts to serve.
+        self.rooms = rooms
         self._name = name
         self._database = database
-        self._walk: Callable[[str, list[str], int], int] | None = None
+        self._walk: Callable[[str, list[str]], int] | None = None
 
     def launch(self) -> None:
         """Start the engine; batches begun before a crash are taken up again."""
@@ -59,24 +72,24 @@ class Jobs:
         self._walk = self._register()
         DBOS.launch()
 
-    def _register(self) -> Callable[[str, list[str], int], int]:
+    def _register(self) -> Callable[[str, list[str]], int]:
         from dbos import DBOS
 
         @DBOS.step(name="read_and_file")
-        def read_and_file(clinic: str, raw_ids: list[str], attempt: int) -> int:
-            return self._file(clinic, raw_ids, attempt)
+        def read_and_file(clinic: str, raw_ids: list[str]) -> int:
+            return self._file(clinic, raw_ids)
 
         @DBOS.workflow(name="read_batch")
-        def read_batch(clinic: str, raw_ids: list[str], attempt: int) -> int:
-            return int(read_and_file(clinic, raw_ids, attempt))
+        def read_batch(clinic: str, raw_ids: list[str]) -> int:
+            return int(read_and_file(clinic, raw_ids))
 
-        walk: Callable[[str, list[str], int], int] = read_batch
+        walk: Callable[[str, list[str]], int] = read_batch
         return walk
 
     def sweep(self) -> int:
         """File one round of landed messages; return how many were filed."""
         filed = 0
-        waiting = self._store.landing.waiting(limit=ROUND)
+        waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
         for clinic, rows in groupby(sorted(waiting), key=lambda row: row[0]):
             raw_ids = [raw_id for _, raw_id in rows]
             for start in range(0, len(raw_ids), BATCH):
@@ -100,25 +113,44 @@ class Jobs:
     def _batch(self, clinic: str, raw_ids: list[str]) -> int:
         from dbos import DBOS, SetWorkflowID
 
-        filed = 0
-        attempts = [self._store.landing.attempt(raw_id, clinic=clinic) for raw_id in raw_ids]
-        attempt = max(attempts)
-        parts = [raw_ids] if attempt <= SPLIT_AFTER else [[raw_id] for raw_id in raw_ids]
-        for part in parts:
-            job = batch_id(part, attempt)
-            assert self._walk is not None, "launch() comes first"
-            try:
-                with SetWorkflowID(job):
-                    filed += DBOS.start_workflow(self._walk, clinic, part, attempt).get_result()
-                DBOS.delete_workflow(job)
-            except Exception as trouble:
-                # The rows stay landed, so the next sweep tries them again.
-                log.error("batch %s failed: %s", job, type(trouble).__name__)
+        assert self._walk is not None, "launch() comes first"
+        attempts = self._store.landing.attempts(raw_ids, clinic=clinic)
+        job = batch_id(raw_ids, sum(attempts.values()))
+        try:
+            with SetWorkflowID(job):
+                filed = int(DBOS.start_workflow(self._walk, clinic, raw_ids).get_result())
+            DBOS.delete_workflow(job)
+        except Exception as trouble:
+            # The rows stay landed, so the next sweep tries them again.
+            log.error("batch %s failed: %s", job, type(trouble).__name__)
+            return 0
         return filed
 
-    def _file(self, clinic: str, raw_ids: list[str], attempt: int) -> int:
-        rooms = self._rooms if attempt < GIVE_UP_AFTER else unread_rooms(self._rooms)
-        return len(file(raw_ids, rooms, self._store, clinic=clinic, by=self._name))
+    def _file(self, clinic: str, raw_ids: list[str]) -> int:
+        """File a batch, else each message alone; never raises, so no text reaches the engine.
+
+        The attempt is counted before anything is read: what kills the process counts, too, and
+        a fault of the engine's own database does not.
+        """
+        tries = {one: self._store.landing.attempt(one, clinic=clinic) for one in raw_ids}
+        fresh = [one for one, count in tries.items() if count <= SPLIT_AFTER]
+        if fresh and self._filed(clinic, fresh, self.rooms):
+            alone = [one for one in raw_ids if one not in fresh]
+            done = len(fresh)
+        else:
+            alone, done = raw_ids, 0
+        for one in alone:
+            rooms = self.rooms if tries[one] < GIVE_UP_AFTER else unread_rooms(self.rooms)
+            done += self._filed(clinic, [one], rooms)
+        return done
+
+    def _filed(self, clinic: str, raw_ids: list[str], rooms: Rooms) -> bool:
+        try:
+            file(raw_ids, rooms, self._store, clinic=clinic, by=self._name)
+        except Exception as trouble:
+            log.error("reading %s failed: %s", ", ".join(raw_ids), type(trouble).__name__)
+            return False
+        return True
 
 
 def batch_id(raw_ids: Iterable[str], attempt: int) -> str:
@@ -139,6 +171,8 @@ def unread_rooms(rooms: Rooms) -> Rooms:
 
 
 def _unread(raw: RawMessage) -> Message:
+    """Return a message nobody could read; the rules still see its bytes as text."""
+    text = raw.content[:READABLE].decode("utf-8", "replace")
     return Message(
         raw_id=raw.id,
         channel=raw.channel,
@@ -146,6 +180,7 @@ def _unread(raw: RawMessage) -> Message:
         sender_name=NOTHING,
         subject=NOTHING,
         body=NOTHING,
+        readings=(Protected(text),),
         sender_doubtful=True,
         marks=frozenset({Mark.NOT_READ}),
     )

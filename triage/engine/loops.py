@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 from triage.connectors import Outbox
-from triage.domain import Channel
+from triage.domain import Channel, ReplyState
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
-from triage.pipeline import recover, send
+from triage.pipeline import Rooms, recover, send
 from triage.store import Store
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 SWEEP = 2.0
 #: How often due replies are looked for, in seconds.
 DISPATCH = 0.5
+#: No send takes longer; a reply on the wire since before that was left by a dead sender.
+LONGEST_SEND = timedelta(minutes=15)
+#: Replies on the wire at the same time.
+LINES = 4
 
 
 class Worker:
@@ -31,6 +36,7 @@ class Worker:
         bell: Event,
         *,
         notes: Sequence[str] = (),
+        refresh: Callable[[], Rooms | None] = lambda: None,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -38,6 +44,8 @@ class Worker:
         #: Rung by a keeper when something landed.
         self._bell = bell
         self._notes = tuple(notes)
+        #: Returns new rooms when a model was promoted or a text signed since the last call.
+        self._refresh = refresh
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set."""
@@ -54,10 +62,12 @@ class Worker:
     def once(self) -> None:
         """File what waits and give a sign of life."""
         try:
+            if rooms := self._refresh():
+                self._jobs.rooms = rooms
             self._jobs.drain()
-            failing = any(keeper.trouble for keeper in self._keepers)
-            notes = (*self._notes, *(("inbox_failing",) if failing else ()))
-            self._store.beats.beat("worker", notes=notes)
+            notes = {*self._notes, *self._jobs.rooms.health.failing}
+            notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
+            self._store.beats.beat("worker", notes=sorted(notes))
         except Exception as trouble:
             log.error("worker round failed: %s", type(trouble).__name__)
 
@@ -71,8 +81,13 @@ class Sender:
         outboxes: Mapping[Channel, Outbox],
         *,
         master: bytes,
+        clinic: str | None = None,
+        notes: Sequence[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        #: Only this clinic's replies are sent; None sends everybody's (tests, one clinic).
+        self._clinic = clinic
+        self._notes = tuple(notes)
         self._store = store
         self._outboxes = outboxes
         self._master = master
@@ -80,14 +95,14 @@ class Sender:
 
     def run(self, stop: Event) -> None:
         """Put what an earlier sender left half-done in front of a person, then dispatch."""
-        self.recover()
+        self.recover(self._clock())
         while not stop.is_set():
             self.once()
             stop.wait(DISPATCH)
 
-    def recover(self) -> int:
-        """Mark replies an earlier sender left on the wire as uncertain; return how many."""
-        stuck = self._store.replies.stuck(before=self._clock())
+    def recover(self, before: datetime) -> int:
+        """Mark replies on the wire since before `before` as uncertain; return how many."""
+        stuck = self._store.replies.stuck(before=before, clinic=self._clinic)
         for clinic, reply_id in stuck:
             recover(self._store, clinic=clinic, by="sender", reply_ids=[reply_id])
         return len(stuck)
@@ -95,18 +110,30 @@ class Sender:
     def once(self) -> int:
         """Send everything due; return how many were tried."""
         try:
-            due = self._store.replies.due(self._clock(), limit=50)
-            for clinic, reply_id in due:
-                send(
-                    reply_id,
-                    self._store,
-                    self._outboxes,
-                    clinic=clinic,
-                    by="sender",
-                    master=self._master,
-                )
-            self._store.beats.beat("sender")
+            self.recover(self._clock() - LONGEST_SEND)
+            due = self._store.replies.due(self._clock(), limit=50, clinic=self._clinic)
+            # A few at a time, so that a server that never answers holds up few others.
+            with ThreadPoolExecutor(LINES) as pool:
+                states = list(pool.map(self._send, due))
+            failing = {"outbox_failing"} if ReplyState.QUEUED in states else set()
+            self._store.beats.beat("sender", notes=sorted({*self._notes, *failing}))
         except Exception as trouble:
             log.error("sender round failed: %s", type(trouble).__name__)
             return 0
         return len(due)
+
+    def _send(self, due: tuple[str, str]) -> ReplyState | None:
+        """Send one reply; whatever goes wrong with it stops no other."""
+        clinic, reply_id = due
+        try:
+            return send(
+                reply_id,
+                self._store,
+                self._outboxes,
+                clinic=clinic,
+                by="sender",
+                master=self._master,
+            )
+        except Exception as trouble:
+            log.error("reply %s failed: %s", reply_id, type(trouble).__name__)
+            return None

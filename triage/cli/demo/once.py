@@ -93,7 +93,7 @@ def answer(house: House, store: Store, desk: Desk, login: Login, sink: Sink) -> 
     body = view.suggested_body or Protected("Thank you, we have received your message.")
     draft = desk.replies.save(actor, case_id, subject=subject, body=body)
     digest = draft.outgoing.digest
-    proof = prove(bytes.fromhex(login.code), digest)
+    proof = prove(bytes.fromhex(login.code), draft.id, digest)
     reply = desk.replies.approve(actor, case_id, digest=digest, proof=proof)
     print(f"approved by {actor.display_name}: reply {reply.id}, digest {digest[:16]}…")
     sender, stop, until = house.sender(store), Event(), time.monotonic() + PATIENCE

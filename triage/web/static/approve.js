@@ -26,7 +26,7 @@ async function approve(form, preview) {
     throw new Error("This browser does not have your approval code yet.");
   }
   form.elements.digest.value = digest;
-  form.elements.proof.value = await prove(key, digest);
+  form.elements.proof.value = await prove(key, preview.dataset.reply, digest);
   form.submit();
 }
 

@@ -47,7 +47,8 @@ export function forgetKey(user) {
   return inStore("readwrite", (keys) => keys.delete(user));
 }
 
-// The proof is the HMAC of the digest's hexadecimal digits, as triage.domain.prove makes it.
-export async function prove(key, digest) {
-  return hex(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(digest)));
+// The proof is the HMAC of the reply's id and the digest, as triage.domain.prove makes it.
+export async function prove(key, reply, digest) {
+  const words = new TextEncoder().encode(`${reply}:${digest}`);
+  return hex(await crypto.subtle.sign("HMAC", key, words));
 }
