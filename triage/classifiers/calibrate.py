@@ -103,8 +103,11 @@ def _also_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy
         found = [judge(each, trial).also for each in scores]
         named = sum(len(each) for each in found)
         asked = sum(len(row.also) for row in rows)
-        hits = sum(len(each & row.also) for each, row in zip(found, rows, strict=True))
-        return hits / max(asked, 1) if hits >= LEAST_REAL_REQUESTS * named else -1.0
+        pairs = list(zip(found, rows, strict=True))
+        hits = sum(len(each & row.also) for each, row in pairs)
+        # A request that is named second although it comes first is still a real one.
+        real = sum(len(each & {row.route, *row.also}) for each, row in pairs)
+        return hits / max(asked, 1) if real >= LEAST_REAL_REQUESTS * named else -1.0
 
     return _middle_of_best(worth)
 

@@ -32,10 +32,6 @@ def vary(text: str, chance: random.Random) -> str:
     if chance.random() < 0.15:
         # The subject line is missing or says nothing.
         text = text.partition("\n")[2] or text
-    if chance.random() < 0.2:
-        # Parsing takes signatures off where it sees one.
-        rest, _, last = text.rpartition("\n")
-        text = rest if len(last.split()) <= 6 and "\n" in rest else text
     if chance.random() < 0.3:
         text = " ".join(_slip(word, chance) for word in text.split(" "))
     return text

@@ -50,13 +50,12 @@ def train_router(
     device = loop.device()
     network = Router(adapted(layers=layers, freeze=freeze), len(labels)).to(device)
     material = _Material(train, labels, device, augment, chance)
-    measure = _Measure(network, dev, labels, device)
     _warm_heads(network, material, steps=warm)
     metrics = loop.fit(
         network,
         material.windows,
         lambda indices: material.loss(network, indices),
-        measure,
+        _Measure(network, dev, labels, device),
         better="score",
         epochs=epochs,
         batch=batch,
@@ -64,19 +63,14 @@ def train_router(
         chance=chance,
         progress=progress,
     )
+    about = {"trainer": trainer, "layers": layers, "freeze": freeze, "seed": seed}
     folder.write(
         out,
         kind="router",
         labels=labels,
         adapter=network.cpu().adapter(),
         heads=network.heads(),
-        config={
-            "trainer": trainer,
-            "layers": layers,
-            "freeze": freeze,
-            "seed": seed,
-            "texts": len(train),
-        },
+        config={**about, "texts": len(train)},
         metrics=metrics,
     )
     return metrics
