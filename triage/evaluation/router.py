@@ -168,7 +168,7 @@ Thresholds:
 ## On {count} reporting messages, read by nobody who tuned anything
 
 Other writers than in training; identifiers replaced as labelled; exact 95 % intervals. Printed
-again by `triage evaluate router models/{name}`.
+again by `triage evaluate card models/{name}`.
 
 {tables}
 
