@@ -7,7 +7,17 @@ from datetime import timedelta
 import pytest
 
 from tests.store.practice import NOON, add_staff, ana, approval, draft, queued, reading
-from triage.domain import CaseState, Lane, Mark, Protected, ReplyState
+from triage.domain import (
+    CaseState,
+    Label,
+    Lane,
+    Mark,
+    Protected,
+    ReplyState,
+    Route,
+    Urgency,
+    new_id,
+)
 from triage.errors import ChangedUnderneath, NoRecipient, NotFound, TooLate, WrongKey
 from triage.store import Keys, Store, open_store
 
@@ -219,3 +229,46 @@ def test_due_and_stuck_replies_are_told_by_clinic(store: Store, clinic: str) -> 
     now = store._transactions.clock() + timedelta(seconds=1)
     assert store.replies.stuck(before=now, clinic="other") == []
     assert store.replies.stuck(before=now, clinic=clinic) == [(clinic, reply.id)]
+
+
+def urgently(store: Store, clinic: str, case_id: str) -> None:
+    label = Label(
+        new_id(), clinic, case_id, "m", Route.REFILL, frozenset(), Urgency.ROUTINE,
+        Route.URGENT_CLINICAL, frozenset(), Urgency.TODAY, "user-dora", NOON,
+    )  # fmt: skip
+    store.cases.reroute(case_id, label, clinic=clinic, by="user-dora", score=75, lane=Lane.URGENT)
+
+
+def lane_of(store: Store, clinic: str, case_id: str) -> Lane:
+    return store.cases.get(case_id, clinic=clinic, by="user-dora").case.lane
+
+
+@pytest.mark.parametrize("state", [ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED])
+def test_an_urgent_case_stays_among_the_urgent_whatever_its_reply_does(
+    store: Store, clinic: str, case_id: str, state: ReplyState
+) -> None:
+    urgently(store, clinic, case_id)
+    words = draft(store, clinic, case_id)
+    reply = store.replies.approve(
+        approval(words), words, not_before=NOON, message_id="<u@clinic.example>"
+    )
+    assert lane_of(store, clinic, case_id) is Lane.URGENT
+    store.replies.claim(reply.id, clinic=clinic, by="sender")
+    store.replies.settle(reply.id, state, clinic=clinic, by="sender")
+    assert lane_of(store, clinic, case_id) is Lane.URGENT
+
+
+def test_a_case_made_urgent_while_its_reply_is_away_shows_as_urgent(
+    store: Store, clinic: str
+) -> None:
+    reply = queued(store, clinic)
+    case_id = reply.outgoing.case_id
+    assert lane_of(store, clinic, case_id) is Lane.OUTGOING
+    urgently(store, clinic, case_id)
+    assert store.cases.counts(clinic=clinic)[Lane.URGENT] == 1
+    back = replace(
+        store.labels.all(clinic=clinic, by="user-dora")[0],
+        id=new_id(), route=Route.REFILL, urgency=Urgency.ROUTINE,
+    )  # fmt: skip
+    store.cases.reroute(case_id, back, clinic=clinic, by="user-dora", score=45, lane=Lane.SORTED)
+    assert lane_of(store, clinic, case_id) is Lane.OUTGOING

@@ -49,7 +49,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
         row.id: row
         for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
     }
-    replies = _newest_replies(work, ids)
+    replies = reply_states(work, ids)
     vault, lines = work.vault, []
     for row in rows:
         text = texts[newest[row.id]]
@@ -63,7 +63,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
                 sender=name or vault.text(text.sender, text.id),
                 patient=vault.text(who.name, who.id) if who else NOTHING,
                 because=vault.words(reason.because, reason.id),
-                reply=replies.get(row.id),
+                reply=replies[row.id][-1] if row.id in replies else None,
                 messages=counts[row.id],
             )
         )
@@ -138,7 +138,8 @@ def _newest_messages(work: Work, ids: Sequence[str]) -> tuple[dict[str, str], di
     return newest, counts
 
 
-def _newest_replies(work: Work, ids: Sequence[str]) -> dict[str, ReplyState]:
+def reply_states(work: Work, ids: Sequence[str]) -> dict[str, list[ReplyState]]:
+    """Return case id -> the states of its replies in the order of their approval."""
     replies, approvals = tables.replies, tables.approvals
     query = (
         select(replies.c.case_id, replies.c.state)
@@ -146,7 +147,10 @@ def _newest_replies(work: Work, ids: Sequence[str]) -> dict[str, ReplyState]:
         .where(replies.c.case_id.in_(ids))
         .order_by(approvals.c.approved_at)
     )
-    return {row.case_id: ReplyState(row.state) for row in work.rows(query)}
+    found: dict[str, list[ReplyState]] = defaultdict(list)
+    for row in work.rows(query):
+        found[row.case_id].append(ReplyState(row.state))
+    return found
 
 
 def _contacts(work: Work, patient_id: str | None) -> list[Contact]:

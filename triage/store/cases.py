@@ -20,11 +20,12 @@ from triage.domain import (
     Protected,
     RawMessage,
     Reading,
+    ReplyState,
     Route,
 )
 from triage.errors import AlreadyClaimed, NotFound, OpenRequest
 from triage.store import records, tables
-from triage.store.casefile import case_file, queue_rows
+from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.drafts import address_draft
 from triage.store.filing import ask_for, file_reading, wrote_lately
 from triage.store.labels import write_label
@@ -33,6 +34,11 @@ from triage.store.transaction import Transactions, Work
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
+
+#: A case whose newest reply is in one of these stands among the outgoing, unless it is urgent.
+_NOT_ARRIVED = frozenset(
+    {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNCERTAIN, ReplyState.FAILED}
+)
 
 
 class Cases:
@@ -118,8 +124,9 @@ class Cases:
     ) -> None:
         """Sort a case as a person says and keep the label; requests follow the new routes."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
-            away = case.lane == Lane.OUTGOING.value
+            _case(work, case_id, clinic, lock=True)
+            states = reply_states(work, [case_id])[case_id]
+            away = bool(states) and states[-1] in _NOT_ARRIVED
             _set(
                 work,
                 case_id,
@@ -128,7 +135,7 @@ class Cases:
                 also=records.listed(label.also),
                 urgency=int(label.urgency),
                 score=score,
-                lane=case.lane if away else lane.value,
+                lane=(Lane.OUTGOING if away and lane is not Lane.URGENT else lane).value,
                 home_lane=lane.value,
                 abstained=False,
             )

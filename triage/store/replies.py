@@ -325,24 +325,20 @@ def _settle(
     if state is ReplyState.SENT:
         _move_case(work, row.case_id, reopen=False)
     elif state is not ReplyState.QUEUED:
-        # A case that became urgent meanwhile stays where it is seen first.
-        _move_case(work, row.case_id, lane=Lane.OUTGOING, unless=Lane.URGENT)
+        _move_case(work, row.case_id, lane=Lane.OUTGOING)
     return True
 
 
-def _move_case(
-    work: Work,
-    case_id: str,
-    *,
-    lane: Lane | None = None,
-    unless: Lane | None = None,
-    reopen: bool = True,
-) -> None:
-    """Put a case into `lane`, or back into its own; `reopen` puts a closed one in front again."""
+def _move_case(work: Work, case_id: str, *, lane: Lane | None = None, reopen: bool = True) -> None:
+    """Put a case into `lane`, or back into its own; `reopen` puts a closed one in front again.
+
+    A case whose own lane is the urgent one never leaves it: there it is seen first.
+    """
     cases = tables.cases
-    target: Any = cases.c.home_lane if lane is None else literal(lane.value)
-    if unless is not None:
-        target = case((cases.c.lane == unless.value, cases.c.lane), else_=target)
+    target: Any = cases.c.home_lane
+    if lane is not None:
+        urgent = cases.c.home_lane == Lane.URGENT.value
+        target = case((urgent, cases.c.home_lane), else_=literal(lane.value))
     values: dict[str, Any] = {"lane": target}
     if reopen:
         values |= {"state": CaseState.OPEN.value, "closed_at": None}
