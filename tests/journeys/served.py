@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,41 @@ def serving(practice: Practice) -> Iterator[Served]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+@dataclass
+class Tracker:
+    """A server on loopback that remembers which paths somebody asked it for."""
+
+    host: str
+    heard: list[str]
+
+    def aimed(self, source: str) -> str:
+        """Return hostile HTML that would report to this server."""
+        return source.replace("tracker.invalid", self.host).replace("phish.invalid", self.host)
+
+
+@contextmanager
+def tracking() -> Iterator[Tracker]:
+    """Listen on a free port until the block ends."""
+    heard: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield Tracker(f"127.0.0.1:{server.server_port}", heard)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def sign_in(page, served: Served, name: str, *, code: str | None = None) -> None:  # type: ignore[no-untyped-def]

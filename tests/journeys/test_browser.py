@@ -15,7 +15,17 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
 
-from tests.journeys.served import QUIET, Served, absent, axe, chromium, serving, sign_in
+from tests.journeys.served import (
+    QUIET,
+    Served,
+    Tracker,
+    absent,
+    axe,
+    chromium,
+    serving,
+    sign_in,
+    tracking,
+)
 from tests.web.practice import HOSTILE_HTML, MASTER, MORNING, PEOPLE, open_copy, open_practice
 from triage.domain import Channel, ReplyState
 from triage.pipeline import send
@@ -348,25 +358,32 @@ def test_a_hostile_mail_runs_nothing_and_fetches_nothing(served: Served, opened:
     assert elsewhere(see_hostile(opened("dana"), served), served) == []
 
 
+@pytest.fixture
+def tracker() -> Iterator[Tracker]:
+    with tracking() as listening:
+        yield listening
+
+
 def test_sandbox_and_policy_hold_without_the_sanitiser(
-    served: Served, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    served: Served, opened: Opened, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sabotage of the first fence: the raw HTML in the frame still neither runs nor fetches."""
-    monkeypatch.setattr("triage.web.harmless.mail_html", lambda source: source)
+    monkeypatch.setattr("triage.web.harmless.mail_html", tracker.aimed)
     page = opened("dana")
-    asked = see_hostile(page, served)
-    assert "tracker.invalid" in page.content()
-    assert elsewhere(asked, served) == []
+    see_hostile(page, served)
+    assert tracker.host in page.content()
+    # Chromium may announce a request before its policy stops it; the listener hears the truth.
+    assert tracker.heard == []
 
 
-def test_the_hostile_mail_is_seen_to_act_without_any_fence(opened: Opened) -> None:
+def test_the_hostile_mail_is_seen_to_act_without_any_fence(
+    opened: Opened, tracker: Tracker
+) -> None:
     page = opened()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.set_content(HOSTILE_HTML)
-    page.wait_for_timeout(200)
+    page.set_content(tracker.aimed(HOSTILE_HTML))
+    page.wait_for_load_state("networkidle")
     assert page.evaluate("window.owned") == 1
-    assert any("tracker.invalid" in url for url in asked)
+    assert {"/pixel.gif", "/css", "/frame"} <= set(tracker.heard)
 
 
 def everything(served: Served) -> list[tuple[str, str, str]]:
