@@ -322,15 +322,13 @@ def test_linking_moves_the_messages_and_later_ones_join(store: Store, clinic: st
 
 
 @pytest.mark.usefixtures("people")
-def test_linking_to_another_patient_readdresses_the_open_draft(store: Store, clinic: str) -> None:
+def test_words_for_one_contact_never_go_to_another(store: Store, clinic: str) -> None:
     case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
-    draft(store, clinic, case_id)
-    store.cases.link(
-        case_id, clinic=clinic, by="user-dora", patient_id="patient-2", contact_id="contact-2"
-    )
-    words = store.replies.draft(case_id, clinic=clinic, by="user-dora")
-    assert words is not None
-    assert words.outgoing.recipient == Protected("ana2@patients.example")
+    words, dora = draft(store, clinic, case_id), {"clinic": clinic, "by": "user-dora"}
+    store.cases.link(case_id, **dora, patient_id="patient-1", contact_id="contact-1")
+    assert store.replies.draft(case_id, **dora) == words
+    store.cases.link(case_id, **dora, patient_id="patient-2", contact_id="contact-2")
+    assert store.replies.draft(case_id, **dora) is None
 
 
 @pytest.mark.usefixtures("people")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.store.practice import NOON, add_staff, ana, approval, draft, queued, reading
 from triage.domain import (
@@ -19,7 +20,7 @@ from triage.domain import (
     new_id,
 )
 from triage.errors import ChangedUnderneath, NoRecipient, NotFound, TooLate, WrongKey
-from triage.store import Keys, Store, open_store
+from triage.store import Keys, Store, open_store, tables
 
 LATER = NOON + timedelta(hours=1)
 
@@ -272,3 +273,36 @@ def test_a_case_made_urgent_while_its_reply_is_away_shows_as_urgent(
     )  # fmt: skip
     store.cases.reroute(case_id, back, clinic=clinic, by="user-dora", score=45, lane=Lane.SORTED)
     assert lane_of(store, clinic, case_id) is Lane.OUTGOING
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_case_keeps_its_patient_while_a_reply_is_on_its_way(
+    store: Store, clinic: str, case_id: str, taken: bool
+) -> None:
+    words = draft(store, clinic, case_id)
+    reply = store.replies.approve(
+        approval(words), words, not_before=NOON, message_id="<1@clinic.example>"
+    )
+    if taken:
+        assert store.replies.claim(reply.id, clinic=clinic, by="sender")
+    other = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    with pytest.raises(ChangedUnderneath, match="on its way"):
+        store.cases.link(case_id, clinic=clinic, by="user-dora", **other)
+
+
+@pytest.mark.parametrize("change", ["patient_id", "verified_by", "consent_to_email"])
+def test_a_recipient_that_changed_since_the_approval_gets_nothing(
+    store: Store, clinic: str, case_id: str, change: str
+) -> None:
+    words = draft(store, clinic, case_id)
+    reply = store.replies.approve(
+        approval(words), words, not_before=NOON, message_id="<1@clinic.example>"
+    )
+    contacts = tables.contacts
+    new = {"patient_id": "patient-2", "verified_by": None, "consent_to_email": False}[change]
+    with store._transactions.write() as work:
+        mine = update(contacts).where(contacts.c.id == "contact-1")
+        work.run(mine.values(**{change: new}))
+    assert store.replies.claim(reply.id, clinic=clinic, by="sender") is None
+    failed = store.replies.get(reply.id, clinic=clinic, by="user-dora")
+    assert (failed.state, failed.why) == (ReplyState.FAILED, Protected("recipient_changed"))

@@ -95,6 +95,7 @@ def test_a_message_walks_through_all_processes(house: House) -> None:
     house.web.labels.draw_sample(now.date(), clinic=CLINIC, by=user.id)
     house.web.labels.export_rows(clinic=CLINIC, by=user.id)
     house.web.signatures.sign("redflags", "ab", clinic=CLINIC, by=user.id)
+    assert house.worker.signatures.signed("redflags", "ab", clinic=CLINIC) is not None
     house.web.people.close_session(token)
     assert house.web.audit.verify().holds
 
@@ -116,6 +117,8 @@ def forbidden(house: House, reply_id: str) -> dict[str, Callable[[], object]]:
         "the sender reads mail": lambda: sender.landing.waiting(limit=1),
         "the sender reads cases": lambda: sender.cases.get(case_id, clinic=CLINIC, by="s"),
         "the sender reads patients": lambda: sender.people.patient("p", clinic=CLINIC, by="s"),
+        "the sender reads addresses": lambda: sender.people.contacts("p", clinic=CLINIC, by="s"),
+        "the worker signs": lambda: worker.signatures.sign("x", "ab", clinic=CLINIC, by="w"),
         "the sender reads drafts": lambda: sender.replies.draft(case_id, clinic=CLINIC, by="s"),
     }
 

@@ -23,10 +23,10 @@ from triage.domain import (
     ReplyState,
     Route,
 )
-from triage.errors import AlreadyClaimed, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.casefile import case_file, queue_rows, reply_states
-from triage.store.drafts import address_draft
+from triage.store.drafts import drop_draft_for_others
 from triage.store.filing import ask_for, file_reading, wrote_lately
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
@@ -35,10 +35,10 @@ from triage.store.transaction import Transactions, Work
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
 
+#: A reply in one of these is still on its way.
+_UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 #: A case whose newest reply is in one of these stands among the outgoing, unless it is urgent.
-_NOT_ARRIVED = frozenset(
-    {ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNCERTAIN, ReplyState.FAILED}
-)
+_NOT_ARRIVED = _UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
 
 
 class Cases:
@@ -144,9 +144,13 @@ class Cases:
             _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 
     def link(self, case_id: str, *, clinic: str, by: str, patient_id: str, contact_id: str) -> None:
-        """Say whose case it is; its messages, thread and open draft follow. Raises NotFound."""
+        """Say whose case it is; its messages and thread follow. Raises NotFound.
+
+        Words saved for another contact are dropped. Raises ChangedUnderneath while a reply of the
+        case is on its way: it is for whom the case was linked to when it was approved.
+        """
         contacts, messages, threads = tables.contacts, tables.messages, tables.threads
-        belongs = select(contacts).where(
+        belongs = select(contacts.c.id).where(
             contacts.c.clinic == clinic,
             contacts.c.id == contact_id,
             contacts.c.patient_id == patient_id,
@@ -155,14 +159,16 @@ class Cases:
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
             case = _case(work, case_id, clinic, lock=True)
-            contact = records.contact(work.one(belongs, f"contact {contact_id}"), work.vault)
+            work.one(belongs, f"contact {contact_id}")
+            if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
+                raise ChangedUnderneath("a reply is on its way")
             marks = records.marks(case.marks) - _WHO_IS_THIS
             if wrote_lately(work, patient_id, clinic, besides=case_id):
                 marks |= {Mark.SECOND_MESSAGE}
             _set(work, case_id, clinic, marks=records.listed(marks), **who)
             work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
             work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
-            address_draft(work, case_id, contact)
+            drop_draft_for_others(work, case_id, contact_id)
             _changed(work, "case.linked", case_id, clinic, by, **who)
 
     def tick(self, case_id: str, request_id: str, *, clinic: str, by: str) -> None:

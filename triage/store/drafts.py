@@ -5,9 +5,9 @@ Rule of the room: an approved draft is never changed again; new words are a new 
 
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, select, update
+from sqlalchemy import Select, Table, delete, select
 
-from triage.domain import Contact, Draft, Outgoing
+from triage.domain import Draft, Outgoing
 from triage.errors import NotFound
 from triage.store import tables
 from triage.store.transaction import Work
@@ -44,15 +44,11 @@ def write_draft(work: Work, draft: Draft) -> None:
     )
 
 
-def address_draft(work: Work, case_id: str, contact: Contact) -> None:
-    """Let the open draft of a case go to this contact from now on."""
+def drop_draft_for_others(work: Work, case_id: str, contact_id: str) -> None:
+    """Forget the open draft of a case unless it was written to this contact."""
     table = tables.drafts
-    row = work.first(select(table).where(table.c.case_id == case_id, table.c.reply_id.is_(None)))
-    if row is None:
-        return
-    sealed = work.seal(table, row.id, recipient=contact.address)
-    values = {"contact_id": contact.id, "channel": contact.channel.value, **sealed}
-    work.run(update(table).where(table.c.id == row.id).values(**values))
+    mine = (table.c.case_id == case_id, table.c.reply_id.is_(None))
+    work.run(delete(table).where(*mine, table.c.contact_id != contact_id))
 
 
 def sealed_words(work: Work, table: Table, row_id: str, outgoing: Outgoing) -> dict[str, Any]:

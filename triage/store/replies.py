@@ -21,6 +21,7 @@ from triage.domain import (
 from triage.errors import ChangedUnderneath, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.recipients import may_receive
 from triage.store.senders import message_index
 from triage.store.transaction import Transactions, Work
 
@@ -64,18 +65,20 @@ class Replies:
         """Store the approval and queue the words it names, in one transaction.
 
         Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
-        NoRecipient when it is not addressed to a verified contact of the case's patient.
+        NoRecipient when it is not addressed to a verified contact of the case's patient who, for
+        e-mail, has agreed to it.
         """
         clinic = approval.clinic
         with self._transactions.write() as work:
-            locked = _lock_case(work, draft.case_id, clinic)
+            _lock_case(work, draft.case_id, clinic)
             row = work.first(open_draft(draft.case_id, clinic).with_for_update())
             if row is None or row.id != draft.id:
                 raise ChangedUnderneath(f"draft {draft.id}")
             stored = records.draft(row, work.vault)
             if not stored.outgoing.digest == draft.outgoing.digest == approval.digest:
                 raise ChangedUnderneath(f"draft {draft.id}")
-            _check_recipient(work, stored, locked)
+            if not may_receive(work, stored.contact_id, stored.outgoing, clinic=clinic):
+                raise NoRecipient(f"case {draft.case_id}")
             _write_approval(work, approval)
             reply = Reply(
                 approval.reply_id,
@@ -127,8 +130,8 @@ class Replies:
     def claim(self, reply_id: str, *, clinic: str, by: str) -> Reply | None:
         """Move a due reply to `sending` and return it; None when it is not there to be taken.
 
-        Words that no longer open, or no longer have the approved digest, are settled as failed
-        in front of a person instead.
+        Words that no longer open, no longer have the approved digest, or whose recipient is no
+        longer the patient's are settled as failed in front of a person instead.
         """
         replies = tables.replies
         with self._transactions.write() as work:
@@ -146,8 +149,11 @@ class Replies:
                 return None
             row = _reply_row(work, reply_id, clinic)
             reply = _whole(work, row)
-            if reply is None:
-                _settle(work, row, ReplyState.FAILED, receipt="", why="changed_in_store")
+            if reply is None or not may_receive(
+                work, row.contact_id, reply.outgoing, clinic=clinic
+            ):
+                why = "changed_in_store" if reply is None else "recipient_changed"
+                _settle(work, row, ReplyState.FAILED, receipt="", why=why)
                 _noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
                 return None
             _noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
@@ -205,32 +211,10 @@ def _noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail
     work.moved(clinic)
 
 
-def _lock_case(work: Work, case_id: str, clinic: str) -> Row[Any]:
+def _lock_case(work: Work, case_id: str, clinic: str) -> None:
     cases = tables.cases
-    query = select(cases.c.id, cases.c.patient_id, cases.c.contact_id).where(
-        cases.c.clinic == clinic, cases.c.id == case_id
-    )
-    return work.one(query.with_for_update(), f"case {case_id}")
-
-
-def _check_recipient(work: Work, draft: Draft, about: Row[Any]) -> None:
-    """Refuse words that would go anywhere but to a verified contact of the case's patient."""
-    contacts = tables.contacts
-    query = select(contacts).where(
-        contacts.c.clinic == draft.clinic,
-        contacts.c.id == draft.contact_id,
-        contacts.c.patient_id == about.patient_id,
-        contacts.c.verified_by.is_not(None),
-    )
-    row = work.first(query) if about.patient_id is not None else None
-    contact = records.contact(row, work.vault) if row is not None else None
-    outgoing = draft.outgoing
-    if (
-        contact is None
-        or contact.address != outgoing.recipient
-        or contact.channel is not outgoing.channel
-    ):
-        raise NoRecipient(f"case {draft.case_id}")
+    query = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
+    work.one(query.with_for_update(), f"case {case_id}")
 
 
 def _write_approval(work: Work, approval: Approval) -> None:

@@ -29,7 +29,7 @@ _READ_ALL = _may("SELECT", *metadata.tables)
 _GRANTS: Mapping[str, Mapping[str, str]] = {
     # Reads mail and files it: it can neither approve nor queue, claim or send a reply.
     WORKER: {
-        **_may("SELECT", "clinics", "patients", "contacts", "labels"),
+        **_may("SELECT", "clinics", "patients", "contacts", "labels", "signatures"),
         "replies": "SELECT (case_id, clinic, contact_id, message_id_index)",
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
@@ -48,11 +48,15 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_EVERYBODY,
     },
-    # Holds the outgoing secrets, so it sees replies and their approvals and no message at all.
+    # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
         **_may("SELECT", "approvals"),
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
-        "cases": "SELECT (id, clinic, lane, home_lane, state), UPDATE (lane, state, closed_at)",
+        "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
+        " UPDATE (lane, state, closed_at)",
+        # Enough to see that a recipient is still the patient's: blind indexes, no name or address.
+        "contacts": "SELECT (id, clinic, patient_id, channel, address_index, verified_by,"
+        " consent_to_email)",
         **_EVERYBODY,
     },
 }

@@ -81,7 +81,9 @@ IN_SHORT: Mapping[ReplyState, str] = {
 }
 #: Why a reply did not go, where the store says it by a word of its own.
 REASONS: Mapping[str, str] = {
-    "changed_in_store": "The stored words are no longer the approved ones. Write the reply again."
+    "changed_in_store": "The stored words are no longer the approved ones. Write the reply again.",
+    "recipient_changed": "The address is no longer a verified one of this patient, or the patient"
+    " took back the consent to e-mail. Nothing left.",
 }
 CHANNELS: Mapping[Channel, str] = {Channel.EMAIL: "E-mail", Channel.PORTAL: "Portal"}
 ROLES: Mapping[Role, str] = {
