@@ -1,12 +1,15 @@
 """What a person may do to a case, asked of the desk on the real store."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from tests.store.practice import add_staff, ana, reading
 from triage.desk import Desk
 from triage.desk.queue import answered
-from triage.domain import Mark, Protected, User
-from triage.errors import NotAnswerable
+from triage.domain import Mark, Protected, Role, User
+from triage.errors import AlreadyClaimed, NotAllowed, NotAnswerable
 from triage.store import Store
 
 AUTOMATIC = frozenset({Mark.AUTOMATIC})
@@ -48,3 +51,34 @@ def test_a_case_of_automatic_messages_only_is_never_answered(
     assert "Automatic" in desk.queue.open(dora, case_id).obstacle
     with pytest.raises(NotAnswerable):
         desk.replies.save(dora, case_id, subject=Protected("s"), body=Protected("b"))
+
+
+def test_a_nurse_takes_over_and_gives_back_what_a_secretary_may_not(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    milo = add_staff(store, clinic, "milo")
+    nia = replace(add_staff(store, clinic, "nia"), roles=frozenset({Role.NURSE}))
+    case_id = wrote(store, clinic)
+    desk.queue.claim(dora, case_id)
+    with pytest.raises(AlreadyClaimed):
+        desk.queue.release(milo, case_id)
+    with pytest.raises(NotAllowed):
+        desk.queue.take_over(milo, case_id)
+    desk.queue.take_over(nia, case_id)
+    assert desk.queue.open(milo, case_id).claimed_by is not None
+    desk.queue.claim(nia, case_id)
+    desk.queue.release(nia, case_id)
+    desk.queue.claim(dora, case_id)
+    desk.queue.release(nia, case_id)
+    assert desk.queue.open(milo, case_id).claimed_by is None
+
+
+def test_a_claim_that_ran_out_stops_nobody(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    milo, case_id = add_staff(store, clinic, "milo"), wrote(store, clinic)
+    before = store._transactions.clock() - timedelta(minutes=31)
+    store.cases.claim(case_id, clinic=clinic, by=milo.id, now=before)
+    assert desk.queue.open(dora, case_id).claimed_by is None
+    desk.replies.save(dora, case_id, subject=Protected("s"), body=Protected("b"))
+    desk.queue.claim(dora, case_id)

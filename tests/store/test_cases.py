@@ -260,10 +260,11 @@ def test_the_queue_is_urgent_first_then_score_then_oldest(store: Store, clinic: 
 @pytest.mark.usefixtures("people")
 def test_one_case_is_claimed_by_one_person(store: Store, clinic: str) -> None:
     case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    now = store._transactions.clock()
 
     def claim(who: int) -> bool:
         try:
-            store.cases.claim(case_id, clinic=clinic, by=f"user-{who}", now=NOON)
+            store.cases.claim(case_id, clinic=clinic, by=f"user-{who}", now=now)
         except AlreadyClaimed:
             return False
         return True
@@ -272,9 +273,52 @@ def test_one_case_is_claimed_by_one_person(store: Store, clinic: str) -> None:
         assert sum(pool.map(claim, range(8))) == 1
     holder = store.cases.get(case_id, clinic=clinic, by="x").case.claimed_by
     assert holder is not None
-    store.cases.claim(case_id, clinic=clinic, by=holder, now=NOON)
+    store.cases.claim(case_id, clinic=clinic, by=holder, now=now)
     store.cases.release(case_id, clinic=clinic, by=holder)
-    store.cases.claim(case_id, clinic=clinic, by="user-late", now=NOON)
+    store.cases.claim(case_id, clinic=clinic, by="user-late", now=now)
+
+
+@pytest.mark.usefixtures("people")
+def test_a_claim_runs_out_and_can_be_taken_over(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    now, half_an_hour = store._transactions.clock(), timedelta(minutes=30)
+
+    def holder() -> str | None:
+        (row,) = store.cases.queue(clinic=clinic, by="x")
+        assert (
+            row.case.claimed_by == store.cases.get(case_id, clinic=clinic, by="x").case.claimed_by
+        )
+        return row.case.claimed_by
+
+    store.cases.claim(case_id, clinic=clinic, by="user-1", now=now)
+    early = now + half_an_hour - timedelta(seconds=1)
+    with pytest.raises(AlreadyClaimed):
+        store.cases.claim(case_id, clinic=clinic, by="user-2", now=early)
+    assert holder() == "user-1"
+    store.cases.claim(case_id, clinic=clinic, by="user-2", now=now + half_an_hour)
+    assert holder() == "user-2"
+    store.cases.take_over(case_id, clinic=clinic, by="user-3", now=now)
+    assert holder() == "user-3"
+    store.cases.release(case_id, clinic=clinic, by="user-4")
+    events = store.cases.history(case_id, clinic=clinic, by="x")
+    told = {e.action: e.detail.get("earlier") for e in events}
+    assert (told["case.taken_over"], told["case.released"]) == ("user-2", "user-3")
+    store.cases.claim(case_id, clinic=clinic, by="user-1", now=now - half_an_hour)
+    assert holder() is None
+
+
+@pytest.mark.usefixtures("people")
+def test_somebody_shut_out_holds_no_case(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    now = store._transactions.clock()
+    store.cases.claim(case_id, clinic=clinic, by="user-dora", now=now)
+    version = store.cases.version(clinic=clinic)
+    store.people.set_active("user-dora", False, clinic=clinic, by="admin")
+    assert store.cases.get(case_id, clinic=clinic, by="x").case.claimed_by is None
+    assert store.cases.version(clinic=clinic) != version
+    assert "case.released" in {
+        e.action for e in store.cases.history(case_id, clinic=clinic, by="x")
+    }
 
 
 @pytest.mark.usefixtures("people")
@@ -358,6 +402,7 @@ def test_another_clinic_can_neither_see_nor_change_a_case(store: Store, clinic: 
     for attempt in (
         lambda: store.cases.get(case_id, **there),
         lambda: store.cases.claim(case_id, **there, now=NOON),
+        lambda: store.cases.take_over(case_id, **there, now=NOON),
         lambda: store.cases.release(case_id, **there),
         lambda: store.cases.close(case_id, "answered", Protected(""), **there),
         lambda: store.cases.tick(case_id, file.case.requests[0].id, **there),

@@ -137,9 +137,14 @@ def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: 
     page = dana.get(case).text
     assert "Milo Brandt is working on this" in page
     assert 'action="/case' not in page
+    assert "Take over" not in page
     assert "Milo Brandt" in dana.get("/queue").text
     assert milo.post(f"{case}/release").status_code == 303
     assert dana.post(f"{case}/claim").status_code == 303
+    nia = visit("nia")
+    assert f'action="{case}/take-over"' in nia.get(case).text
+    assert nia.post(f"{case}/take-over").status_code == 303
+    assert "Give back" in nia.get(case).text
 
 
 def test_words_are_saved_shown_exactly_and_approved_by_their_digest(

@@ -22,6 +22,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", CASE): Right.SEE_QUEUE,
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,
+    ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,
     ("POST", f"{CASE}/reroute"): Right.WORK_CASE,
     ("POST", f"{CASE}/tick"): Right.WORK_CASE,
     ("POST", f"{CASE}/close"): Right.WORK_CASE,

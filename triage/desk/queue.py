@@ -105,9 +105,16 @@ class QueueDesk:
         require(actor, Right.WORK_CASE)
         self._store.cases.claim(case_id, clinic=actor.clinic, by=actor.id, now=self._clock())
 
+    def take_over(self, actor: User, case_id: str) -> None:
+        """Take a case that somebody else has; the audit says from whom."""
+        require(actor, Right.TAKE_OVER)
+        self._store.cases.take_over(case_id, clinic=actor.clinic, by=actor.id, now=self._clock())
+
     def release(self, actor: User, case_id: str) -> None:
-        """Give a claimed case back to the queue."""
-        self._work(actor, case_id)
+        """Give a claimed case back: one's own, or anybody's for who may take over."""
+        require(actor, Right.WORK_CASE)
+        if not may(actor, Right.TAKE_OVER):
+            self._work(actor, case_id)
         self._store.cases.release(case_id, clinic=actor.clinic, by=actor.id)
 
     def reroute(

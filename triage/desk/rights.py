@@ -16,6 +16,7 @@ class Right(StrEnum):
 
     SEE_QUEUE = "see_queue"
     WORK_CASE = "work_case"
+    TAKE_OVER = "take_over"
     WRITE_REPLY = "write_reply"
     APPROVE_REPLY = "approve_reply"
     IDENTIFY_PATIENT = "identify_patient"
@@ -33,6 +34,7 @@ class Right(StrEnum):
 RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.SEE_QUEUE: _FRONT,
     Right.WORK_CASE: _FRONT,
+    Right.TAKE_OVER: frozenset({Role.SUPERVISOR, Role.NURSE}),
     Right.WRITE_REPLY: _FRONT,
     Right.APPROVE_REPLY: _SENDERS,
     Right.IDENTIFY_PATIENT: _FRONT,

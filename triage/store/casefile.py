@@ -57,7 +57,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
         name = vault.text(text.sender_name, text.id)
         lines.append(
             CaseRow(
-                case=records.case(row, asked[row.id]),
+                case=records.case(row, asked[row.id], work.now),
                 subject=vault.text(text.subject, text.id),
                 preview=vault.text(text.preview, text.id),
                 sender=name or vault.text(text.sender, text.id),
@@ -82,7 +82,7 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
     labels = tables.labels
     told = work.rows(select(labels).where(labels.c.case_id == row.id).order_by(labels.c.at))
     return CaseFile(
-        case=records.case(row, requests_of(work, [row.id])[row.id]),
+        case=records.case(row, requests_of(work, [row.id])[row.id], work.now),
         messages=messages,
         suggestion=_suggestion(work, newest_from_person(messages).id) if messages else None,
         draft=records.draft(draft, vault) if draft else None,

@@ -99,9 +99,13 @@ class Cases:
         return file
 
     def claim(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
-        """Take an open case; raise AlreadyClaimed when somebody else has it."""
+        """Take an open case; raise AlreadyClaimed while somebody else's claim holds."""
         cases = tables.cases
-        free = or_(cases.c.claimed_by.is_(None), cases.c.claimed_by == by)
+        free = or_(
+            cases.c.claimed_by.is_(None),
+            cases.c.claimed_by == by,
+            cases.c.claimed_at <= now - records.CLAIM_HOLDS,
+        )
         with self._transactions.write() as work:
             taken = work.run(
                 update(cases)
@@ -113,11 +117,23 @@ class Cases:
                 raise AlreadyClaimed(case_id)
             _changed(work, "case.claimed", case_id, clinic, by)
 
-    def release(self, case_id: str, *, clinic: str, by: str) -> None:
-        """Give a case back to the queue, whoever had it."""
+    def take_over(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
+        """Take an open case whoever has it; the audit keeps who had it. Raises NotFound."""
         with self._transactions.write() as work:
+            case = _case(work, case_id, clinic, lock=True)
+            if case.state != CaseState.OPEN.value:
+                raise ChangedUnderneath(f"case {case_id} is closed")
+            _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
+            earlier = case.claimed_by or ""
+            _changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
+
+    def release(self, case_id: str, *, clinic: str, by: str) -> None:
+        """Give a case back to the queue, whoever had it; the audit keeps who."""
+        with self._transactions.write() as work:
+            case = _case(work, case_id, clinic, lock=True)
             _set(work, case_id, clinic, claimed_by=None, claimed_at=None)
-            _changed(work, "case.released", case_id, clinic, by)
+            earlier = case.claimed_by or ""
+            _changed(work, "case.released", case_id, clinic, by, earlier=earlier)
 
     def reroute(
         self, case_id: str, label: Label, *, clinic: str, by: str, score: int, lane: Lane

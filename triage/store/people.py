@@ -113,7 +113,7 @@ class People(Sessions):
         self._change_user(user_id, "user.password", clinic=clinic, by=by, password=hashed)
 
     def set_active(self, user_id: str, active: bool, *, clinic: str, by: str) -> None:
-        """Let a person in or shut them out; every session of theirs ends."""
+        """Let a person in or shut them out; their sessions end and their claims are given back."""
         action = "user.enabled" if active else "user.disabled"
         self._change_user(user_id, action, clinic=clinic, by=by, active=active)
 
@@ -126,6 +126,8 @@ class People(Sessions):
             if work.run(update(table).where(*mine).values(**values)) != 1:
                 raise NotFound(f"user {user_id}")
             self._end_sessions(work, user_id)
+            if not values.get("active", True):
+                _give_back_claims(work, user_id, clinic=clinic, by=by)
             work.note(action, clinic=clinic, by=by, detail={"user": user_id})
 
     def import_roster(
@@ -205,6 +207,17 @@ class People(Sessions):
             rows: list[Row[Any]] = work.rows(query.order_by(tables.contacts.c.id))
             work.note("contact.read", clinic=clinic, by=by, detail=detail)
             return [records.contact(row, work.vault) for row in rows]
+
+
+def _give_back_claims(work: Work, user_id: str, *, clinic: str, by: str) -> None:
+    cases = tables.cases
+    held = (cases.c.clinic == clinic, cases.c.claimed_by == user_id)
+    query = select(cases.c.id).where(*held).order_by(cases.c.id)
+    found = [str(row.id) for row in work.rows(query.with_for_update())]
+    if found:
+        work.run(update(cases).where(*held).values(claimed_by=None, claimed_at=None))
+        work.note("case.released", clinic=clinic, by=by, cases=found, detail={"earlier": user_id})
+        work.moved(clinic)
 
 
 def _matches(patient: Patient, wanted: list[str]) -> bool:

@@ -4,6 +4,7 @@ Rule of the room: a function takes a row and the vault and returns a noun; it as
 """
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -32,6 +33,9 @@ from triage.domain import (
 )
 from triage.store.vault import Vault
 
+#: A claim holds this long; then the case is anybody's again, so that nobody locks it by going home.
+CLAIM_HOLDS = timedelta(minutes=30)
+
 
 def routes(words: list[str]) -> frozenset[Route]:
     """Read a stored list of routes."""
@@ -48,8 +52,9 @@ def listed(words: frozenset[Any]) -> list[str]:
     return sorted(str(word.value) for word in words)
 
 
-def case(row: Row[Any], parts: tuple[Request, ...]) -> Case:
-    """Read a row of `cases`."""
+def case(row: Row[Any], parts: tuple[Request, ...], now: datetime) -> Case:
+    """Read a row of `cases` as it stands at `now`: a claim that ran out is none."""
+    held = row.claimed_at is not None and row.claimed_at > now - CLAIM_HOLDS
     return Case(
         id=row.id,
         clinic=row.clinic,
@@ -67,8 +72,8 @@ def case(row: Row[Any], parts: tuple[Request, ...]) -> Case:
         channel=Channel(row.channel),
         opened_at=row.opened_at,
         last_message_at=row.last_message_at,
-        claimed_by=row.claimed_by,
-        claimed_at=row.claimed_at,
+        claimed_by=row.claimed_by if held else None,
+        claimed_at=row.claimed_at if held else None,
         outcome=row.outcome,
         requests=parts,
     )

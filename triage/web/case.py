@@ -59,6 +59,13 @@ def release(desk: TheDesk, posting: Posting, case_id: str) -> Response:
     return back_to(case_id)
 
 
+@router.post("/take-over")
+def take_over(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Take the case from whoever has it."""
+    desk.queue.take_over(posting.user, case_id)
+    return back_to(case_id)
+
+
 @router.post("/reroute")
 def reroute(
     *,
