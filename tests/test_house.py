@@ -66,6 +66,8 @@ LIBRARIES = {
     "fastapi": {"web"},
     "starlette": {"web"},
     "jinja2": {"web"},
+    "markupsafe": {"web"},
+    "nh3": {"web"},
     "uvicorn": {"web"},
     "pydantic": {"wiring", "web"},
     "typer": {"cli"},
