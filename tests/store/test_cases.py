@@ -1,5 +1,6 @@
 """Filing and the queue: every message in exactly one case, every open case in exactly one lane."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from triage.domain import (
     Route,
     Urgency,
 )
-from triage.errors import AlreadyClaimed, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import Keys, Store, open_store
 
 
@@ -332,6 +333,39 @@ def test_rerouting_changes_rank_requests_and_leaves_a_label(store: Store, clinic
     assert still == [Route.BILLING_DISPUTE, Route.GENERAL]
     assert file.labels == (label,)
     assert store.labels.all(clinic=clinic, by="user-dora") == [label]
+
+
+@pytest.mark.usefixtures("people")
+def test_what_was_decided_before_a_message_joined_is_refused(store: Store, clinic: str) -> None:
+    first = reading(store, clinic, uid="1")
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    dora = {"clinic": clinic, "by": "user-dora"}
+    before = store.cases.get(case_id, **dora)
+    more = reading(store, clinic, uid="2", references=(first.message.message_id,))
+    assert store.cases.file(more, clinic=clinic, by="worker") == case_id
+    label = label_for(case_id, clinic, Route.GENERAL)
+    part = before.case.requests[0].id
+    who = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    rank = {"score": 1, "lane": Lane.SORTED}
+
+    def decide(seen: str) -> list[Callable[[], None]]:
+        return [
+            lambda: store.cases.reroute(case_id, label, **dora, **rank, seen=seen),
+            lambda: store.cases.link(case_id, **dora, **who, seen=seen),
+            lambda: store.cases.tick(case_id, part, **dora, seen=seen),
+        ]
+
+    def close(seen: str) -> None:
+        store.cases.close(case_id, "phoned", Protected(""), **dora, seen=seen)
+
+    for attempt in (*decide(before.messages[0].id), lambda: close(before.messages[0].id)):
+        with pytest.raises(ChangedUnderneath):
+            attempt()
+    now = store.cases.get(case_id, **dora)
+    assert now.case.requests[0].done is False
+    assert now.case.state is CaseState.OPEN
+    for act in decide(now.messages[0].id):
+        act()
 
 
 @pytest.mark.usefixtures("people")

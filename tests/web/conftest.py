@@ -37,6 +37,12 @@ class Visit:
     def post(self, path: str, **form: str) -> Response:
         return self.client.post(path, data={"csrf": self.csrf, **form})
 
+    def decide(self, case_id: str, what: str, **form: str) -> Response:
+        """Open a case and send one of the forms on its page."""
+        shown = re.search(r'name="seen" value="(\w+)"', self.get(f"/case/{case_id}").text)
+        assert shown
+        return self.post(f"/case/{case_id}/{what}", seen=shown.group(1), **form)
+
 
 @pytest.fixture(scope="session")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:

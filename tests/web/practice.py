@@ -295,18 +295,20 @@ class Practice:
         """Return a person's approval code as the practice handed it out."""
         return approver_key(MASTER, PEOPLE[name].id).hex()
 
-    def receive(self, letter: Letter) -> str:
-        """File one more message; return its case."""
+    def receive(self, letter: Letter, *, after: str = "") -> str:
+        """File one more message, in the conversation of the letter `after`; return its case."""
         uid = str(len(self.cases) + 1)
         position = Position("front-desk", "INBOX", "1", uid)
         content = f"Subject: {letter.key}\r\n\r\n{letter.body}\r\n".encode()
         arrival = Arrival(position, letter.channel, "message/rfc822", content)
         (raw_id,) = self.store.landing.land([arrival], clinic="c1")
-        case_id = self.store.cases.file(self._reading(letter, raw_id), clinic="c1", by="worker")
+        case_id = self.store.cases.file(
+            self._reading(letter, raw_id, after), clinic="c1", by="worker"
+        )
         self.cases[letter.key] = case_id
         return case_id
 
-    def _reading(self, letter: Letter, raw_id: str) -> Reading:
+    def _reading(self, letter: Letter, raw_id: str, after: str) -> Reading:
         raw = self.store.landing.raw(raw_id, clinic="c1", by="worker")
         name = NAMES[letter.writer - 1][0] if letter.writer else ""
         made = Classification(
@@ -338,7 +340,7 @@ class Practice:
         suggestion = None
         if letter.suggestion:
             suggestion = Suggestion(f"Re: {letter.subject}", letter.suggestion, letter.route.value)
-        message = _message(letter, raw_id, name)
+        message = _message(letter, raw_id, name, after)
         return Reading(raw, message, redacted, made, ranked, suggestion, letter.marks)
 
 
@@ -347,7 +349,7 @@ def _telling(letter: Letter, name: str) -> str:
     return longest.replace(name or "\0", "[NAME_1]")
 
 
-def _message(letter: Letter, raw_id: str, name: str) -> Message:
+def _message(letter: Letter, raw_id: str, name: str, after: str) -> Message:
     address = letter.sender or name.lower().replace(" ", ".") + "@example.org"
     if letter.channel is Channel.PORTAL:
         address = f"Patient/{letter.writer}"
@@ -364,6 +366,7 @@ def _message(letter: Letter, raw_id: str, name: str) -> Message:
         readings=(Protected(letter.body),),
         attachments=tuple(Attachment(Protected(n), kind, data) for n, kind, data in letter.files),
         message_id=Protected(f"<{letter.key}@example.org>") if letter.key else NOTHING,
+        references=(Protected(f"<{after}@example.org>"),) if after else (),
         topic=letter.topic,
     )
 

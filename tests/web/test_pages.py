@@ -54,6 +54,12 @@ def settle(practice: Practice, case_id: str, state: ReplyState, **more: str) -> 
     practice.store.replies.settle(reply.id, state, clinic="c1", by="sender", **more)
 
 
+def follow_up(practice: Practice, key: str) -> None:
+    """Let the patient of a letter write again in the same conversation."""
+    letter = next(letter for letter in MORNING if letter.key == key)
+    practice.receive(replace(letter, key=f"{key}-again", body="One more thing."), after=key)
+
+
 @pytest.fixture
 def hurried(practice: Practice) -> Practice:
     """The practice without an undo window, so that a reply can be sent at once."""
@@ -233,30 +239,30 @@ def test_an_unknown_sender_is_identified_by_search_and_then_answered(
 ) -> None:
     case_id, dana = practice.cases["stranger"], visit("dana")
     assert "Nobody has said who this is yet" in dana.get(f"/case/{case_id}").text
-    found = dana.post(f"/case/{case_id}/patients", words="lindqvist").text
+    found = dana.decide(case_id, "patients", words="lindqvist").text
     assert "1983-01-30" in found
     assert "p2:p2-mail" in found
     assert "Keane" not in found
-    assert "Nobody matches" in dana.post(f"/case/{case_id}/patients", words="zzz").text
-    assert "Type a name" in dana.post(f"/case/{case_id}/patients", words=" ").text
-    assert dana.post(f"/case/{case_id}/link", contact="p2:p2-mail").status_code == 303
+    assert "Nobody matches" in dana.decide(case_id, "patients", words="zzz").text
+    assert "Type a name" in dana.decide(case_id, "patients", words=" ").text
+    assert dana.decide(case_id, "link", contact="p2:p2-mail").status_code == 303
     page = dana.get(f"/case/{case_id}").text
     assert "tobias.lindqvist@example.org" in page
     assert "Write a reply" in page
-    assert dana.post(f"/case/{case_id}/link", contact="p2:p1-mail").status_code == 404
+    assert dana.decide(case_id, "link", contact="p2:p1-mail").status_code == 404
 
 
 def test_sorting_by_hand_is_kept_as_a_label(practice: Practice, visit: Visits) -> None:
     case_id, dana = practice.cases["unsorted"], visit("dana")
     form = {"route": "insurance_authorization", "also": "referral", "why": "wants a card"}
-    assert dana.post(f"/case/{case_id}/reroute", urgency="today", **form).status_code == 303
+    assert dana.decide(case_id, "reroute", urgency="today", **form).status_code == 303
     file = practice.desk.queue.open(PEOPLE["dana"], case_id).file
     assert file.case.urgency is Urgency.TODAY
     assert file.case.lane is Lane.URGENT
     assert file.labels[-1].why == Protected("wants a card")
-    assert dana.post(f"/case/{case_id}/reroute", urgency="whenever", **form).status_code == 404
+    assert dana.decide(case_id, "reroute", urgency="whenever", **form).status_code == 404
     wrong = {**form, "route": "chocolate"}
-    assert dana.post(f"/case/{case_id}/reroute", urgency="today", **wrong).status_code == 422
+    assert dana.decide(case_id, "reroute", urgency="today", **wrong).status_code == 422
 
 
 def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
@@ -264,16 +270,42 @@ def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
 ) -> None:
     case_id, dana = practice.cases["chest"], visit("dana")
     close = {"outcome": "phoned", "note": "Reached at 09:10, sent to the emergency room"}
-    assert dana.post(f"/case/{case_id}/close", **close).status_code == 409
+    assert dana.decide(case_id, "close", **close).status_code == 409
     for part in practice.desk.queue.open(PEOPLE["dana"], case_id).file.case.requests:
-        assert dana.post(f"/case/{case_id}/tick", part=part.id).status_code == 303
+        assert dana.decide(case_id, "tick", part=part.id).status_code == 303
     answered = {**close, "outcome": "answered"}
-    assert dana.post(f"/case/{case_id}/close", **answered).status_code == 409
-    assert dana.post(f"/case/{case_id}/close", **close).headers["location"] == "/queue"
+    assert dana.decide(case_id, "close", **answered).status_code == 409
+    assert dana.decide(case_id, "close", **close).headers["location"] == "/queue"
     assert "my next appointment" not in dana.get("/queue").text
     page = dana.get(f"/case/{case_id}").text
     assert "Reached at 09:10" in page
     assert 'action="/case' not in page
+
+
+def test_nobody_decides_on_a_page_that_lacks_the_newest_message(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["refill"], visit("dana")
+    page = dana.get(f"/case/{case_id}").text
+    old = re.findall(r'name="seen" value="(\w+)"', page)
+    assert len(set(old)) == 1
+    (part,) = practice.desk.queue.open(PEOPLE["dana"], case_id).file.case.requests
+    follow_up(practice, "refill")
+    for what, form in {
+        "tick": {"part": part.id},
+        "reroute": {"route": "refill", "urgency": "routine"},
+        "link": {"contact": "p1:p1-portal"},
+        "close": {"outcome": "no_reply_needed"},
+    }.items():
+        stale = dana.post(f"/case/{case_id}/{what}", seen=old[0], **form)
+        assert stale.status_code == 409, what
+        assert "Another message has joined" in stale.text
+        assert dana.post(f"/case/{case_id}/{what}", **form).status_code == 422, what
+    found = dana.post(f"/case/{case_id}/patients", words="keane", seen=old[0]).text
+    assert f'name="seen" value="{old[0]}"' in found
+    file = practice.desk.queue.open(PEOPLE["dana"], case_id).file
+    assert (len(file.messages), file.labels, file.case.contact_id) == (2, (), "p1-mail")
+    assert dana.decide(case_id, "tick", part=part.id).status_code == 303
 
 
 def test_files_are_only_ever_saved(practice: Practice, visit: Visits) -> None:
@@ -350,7 +382,7 @@ def test_models_are_promoted_by_another_person_and_rolled_back(visit: Visits) ->
 
 def test_a_data_scientist_gets_redacted_rows_only(practice: Practice, visit: Visits) -> None:
     case_id = practice.cases["refill"]
-    visit("dana").post(f"/case/{case_id}/reroute", route="refill", urgency="routine")
+    visit("dana").decide(case_id, "reroute", route="refill", urgency="routine")
     rows = visit("devi").post("/models/training").text
     assert "[NAME_1]" in rows
     assert "Keane" not in rows

@@ -54,6 +54,7 @@ FORM = {
     "route": "general",
     "urgency": "routine",
     "part": NOBODY,
+    "seen": NOBODY,
     "outcome": "answered",
     "contact": f"{NOBODY}:{NOBODY}",
     "words": "nobody",
@@ -130,7 +131,7 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
         assert eve.get(f"/case/{case_id}/history").status_code == 404
         assert eve.post(f"/case/{case_id}/claim").status_code == 404
     assert "Keane" not in eve.get("/queue").text
-    assert "Keane" not in eve.post(f"/case/{NOBODY}/patients", words="Keane").text
+    assert "Keane" not in eve.post(f"/case/{NOBODY}/patients", words="Keane", seen=NOBODY).text
 
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:

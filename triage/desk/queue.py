@@ -126,8 +126,14 @@ class QueueDesk:
         urgency: Urgency,
         also: frozenset[Route] = frozenset(),
         why: Protected,
+        seen: str | None = None,
     ) -> Label:
-        """Sort a case by hand; the choice is kept as a Label for retraining."""
+        """Sort a case by hand; the choice is kept as a Label for retraining.
+
+        `seen`, here and below, is the id of the newest message on the page the person decided
+        from, and None only where no page was shown. Raises ChangedUnderneath when another
+        message has joined since.
+        """
         file = self._work(actor, case_id)
         route = Route.URGENT_CLINICAL if urgency > Urgency.ROUTINE else route
         shown = file.messages[0].classification
@@ -148,11 +154,25 @@ class QueueDesk:
         )
         lane = Lane.URGENT if urgency > Urgency.ROUTINE else Lane.SORTED
         self._store.cases.reroute(
-            case_id, label, clinic=actor.clinic, by=actor.id, score=RANKS[urgency], lane=lane
+            case_id,
+            label,
+            clinic=actor.clinic,
+            by=actor.id,
+            score=RANKS[urgency],
+            lane=lane,
+            seen=seen,
         )
         return label
 
-    def link(self, actor: User, case_id: str, *, patient_id: str, contact_id: str) -> None:
+    def link(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        patient_id: str,
+        contact_id: str,
+        seen: str | None = None,
+    ) -> None:
         """Say whose case it is and which verified contact is answered."""
         require(actor, Right.IDENTIFY_PATIENT)
         self._work(actor, case_id)
@@ -162,14 +182,23 @@ class QueueDesk:
             by=actor.id,
             patient_id=patient_id,
             contact_id=contact_id,
+            seen=seen,
         )
 
-    def tick(self, actor: User, case_id: str, request_id: str) -> None:
+    def tick(self, actor: User, case_id: str, request_id: str, *, seen: str | None = None) -> None:
         """Mark one request of the case as done."""
         self._work(actor, case_id)
-        self._store.cases.tick(case_id, request_id, clinic=actor.clinic, by=actor.id)
+        self._store.cases.tick(case_id, request_id, clinic=actor.clinic, by=actor.id, seen=seen)
 
-    def close(self, actor: User, case_id: str, *, outcome: str, note: Protected) -> None:
+    def close(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        outcome: str,
+        note: Protected,
+        seen: str | None = None,
+    ) -> None:
         """Close a case with a named outcome; urgent ones only once somebody was reached."""
         file = self._work(actor, case_id)
         allowed = URGENT_OUTCOMES if file.case.urgency > Urgency.ROUTINE else OUTCOMES
@@ -177,7 +206,7 @@ class QueueDesk:
             raise NotAnswerable(f"outcome {outcome}")
         if any(reply.state in UNFINISHED for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
-        self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id)
+        self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id, seen=seen)
 
     def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:
         """Return a stored file for download."""

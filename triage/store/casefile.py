@@ -95,6 +95,14 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
     )
 
 
+def newest_message(work: Work, case_id: str) -> str:
+    """Return the id of the message `case_file` puts first."""
+    table = tables.messages
+    query = select(table.c.id).where(table.c.case_id == case_id)
+    newest = query.order_by(table.c.received_at.desc(), table.c.id.desc())
+    return str(work.one(newest, f"case {case_id}").id)
+
+
 def requests_of(work: Work, case_ids: Sequence[str]) -> dict[str, tuple[Request, ...]]:
     """Return case id -> its requests in the order they were asked."""
     found: dict[str, list[Request]] = {case_id: [] for case_id in case_ids}

@@ -25,7 +25,7 @@ from triage.domain import (
 )
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import records, tables
-from triage.store.casefile import case_file, queue_rows, reply_states
+from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
 from triage.store.drafts import drop_draft_for_others
 from triage.store.filing import ask_for, file_reading, wrote_lately
 from triage.store.labels import write_label
@@ -136,11 +136,23 @@ class Cases:
             _changed(work, "case.released", case_id, clinic, by, earlier=earlier)
 
     def reroute(
-        self, case_id: str, label: Label, *, clinic: str, by: str, score: int, lane: Lane
+        self,
+        case_id: str,
+        label: Label,
+        *,
+        clinic: str,
+        by: str,
+        score: int,
+        lane: Lane,
+        seen: str | None = None,
     ) -> None:
-        """Sort a case as a person says and keep the label; requests follow the new routes."""
+        """Sort a case as a person says and keep the label; requests follow the new routes.
+
+        `seen`, here and below, is the id of the newest message the person was shown: a decision
+        taken before another message joined raises ChangedUnderneath.
+        """
         with self._transactions.write() as work:
-            _case(work, case_id, clinic, lock=True)
+            _case(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
             _set(
@@ -159,7 +171,16 @@ class Cases:
             write_label(work, label)
             _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 
-    def link(self, case_id: str, *, clinic: str, by: str, patient_id: str, contact_id: str) -> None:
+    def link(
+        self,
+        case_id: str,
+        *,
+        clinic: str,
+        by: str,
+        patient_id: str,
+        contact_id: str,
+        seen: str | None = None,
+    ) -> None:
         """Say whose case it is; its messages and thread follow. Raises NotFound.
 
         Words saved for another contact are dropped. Raises ChangedUnderneath while a reply of the
@@ -174,7 +195,7 @@ class Cases:
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            case = _case(work, case_id, clinic, lock=True)
+            case = _case(work, case_id, clinic, lock=True, seen=seen)
             work.one(belongs, f"contact {contact_id}")
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
                 raise ChangedUnderneath("a reply is on its way")
@@ -187,7 +208,9 @@ class Cases:
             drop_draft_for_others(work, case_id, contact_id)
             _changed(work, "case.linked", case_id, clinic, by, **who)
 
-    def tick(self, case_id: str, request_id: str, *, clinic: str, by: str) -> None:
+    def tick(
+        self, case_id: str, request_id: str, *, clinic: str, by: str, seen: str | None = None
+    ) -> None:
         """Mark one request as done; raise NotFound."""
         table = tables.requests
         here = (
@@ -196,19 +219,29 @@ class Cases:
             table.c.id == request_id,
         )
         with self._transactions.write() as work:
+            _case(work, case_id, clinic, lock=True, seen=seen)
             values = {"done": True, "done_by": by, "done_at": work.now}
             if work.run(update(table).where(*here).values(**values)) != 1:
                 raise NotFound(f"request {request_id}")
             _changed(work, "request.done", case_id, clinic, by, request=request_id)
 
-    def close(self, case_id: str, outcome: str, note: Protected, *, clinic: str, by: str) -> None:
+    def close(
+        self,
+        case_id: str,
+        outcome: str,
+        note: Protected,
+        *,
+        clinic: str,
+        by: str,
+        seen: str | None = None,
+    ) -> None:
         """Close a case; raise OpenRequest while one of its requests is open."""
         asked = tables.requests
         undone = select(asked.c.id).where(asked.c.case_id == case_id, asked.c.done.is_(False))
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            _case(work, case_id, clinic, lock=True)
+            _case(work, case_id, clinic, lock=True, seen=seen)
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
             sealed = work.seal(tables.cases, case_id, note=note)
@@ -291,9 +324,16 @@ def _here(case_id: str, clinic: str) -> tuple[Any, Any]:
     return tables.cases.c.clinic == clinic, tables.cases.c.id == case_id
 
 
-def _case(work: Work, case_id: str, clinic: str, *, lock: bool = False) -> Row[Any]:
+def _case(
+    work: Work, case_id: str, clinic: str, *, lock: bool = False, seen: str | None = None
+) -> Row[Any]:
+    """Return a case's row; with `lock` and `seen`, only while `seen` is its newest message."""
     query = select(tables.cases).where(*_here(case_id, clinic))
-    return work.one(query.with_for_update() if lock else query, f"case {case_id}")
+    row = work.one(query.with_for_update() if lock else query, f"case {case_id}")
+    # Filing takes the same row's lock before it adds a message, so none joins from here on.
+    if seen is not None and newest_message(work, case_id) != seen:
+        raise ChangedUnderneath("Another message has joined this case. Read it first.")
+    return row
 
 
 def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:

@@ -50,7 +50,8 @@ def _case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thread_i
         cases.c.patient_id == sender.patient_id,
         cases.c.contact_id == sender.contact_id,
     )
-    case = work.first(query.order_by(cases.c.opened_at.desc(), cases.c.id))
+    # Locked before it is read: what a person sorts at this moment is not overwritten by old ranks.
+    case = work.first(query.order_by(cases.c.opened_at.desc(), cases.c.id).with_for_update())
     if case is None or sender.patient_id is None:
         return _open_case(work, reading, sender, clinic=clinic, thread_id=thread_id)
     _join(work, case, reading, sender)

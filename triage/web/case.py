@@ -17,6 +17,9 @@ from triage.web.visitor import Asking, Posting, TheDesk
 
 router = APIRouter(prefix="/case/{case_id}")
 
+#: The newest message on the page a form was sent from; the store compares.
+Seen = Annotated[str, Form()]
+
 
 def back_to(case_id: str, part: str = "") -> Response:
     """Return to a case after something was done to it."""
@@ -41,6 +44,7 @@ def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLR
         names={person.id: person.display_name for person in desk.people.users(asking.user)},
         locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
         banners=view.banners,
+        seen=file.messages[0].id,
         attempt=0,
     )
 
@@ -74,6 +78,7 @@ def reroute(
     case_id: str,
     route: Annotated[Route, Form()],
     urgency: Annotated[str, Form()],
+    seen: Seen,
     also: Annotated[list[Route] | None, Form()] = None,
     why: Annotated[str, Form()] = "",
 ) -> Response:
@@ -85,37 +90,43 @@ def reroute(
         urgency=urgency_of(urgency),
         also=frozenset(also or ()),
         why=Protected(why.strip()),
+        seen=seen,
     )
     return back_to(case_id)
 
 
 @router.post("/link")
 def link(
-    desk: TheDesk, posting: Posting, case_id: str, contact: Annotated[str, Form()]
+    desk: TheDesk, posting: Posting, case_id: str, contact: Annotated[str, Form()], seen: Seen
 ) -> Response:
     """Say whose case it is: the form names `patient:contact`."""
     patient_id, _, contact_id = contact.partition(":")
-    desk.queue.link(posting.user, case_id, patient_id=patient_id, contact_id=contact_id)
+    desk.queue.link(posting.user, case_id, patient_id=patient_id, contact_id=contact_id, seen=seen)
     return back_to(case_id)
 
 
 @router.post("/tick")
-def tick(desk: TheDesk, posting: Posting, case_id: str, part: Annotated[str, Form()]) -> Response:
+def tick(
+    desk: TheDesk, posting: Posting, case_id: str, part: Annotated[str, Form()], seen: Seen
+) -> Response:
     """Mark one request as done."""
-    desk.queue.tick(posting.user, case_id, part)
+    desk.queue.tick(posting.user, case_id, part, seen=seen)
     return back_to(case_id, "#requests")
 
 
 @router.post("/close")
 def close(
+    *,
     desk: TheDesk,
     posting: Posting,
     case_id: str,
     outcome: Annotated[str, Form()],
+    seen: Seen,
     note: Annotated[str, Form()] = "",
 ) -> Response:
     """Close the case with a named outcome and go on with the queue."""
-    desk.queue.close(posting.user, case_id, outcome=outcome, note=Protected(note.strip()))
+    words = Protected(note.strip())
+    desk.queue.close(posting.user, case_id, outcome=outcome, note=words, seen=seen)
     return RedirectResponse("/queue", status_code=303)
 
 

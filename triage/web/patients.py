@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from triage.domain import Protected
-from triage.web.case import back_to
+from triage.web.case import Seen, back_to
 from triage.web.pages import pages
 from triage.web.visitor import Posting, TheDesk
 
@@ -18,10 +18,12 @@ router = APIRouter(prefix="/case/{case_id}")
 
 @router.post("/patients")
 def find(
+    *,
     request: Request,
     desk: TheDesk,
     posting: Posting,
     case_id: str,
+    seen: Seen,
     words: Annotated[str, Form()] = "",
 ) -> HTMLResponse:
     """Return the patients that match every word, each with the contacts one may answer."""
@@ -35,6 +37,7 @@ def find(
         patients=found,
         contacts=contacts,
         searched=searched,
+        seen=seen,
     )
 
 
