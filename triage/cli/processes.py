@@ -21,8 +21,9 @@ def run(home: Path, part: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
     )
-    # Its start-up lines say nothing about this clinic.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Their lines say nothing about this clinic, or too much: whole addresses of requests.
+    for chatty in ("alembic", "httpx", "presidio-analyzer"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     stop = _stop_on_signals()
     if part == "all":
         _keep_alive(home, stop)

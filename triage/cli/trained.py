@@ -27,13 +27,15 @@ def add_to(app: typer.Typer) -> None:
 
 def list_models(home: Home = HERE) -> None:
     """List every model that ships or was registered, and which one serves."""
+    from triage.desk.trained import headline
     from triage.encoder.registry import Registry
 
     registry = Registry(home)
     for model in registry.models():
         serving = "serving" if registry.serving(model.task) == model.name else "candidate"
-        figures = ", ".join(f"{name} {value}" for name, value in model.metrics.items())
-        print(f"{model.name:20} {model.task:10} {serving:10} by {model.trainer:12} {figures}")
+        print(f"{model.name} ({model.task}, {serving}, by {model.trainer})")
+        for name, value in headline(model.metrics).items():
+            print(f"    {name:40} {value}")
 
 
 def promote(name: str, person: Username, home: Home = HERE) -> None:

@@ -1,11 +1,26 @@
 """Models: what serves, what could, and the redacted rows a data scientist may retrain on."""
 
+from collections.abc import Mapping
+
 from triage.desk.rights import Right, require
 from triage.desk.views import ModelView
 from triage.domain import TrainingRow, User
 from triage.encoder.registry import Registry
 from triage.errors import MissingModel, NotAllowed
 from triage.store import Store
+
+
+#: Parts of a card's figures that belong to the card, not to a list.
+DETAILS = ("_count", "count_", "_low", "_high")
+
+
+def headline(metrics: Mapping[str, object]) -> dict[str, str]:
+    """Return a card's main figures as people read them: three digits, words with spaces."""
+    return {
+        key.replace("_", " "): f"{value:.3g}" if isinstance(value, float) else str(value)
+        for key, value in metrics.items()
+        if not any(part in key for part in DETAILS)
+    }
 
 
 class ModelsDesk:
@@ -25,7 +40,7 @@ class ModelsDesk:
                 task=model.task,
                 serving=registry.serving(model.task) == model.name,
                 trainer=model.trainer,
-                metrics={key: str(value) for key, value in model.metrics.items()},
+                metrics=headline(model.metrics),
             )
             for model in registry.models()
         )
