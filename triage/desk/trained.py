@@ -9,7 +9,6 @@ from triage.encoder.registry import Registry
 from triage.errors import MissingModel, NotAllowed
 from triage.store import Store
 
-
 #: Parts of a card's figures that belong to the card, not to a list.
 DETAILS = ("_count", "count_", "_low", "_high")
 
