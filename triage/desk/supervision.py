@@ -6,14 +6,29 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from triage.audit import Verdict
+from triage.desk.queue import RANKS
 from triage.desk.rights import Right, require
 from triage.desk.views import MissRate
-from triage.domain import AuditEvent, CaseFile, Label, Protected, SampleItem, Urgency, User, new_id
+from triage.domain import (
+    AuditEvent,
+    CaseFile,
+    Label,
+    Protected,
+    Route,
+    SampleItem,
+    StoredMessage,
+    Urgency,
+    User,
+    new_id,
+)
 from triage.errors import NotFound
 from triage.store import Store
 
 #: Signs that make a spreadsheet run a cell as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+#: Routes that name no request of their own, so none remains beside an urgent one.
+NO_REQUESTS = frozenset({Route.GENERAL, Route.NOT_FOR_US})
 
 
 class SupervisionDesk:
@@ -93,26 +108,35 @@ class SupervisionDesk:
         return self._store.cases.get(item.case_id, clinic=actor.clinic, by=actor.id)
 
     def judge(self, actor: User, item: SampleItem, *, right: bool, urgency: Urgency) -> None:
-        """Say whether `not urgent` was right; either answer is kept as a Label."""
-        file = self.open_sample(actor, item)
-        shown = file.messages[0].classification
+        """Say whether `not urgent` was right; either answer is kept as a Label.
+
+        A message that was urgent after all puts its case among the urgent ones at once.
+        """
+        message = sampled(self.open_sample(actor, item), item)
+        shown = message.classification
+        missed = not right and urgency > Urgency.ROUTINE
+        route = Route.URGENT_CLINICAL if missed else shown.route
+        also = (shown.also | {shown.route}) - NO_REQUESTS if missed else shown.also
         label = Label(
             id=new_id(),
             clinic=actor.clinic,
             case_id=item.case_id,
             model=shown.model,
-            shown_route=file.case.route,
-            shown_also=file.case.also,
-            shown_urgency=file.case.urgency,
-            route=file.case.route,
-            also=file.case.also,
-            urgency=file.case.urgency if right else urgency,
+            shown_route=shown.route,
+            shown_also=shown.also,
+            # Only what was ranked routine is ever drawn.
+            shown_urgency=Urgency.ROUTINE,
+            route=route,
+            also=also - {route},
+            urgency=urgency if missed else Urgency.ROUTINE,
             by=actor.id,
             at=self._clock(),
             why=Protected(""),
             source="sample",
         )
-        self._store.labels.judge(item.id, right, label, clinic=actor.clinic, by=actor.id)
+        self._store.labels.judge(
+            item.id, right, label, clinic=actor.clinic, by=actor.id, score=RANKS[label.urgency]
+        )
 
     def miss_rate(self, actor: User) -> MissRate:
         """Return the share of re-read messages that were urgent after all, with its interval."""
@@ -136,6 +160,14 @@ class SupervisionDesk:
             raise NotFound(what)
         digest = self._clinical[what]
         self._store.signatures.sign(what, digest, clinic=actor.clinic, by=actor.id)
+
+
+def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:
+    """Return the message of a case that was drawn to be read again; raise NotFound."""
+    for message in file.messages:
+        if message.id == item.message_id:
+            return message
+    raise NotFound(f"message {item.message_id}")
 
 
 def harmless(cell: str) -> str:

@@ -11,8 +11,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, select, update
 
-from triage.domain import Label, Route, SampleItem, TrainingRow, Urgency, new_id
+from triage.domain import (
+    CaseState,
+    Label,
+    Lane,
+    Route,
+    SampleItem,
+    TrainingRow,
+    Urgency,
+    new_id,
+)
 from triage.store import records, tables
+from triage.store.filing import ask_for
 from triage.store.transaction import Transactions, Work
 
 
@@ -63,15 +73,28 @@ class Labels:
         return items
 
     def judge(
-        self, item_id: str, right: bool, label: Label | None, *, clinic: str, by: str
+        self,
+        item_id: str,
+        right: bool,
+        label: Label | None,
+        *,
+        clinic: str,
+        by: str,
+        score: int = 0,
     ) -> None:
-        """Say whether a sampled message was ranked rightly; the label is kept with it."""
+        """Say whether a sampled message was ranked rightly; the label is kept with it.
+
+        A message that was urgent after all puts its case among the urgent ones in the same
+        transaction, with the label's urgency and at least this score, and opens it again.
+        """
         table = tables.sample_items
         here = (table.c.clinic == clinic, table.c.id == item_id)
         with self._transactions.write() as work:
             item = work.one(select(table).where(*here), f"sample item {item_id}")
             if label is not None:
                 write_label(work, label)
+            if label is not None and not right and label.urgency > Urgency.ROUTINE:
+                _raise_case(work, item.case_id, label, score)
             values = {
                 "judged_right": right,
                 "judged_by": by,
@@ -91,13 +114,18 @@ class Labels:
             return judged, work.number(mine.where(table.c.judged_right.is_(False)))
 
     def export_rows(self, *, clinic: str, by: str) -> list[TrainingRow]:
-        """Return the newest label of each case with the redacted words it was given for."""
+        """Return the newest label of each message with the redacted words it was given for."""
         table = tables.labels
         query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
         with self._transactions.write() as work:
-            newest = {row.case_id: row for row in work.rows(query)}
-            rows = [found for row in newest.values() if (found := _training_row(work, row))]
-            work.note("label.exported", clinic=clinic, by=by, cases=list(newest))
+            newest: dict[str, tuple[Row[Any], Row[Any]]] = {}
+            for label in work.rows(query):
+                message = _labelled_message(work, label)
+                if message is not None:
+                    newest[message.id] = (label, message)
+            rows = [_training_row(work, label, message) for label, message in newest.values()]
+            cases = sorted({label.case_id for label, _ in newest.values()})
+            work.note("label.exported", clinic=clinic, by=by, cases=cases)
         return rows
 
 
@@ -165,13 +193,46 @@ def _item(row: Row[Any]) -> SampleItem:
     return SampleItem(row.id, row.day, row.case_id, row.message_id, row.judged_right, row.judged_by)
 
 
-def _training_row(work: Work, label: Row[Any]) -> TrainingRow | None:
-    """Pair a label with the newest message its giver can have seen; None when there is none."""
-    table = tables.messages
-    seen = select(table).where(table.c.case_id == label.case_id, table.c.received_at <= label.at)
-    message = work.first(seen.order_by(table.c.received_at.desc(), table.c.id.desc()))
-    if message is None:
-        return None
+def _raise_case(work: Work, case_id: str, label: Label, score: int) -> None:
+    """Put a case among the urgent ones, open, and ask for the urgent thing; lower nothing."""
+    cases = tables.cases
+    case = work.one(select(cases).where(cases.c.id == case_id).with_for_update(), "case")
+    also = records.routes(case.also) | {Route(case.route)}
+    work.run(
+        update(cases)
+        .where(cases.c.id == case_id)
+        .values(
+            route=Route.URGENT_CLINICAL.value,
+            also=records.listed(also - {Route.URGENT_CLINICAL}),
+            urgency=max(case.urgency, int(label.urgency)),
+            score=max(case.score, score),
+            lane=Lane.URGENT.value,
+            home_lane=Lane.URGENT.value,
+            abstained=False,
+            state=CaseState.OPEN.value,
+            closed_at=None,
+        )
+    )
+    ask_for(work, (Route.URGENT_CLINICAL,), label.urgency, clinic=label.clinic, case_id=case_id)
+    detail = {"label": label.id}
+    work.note("case.raised", clinic=label.clinic, by=label.by, cases=(case_id,), detail=detail)
+    work.moved(label.clinic)
+
+
+def _labelled_message(work: Work, label: Row[Any]) -> Row[Any] | None:
+    """Return the message a label is about: the one re-read, else the newest its giver can know."""
+    messages, items = tables.messages, tables.sample_items
+    read = select(messages).join(items, items.c.message_id == messages.c.id)
+    sampled = work.first(read.where(items.c.label_id == label.id))
+    if sampled is not None:
+        return sampled
+    seen = select(messages).where(
+        messages.c.case_id == label.case_id, messages.c.received_at <= label.at
+    )
+    return work.first(seen.order_by(messages.c.received_at.desc(), messages.c.id.desc()))
+
+
+def _training_row(work: Work, label: Row[Any], message: Row[Any]) -> TrainingRow:
     also = tuple(route.value for route in Route if route.value in label.also)
     return TrainingRow(
         id=message.id,

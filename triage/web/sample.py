@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk import Desk
+from triage.desk.supervision import sampled
 from triage.domain import SampleItem, Urgency, User
 from triage.errors import NotFound
 from triage.web.case import urgency_of
@@ -37,13 +38,12 @@ def item(request: Request, desk: TheDesk, asking: Asking, item_id: str) -> HTMLR
     """Show one message to be read again, without what the machine thought of it."""
     found = _item(desk, asking.user, item_id)
     file = desk.supervision.open_sample(asking.user, found)
-    read = [message for message in file.messages if message.id == found.message_id]
     return pages(request).render(
         "sample_item.html",
         asking,
         here="/sample",
         item=found,
-        message=(read or list(file.messages))[0],
+        message=sampled(file, found),
         banners=desk.banners(asking.user),
     )
 
