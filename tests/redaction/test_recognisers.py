@@ -30,6 +30,8 @@ HIDDEN = [
     ("last four of my social are 0937", "0937", T.SSN),
     ("SSN ending 4471", "4471", T.SSN),
     ("los últimos cuatro de mi seguro social son 0937", "0937", T.SSN),
+    ("0937 are the last four of my social", "0937", T.SSN),
+    ("my social ends in four four seven one", "four four seven one", T.SSN),
     # Record numbers.
     ("MRN 00472913", "00472913", T.MRN),
     ("medical record number: 660-41-7", "660-41-7", T.MRN),
@@ -89,6 +91,10 @@ HIDDEN = [
     ("(702) 555 01 48", "(702) 555 01 48", T.PHONE),
     ("call three three seven 555 0130", "three three seven 555 0130", T.PHONE),
     ("cinco cinco cinco cero uno dos tres", "cinco cinco cinco cero uno dos tres", T.PHONE),
+    ("(+52) 55 5550 0123", "(+52) 55 5550 0123", T.PHONE),
+    ("5 5 5 - 0 1 4 8", "5 5 5 - 0 1 4 8", T.PHONE),
+    ("1-800-MED-ASAP", "1-800-MED-ASAP", T.PHONE),
+    ("ext. 22", "ext. 22", T.PHONE),
     # Dates, numeric, in words, spoken, Spanish.
     ("born 3/14/61", "3/14/61", T.DATE),
     ("DOB 03-14-1961", "03-14-1961", T.DATE),
@@ -108,12 +114,26 @@ HIDDEN = [
     ("nací el 7 de mayo de 1999", "el 7 de mayo de 1999", T.DATE),
     ("tres de marzo de mil novecientos ochenta", None, T.DATE),
     ("19610314", "19610314", T.DATE),
+    ("from 3/14/24-3/18/24 only", "3/14/24", T.DATE),
+    ("May 5-7", "May 5-7", T.DATE),
+    ("03MAR2024", "03MAR2024", T.DATE),
+    ("nació el 9-XI-2019", "9-XI-2019", T.DATE),
+    ("since Easter Sunday", "Easter Sunday", T.DATE),
+    ("in the fall of 2021", "fall of 2021", T.DATE),
+    ("Tuesday the eleventh", "Tuesday the eleventh", T.DATE),
+    ("in may, and since oct", "may", T.DATE),
     # Ages over 89.
     ("she is 94 and", "94", T.AGE),
     ("age 92", "92", T.AGE),
     ("a 97-year-old man", "97", T.AGE),
     ("de 91 años", "91", T.AGE),
     ("turned ninety-three years old", "ninety-three", T.AGE),
+    ("my father, 93, fell", "93", T.AGE),
+    ("Mom will be 95 in June", "95", T.AGE),
+    ("she is ninety-four and frail", "ninety-four", T.AGE),
+    ("a 96yoF", "96", T.AGE),
+    ("her 100th birthday", "100th", T.AGE),
+    ("mi abuela tiene noventa y dos", "noventa y dos", T.AGE),
     # Addresses.
     ("319 Juniper Loop, Apt 4C, Bellhaven, OH 43001", None, T.ADDRESS),
     ("71 Ptarmigan Way\nColdbrook, ME 04099", None, T.ADDRESS),
@@ -173,6 +193,9 @@ READABLE = [
     "L4-L5 disc, type 2 diabetes, stage 3 kidney disease",
     "me duele la espalda desde el lunes, tomo 500 mg cada 8 horas",
     "one two or three times a day",
+    "he is 98 degrees, she is 95 % better, oxygen is 92, pulse 96, sugar at 95",
+    "ninety tablets, a ninety-day supply, ninety percent",
+    "it may be nothing; you may call; march on",
 ]
 
 

@@ -41,6 +41,7 @@ def report(model: Path, *, messages: Path = MESSAGES) -> str:
         dev_others=f"{dev.get('dev_other_words_hidden', 0.0):.1%}",
         count=result.messages,
         table=lines,
+        note=config.get("note", "Measured once."),
     )
     (model / "card.md").write_text(text, "utf-8")
     return lines
@@ -97,6 +98,8 @@ Other writers than in training; their texts chose nothing. The whole redactor, p
 together; an identifier counts only when every letter and digit of it is hidden. Wilson's intervals.
 
 {table}
+
+{note}
 
 With few identifiers of a type the interval is wide, and a target is met only when the lower end is
 above it.

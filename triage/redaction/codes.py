@@ -51,7 +51,8 @@ _DIAGNOSIS = re.compile(r"[A-TV-Za-tv-z]\d[0-9A-Za-z](?:\.[0-9A-Za-z]{1,4})?|\d{
 _NDC = re.compile(r"\d{4,5}-\d{3,4}-\d{1,2}")
 #: Dates and telephone numbers have recognisers of their own.
 _DATE = re.compile(
-    r"\d{1,2}[/.-](?:\d{1,2}|[A-Za-z]{3,4})[/.-]\d{2}(?:\d{2})?|\d{4}[/.-]\d{1,2}[/.-]\d{1,2}"
+    r"\d{1,2}[/.-](?:\d{1,2}|[A-Za-z]{3,5})[/.-]\d{2}(?:\d{2})?(?:-\d{1,2}/\d{1,2}/\d{2,4})?"
+    r"|\d{4}[/.-]\d{1,2}[/.-]\d{1,2}|\d{1,2}[A-Za-z]{3}\d{2}(?:\d{2})?"
 )
 _ELSEWHERE = re.compile(
     r"(?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
@@ -60,7 +61,7 @@ _ELSEWHERE = re.compile(
 #: Procedure, diagnosis and drug codes, and counts of cells and steps.
 _OFFICIAL = re.compile(
     r"\d{1,6}|\d{5}-\w\d|[A-Za-z]{1,2}\d{1,5}[A-Za-z]?(?:\.\w{1,4})?"
-    r"|\d{10,11}|\d{4,5}-\d{3,4}-\d{1,2}"
+    r"|[A-Z]{1,3}-\d{1,4}[A-Z]?(?:-[A-Z])?|\d{10,11}|\d{4,5}-\d{3,4}-\d{1,2}"
 )
 _UNIT_WITHIN = re.compile(
     r"\d[\d.,/-]*(?:mg|mcg|ml|g|kg|iu|units?|meq|cc|lbs?|k|st|nd|rd|th|s|x|yo|y/o|m|mm|cm|hrs?)",
@@ -107,6 +108,14 @@ class CodeFinder:
             if find is not None:
                 found.append(find)
         return found
+
+    def stays(self, text: str, start: int, end: int) -> bool:
+        """Whether a number is one the clinic must be able to read."""
+        code = text[start:end]
+        if _harmless(code, text[end : end + 14]):
+            return True
+        label, _ = self._nearest(text, start, end)
+        return label == _READABLE and _OFFICIAL.fullmatch(code) is not None
 
     def _judged(self, text: str, start: int, end: int) -> Found | None:
         """Return the number at `start` as far as it goes, or None when it may stay."""

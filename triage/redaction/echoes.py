@@ -16,6 +16,8 @@ _NAME_WORD = re.compile(r"[^\W\d_][\w'-]*")
 #: Shorter pieces of a name say nothing.
 _SHORTEST = 3
 _COPIED = frozenset({Type.ADDRESS, Type.ORG})
+#: A doubtful find is hidden where it stands and not looked for elsewhere.
+_SURE = 0.5
 #: Parts of a name that are never hidden for their own sake.
 _ALONE_NOTHING = ("particles", "titles")
 
@@ -30,6 +32,8 @@ def echoes(
     copies: dict[str, Type] = {}
     for field, finds in found.items():
         for find in finds:
+            if find.score < _SURE or find.type is Type.DATE:
+                continue
             surface = fields[field][find.start : find.end]
             if find.type is Type.NAME:
                 names |= dict(_pieces(surface, quiet=quiet))

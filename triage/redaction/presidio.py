@@ -20,7 +20,7 @@ from triage.redaction.echoes import echoes
 from triage.redaction.finding import Finder, Found
 from triage.redaction.placeholders import Naming, typed_placeholders
 from triage.redaction.plain import Plain, plain
-from triage.redaction.readable import unreadable
+from triage.redaction.readable import credible, unreadable
 from triage.redaction.spans import resolve
 from triage.redaction.table import finders
 
@@ -136,11 +136,12 @@ class PresidioRedactor:
         """Return every find in one field."""
         analyzer = self._ready().analyzer
         found = typed_placeholders(text)
+        believed = credible(tagged, text)
         for low in range(0, max(len(text), 1), WINDOW - OVERLAP):
             high = min(low + WINDOW, len(text))
             inside = [
                 replace(find, start=max(find.start, low) - low, end=min(find.end, high) - low)
-                for find in tagged
+                for find in believed
                 if find.start < high and low < find.end
             ]
             for find in analyzer.find(text[low:high], inside):

@@ -49,19 +49,28 @@ def resolve(found: Iterable[Found], text: str) -> list[Found]:
 
 
 def _yielding(finds: Sequence[Found]) -> list[Found]:
-    """Cut a name or employer where it runs into a number, so that the number stays whole."""
-    firm = [find for find in finds if find.type not in _SOFT and find.score >= _SURE]
+    """Cut a name or employer where it runs into a number, so that the number stays whole.
+
+    What the tagger took for a number yields to a pattern even inside itself.
+    """
+    firm = [
+        find
+        for find in finds
+        if find.type not in _SOFT and find.score >= _SURE and find.found_by != "tagger"
+    ]
     cut: list[Found] = []
     for find in finds:
-        crossing = [
-            other
-            for other in (firm if find.type in _SOFT else ())
-            if find.start < other.end
-            and other.start < find.end
-            and not (find.start <= other.start and other.end <= find.end)
-        ]
+        crossing = [other for other in firm if _gives_way(find, other)]
         cut += [replace(find, start=low, end=high) for low, high in _free(find, crossing)]
     return cut
+
+
+def _gives_way(find: Found, other: Found) -> bool:
+    if other.end <= find.start or find.end <= other.start:
+        return False
+    if find.type in _SOFT:
+        return not (find.start <= other.start and other.end <= find.end)
+    return find.found_by == "tagger" and find.type not in (Type.ADDRESS, Type.DATE)
 
 
 def _preference(find: Found) -> tuple[float, int, float, int, int]:

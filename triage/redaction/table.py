@@ -26,17 +26,18 @@ def finders() -> tuple[Finder, ...]:
     """Return every recogniser that needs no model; raise RedactionFailed for a broken table."""
     try:
         table = _read("recognizers.yaml")
-        labels = _read("labels.yaml")
         pieces = _expand(table["pieces"])
-        rows = tuple(_row(row, pieces) for row in table["rows"])
-        codes = CodeFinder(
-            {IdentifierType(type): words for type, words in labels["labels"].items()},
-            labels["general"],
-            labels["readable"],
-        )
+        return (*(_row(row, pieces) for row in table["rows"]), codes())
     except Exception as trouble:
         raise RedactionFailed(f"recognisers: {type(trouble).__name__}") from trouble
-    return (*rows, codes)
+
+
+@cache
+def codes() -> CodeFinder:
+    """Return the recogniser of labelled numbers."""
+    table = _read("labels.yaml")
+    labels = {IdentifierType(type): words for type, words in table["labels"].items()}
+    return CodeFinder(labels, table["general"], table["readable"])
 
 
 @cache

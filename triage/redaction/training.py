@@ -26,8 +26,8 @@ LAYERS = 4
 #: Public texts of each corpus.
 PUBLIC = 250
 #: Thresholds tried on dev, and the most other words that may be hidden there.
-THRESHOLDS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05)
-MOST_OTHERS = 0.025
+THRESHOLDS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01)
+MOST_OTHERS = 0.02
 
 
 def train(
