@@ -142,7 +142,7 @@ def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: 
     left = deliver(served)
     assert [words.recipient.reveal() for _, words in left.sent] == ["rosalind.keane@example.org"]
     # Nobody reloads: the page asks by itself until the reply is settled.
-    expect(page.get_by_text("Arrived")).to_be_visible()
+    expect(page.get_by_text("Accepted by the mail server")).to_be_visible()
 
 
 def test_a_routine_case_takes_at_most_four_keys_from_opened_to_approved(

@@ -23,7 +23,7 @@ from triage.domain import (
     approver_key,
     prove,
 )
-from triage.errors import TriageError
+from triage.errors import NotAllowed, TriageError
 from triage.web import wording
 from triage.web.errors import TABLE, status_of
 
@@ -206,7 +206,7 @@ def test_a_reply_taken_back_can_be_written_again(practice: Practice, visit: Visi
     assert dana.post(f"/case/{case_id}/recall/{reply_id}").status_code == 409
 
 
-def test_an_arrived_reply_says_so_with_its_receipt(hurried: Practice, visit: Visits) -> None:
+def test_a_reply_the_server_took_says_so_with_its_receipt(hurried: Practice, visit: Visits) -> None:
     case_id, dana = hurried.cases["refill"], visit("dana")
     dana.post(f"/case/{case_id}/draft", subject="s", body="b")
     approve(dana, "dana", case_id)
@@ -214,10 +214,32 @@ def test_an_arrived_reply_says_so_with_its_receipt(hurried: Practice, visit: Vis
     waiting = dana.get(f"/case/{case_id}/reply/{reply_id}").text
     assert "hx-get" in waiting
     settle(hurried, case_id, ReplyState.SENT, receipt="250 accepted as 4711")
-    arrived = dana.get(f"/case/{case_id}/reply/{reply_id}?attempt=3").text
-    assert "Arrived" in arrived
-    assert "250 accepted as 4711" in arrived
-    assert "hx-get" not in arrived
+    taken = dana.get(f"/case/{case_id}/reply/{reply_id}?attempt=3").text
+    assert "Accepted by the mail server" in taken
+    assert "250 accepted as 4711" in taken
+    assert "hx-get" not in taken
+
+
+def test_a_page_stops_asking_before_it_is_refused(hurried: Practice, visit: Visits) -> None:
+    case_id, dana = hurried.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="b")
+    approve(dana, "dana", case_id)
+    reply_id = hurried.desk.queue.open(PEOPLE["dana"], case_id).replies[0].id
+    asked, following = 0, f"/case/{case_id}/reply/{reply_id}?attempt=97"
+    while following:
+        answer = dana.get(following)
+        assert answer.status_code == 200
+        asked, found = asked + 1, re.search(r'hx-get="([^"]+)"', answer.text)
+        following = found.group(1) if found else ""
+    assert asked == 3
+    assert "Reload the page" in answer.text
+
+
+@pytest.mark.parametrize("lost", [{"active": False}, {"roles": frozenset()}])
+def test_banners_are_for_the_people_of_the_clinic(practice: Practice, lost: dict) -> None:
+    assert practice.desk.banners(PEOPLE["devi"])
+    with pytest.raises(NotAllowed):
+        practice.desk.banners(replace(PEOPLE["devi"], **lost))
 
 
 def test_an_uncertain_reply_stands_out_and_blocks_the_next(

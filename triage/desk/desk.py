@@ -12,6 +12,7 @@ from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
 from triage.domain import User
 from triage.encoder.registry import Registry
+from triage.errors import NotAllowed
 from triage.store import Store
 
 
@@ -56,5 +57,11 @@ class Desk:
         self._store.people.close_session(token)
 
     def banners(self, actor: User) -> tuple[Banner, ...]:
-        """Return what everybody signed in must know now; fixed sentences about nobody."""
+        """Return what everybody must know now; fixed sentences about nobody.
+
+        No right of the table is asked, because they stand on every page: any active person of
+        the clinic may, and nobody else. Raises NotAllowed.
+        """
+        if not actor.active or not actor.roles:
+            raise NotAllowed("banners")
         return banners(self._store, actor.clinic, self._clock(), self._clinical)

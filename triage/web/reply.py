@@ -13,6 +13,7 @@ from triage.domain import Protected
 from triage.web.case import back_to
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
+from triage.web.wording import MOST_ASKED
 
 router = APIRouter(prefix="/case/{case_id}")
 
@@ -58,9 +59,9 @@ def state(
     asking: Asking,
     case_id: str,
     reply_id: str,
-    attempt: Annotated[int, Query(ge=0, le=99)] = 0,
+    attempt: Annotated[int, Query(ge=0, le=MOST_ASKED)] = 0,
 ) -> HTMLResponse:
-    """Say where a reply is; the page asks ever more rarely until it is settled."""
+    """Say where a reply is; the page asks ever more rarely, and after a while no more."""
     reply = desk.replies.status(asking.user, reply_id)
     return pages(request).render(
         "_reply_state.html", asking, reply=reply, case_id=case_id, attempt=attempt + 1

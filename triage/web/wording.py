@@ -64,7 +64,7 @@ REPLY_STATES: Mapping[ReplyState, str] = {
     ReplyState.DRAFT: "Draft",
     ReplyState.QUEUED: "Approved, waiting to leave",
     ReplyState.SENDING: "Leaving now",
-    ReplyState.SENT: "Arrived",
+    ReplyState.SENT: "Accepted by the mail server or the portal",
     ReplyState.UNCERTAIN: "Uncertain: it may or may not have arrived",
     ReplyState.FAILED: "Not sent",
     ReplyState.RECALLED: "Taken back",
@@ -74,7 +74,7 @@ IN_SHORT: Mapping[ReplyState, str] = {
     ReplyState.DRAFT: "draft",
     ReplyState.QUEUED: "approved",
     ReplyState.SENDING: "leaving",
-    ReplyState.SENT: "✓ arrived",
+    ReplyState.SENT: "✓ accepted",
     ReplyState.UNCERTAIN: "uncertain",
     ReplyState.FAILED: "not sent",
     ReplyState.RECALLED: "taken back",
@@ -131,6 +131,10 @@ def seconds_until(moment: datetime) -> int:
     """Return the whole seconds until a moment, rounded up; 0 once it has passed."""
     left = (moment - datetime.now(UTC)).total_seconds()
     return max(0, math.ceil(left))
+
+
+#: A page asks so often at most; then the person does, so that no session lives on by itself.
+MOST_ASKED = 99
 
 
 def patience(seconds: int, attempt: int) -> int:
