@@ -86,7 +86,7 @@ if SMALL:
 
 registry = Registry(HOME)
 candidate = registry.candidates / NAME
-effort = {"epochs": 1, "freeze": 5} if SMALL else {}
+effort = {"epochs": 1, "layers": 1} if SMALL else {}
 train(candidate, messages=messages, extra=extra, trainer=USERNAME, **effort)
 
 # %% [markdown]
