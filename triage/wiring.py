@@ -54,6 +54,10 @@ class StoreSettings(_Strict):
     """Where everything is kept; a path without a slash lies in the home folder."""
 
     url: str = "sqlite:///triage.db"
+    #: On PostgreSQL each process logs in as a role of its own; empty means `url`.
+    web_url: str = ""
+    worker_url: str = ""
+    sender_url: str = ""
 
 
 class DeskSettings(_Strict):
@@ -160,9 +164,14 @@ class House:
         """The database URL with a relative SQLite path put in the home folder."""
         return store_url(self.settings.store.url, self.home)
 
-    def store(self) -> Store:
-        """Open the store; the caller closes it."""
-        return open_store(self.url, self.keys)
+    def url_of(self, part: str) -> str:
+        """Return the database URL of a process: web, worker or sender."""
+        own = str(getattr(self.settings.store, f"{part}_url", ""))
+        return store_url(own, self.home) if own else self.url
+
+    def store(self, part: str = "") -> Store:
+        """Open the store as one process, or as the owner; the caller closes it."""
+        return open_store(self.url_of(part), self.keys)
 
     def registry(self) -> Registry:
         """Return the models that ship and those registered here."""
@@ -194,7 +203,7 @@ class House:
     def worker(self, store: Store, parts: Parts, *, name: str = "worker") -> Worker:
         """Return the process that lands and files."""
         bell, clinic = Event(), self.settings.clinic.id
-        database = jobs_database(self.url, self.keys)
+        database = jobs_database(self.url_of("worker"), self.keys)
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
         inboxes, troubles = _open(self.settings.inbox, self.inbox)
         keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]

@@ -41,7 +41,7 @@ def approve(person: Visit, name: str, case_id: str) -> str:
     assert found
     reply, digest = found.groups()
     proof = prove(approver_key(MASTER, PEOPLE[name].id), reply, digest)
-    answer = person.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
+    answer = person.decide(case_id, "approve", digest=digest, proof=proof)
     assert answer.status_code == 303
     return digest
 
@@ -178,7 +178,7 @@ def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visi
     ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
     sam.post(f"/case/{case_id}/draft", subject="s", body="other words")
     proof = prove(approver_key(MASTER, "u-dana"), reply, digest)
-    answer = dana.post(f"/case/{case_id}/approve", digest=digest, proof=proof)
+    answer = dana.decide(case_id, "approve", digest=digest, proof=proof)
     assert answer.status_code == 409
     assert "changed while you were looking" in answer.text
     assert practice.desk.queue.open(PEOPLE["dana"], case_id).replies == ()
@@ -190,7 +190,7 @@ def test_a_writer_may_write_and_not_send(practice: Practice, visit: Visits) -> N
     page = wim.get(f"/case/{case_id}").text
     assert "Exactly this leaves" in page
     assert "Approve and send" not in page
-    form = {"digest": "0" * 64, "proof": "0" * 64}
+    form = {"digest": "0" * 64, "proof": "0" * 64, "seen": "x"}
     assert wim.post(f"/case/{case_id}/approve", **form).status_code == 403
 
 
@@ -240,6 +240,20 @@ def test_banners_are_for_the_people_of_the_clinic(practice: Practice, lost: dict
     assert practice.desk.banners(PEOPLE["devi"])
     with pytest.raises(NotAllowed):
         practice.desk.banners(replace(PEOPLE["devi"], **lost))
+
+
+def test_an_approval_on_a_page_without_the_newest_message_is_a_409(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="words")
+    page = dana.get(f"/case/{case_id}").text
+    ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
+    proof = prove(approver_key(MASTER, "u-dana"), reply, digest)
+    form = {"digest": digest, "proof": proof}
+    stale = dana.post(f"/case/{case_id}/approve", seen="an-older-message", **form)
+    assert stale.status_code == 409
+    assert dana.decide(case_id, "approve", **form).status_code == 303
 
 
 def test_an_uncertain_reply_stands_out_and_blocks_the_next(

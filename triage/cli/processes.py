@@ -72,7 +72,7 @@ def _worker(home: Path, stop: Event) -> None:
     from triage.wiring import House
 
     house = House.at(home)
-    store = house.store()
+    store = house.store("worker")
     parts = house.parts(store)
     for trouble in parts.troubles:
         sys.stderr.write(f"triage: {trouble}\n")
@@ -84,7 +84,7 @@ def _sender(home: Path, stop: Event) -> None:
     from triage.wiring import House
 
     house = House.at(home)
-    store = house.store()
+    store = house.store("sender")
     house.sender(store).run(stop)
     store.close()
 
@@ -95,7 +95,7 @@ def _web(home: Path) -> None:
     from triage.wiring import House
 
     house = House.at(home)
-    store = house.store()
+    store = house.store("web")
     settings = house.settings
     app = create_app(house.desk(store), clinic_name=settings.clinic.name)
     serve(app, settings.desk.host, settings.desk.port)

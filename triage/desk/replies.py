@@ -63,17 +63,22 @@ class ReplyDesk:
         self._store.replies.save_draft(draft, by=actor.id)
         return draft
 
-    def approve(self, actor: User, case_id: str, *, digest: str, proof: str) -> ReplyView:
+    def approve(
+        self, actor: User, case_id: str, *, digest: str, proof: str, seen: str | None = None
+    ) -> ReplyView:
         """Approve the saved words whose digest the person saw; they leave after the undo window.
 
         `proof` comes from the approver's own key (`triage.domain.prove`); the sender checks it.
-        Raises ChangedUnderneath when the words are no longer those of the digest.
+        `seen` is the newest message on the page. Raises ChangedUnderneath when the words are no
+        longer those of the digest, or another message has joined the case.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
         draft = file.draft
         if draft is None or draft.outgoing.digest != digest:
             raise ChangedUnderneath(case_id)
+        if seen not in (None, file.messages[0].id):
+            raise ChangedUnderneath("a newer message arrived")
         self._still_right(file, draft)
         now = self._clock()
         reply_id = draft.id

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from triage.domain import Protected
-from triage.web.case import back_to
+from triage.web.case import Seen, back_to
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 from triage.web.wording import MOST_ASKED
@@ -36,11 +36,13 @@ def approve(
     desk: TheDesk,
     posting: Posting,
     case_id: str,
+    *,
     digest: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     proof: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+    seen: Seen,
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
-    desk.replies.approve(posting.user, case_id, digest=digest, proof=proof)
+    desk.replies.approve(posting.user, case_id, digest=digest, proof=proof, seen=seen)
     return back_to(case_id, "#replies")
 
 
