@@ -59,6 +59,7 @@ def _fill(mailbox: Any, mails: list[Path]) -> None:
 
 def _serve(house: Any, logins: dict[str, Any], sink: Any) -> None:
     """Start worker, sender and web, say where they are, and wait for Ctrl-C."""
+    from triage.cli.demo.servers import message_id
     from triage.cli.processes import PARTS, start
 
     children = [start(house.home, part) for part in PARTS]
@@ -83,10 +84,3 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any) -> None:
     if not stop.is_set():
         sys.stderr.write(f"triage: a part of the demo stopped by itself: {codes}\n")
         raise SystemExit(1)
-
-
-def message_id(mail: bytes) -> str:
-    """Return the Message-ID of a mail at the sink."""
-    from email import message_from_bytes
-
-    return str(message_from_bytes(mail).get("Message-ID", "without Message-ID"))

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from triage.cli.demo.command import message_id
 from triage.cli.demo.practice import Login
-from triage.cli.demo.servers import Sink
+from triage.cli.demo.servers import Sink, message_id
 from triage.desk import Desk
 from triage.desk.views import CaseView
 from triage.domain import CaseRow, Channel, Lane, Protected, ReplyState, User, prove

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -87,6 +88,11 @@ class Sink:
     def close(self) -> None:
         """Stop the server."""
         self._controller.stop()
+
+
+def message_id(mail: bytes) -> str:
+    """Return the Message-ID of a mail at the sink."""
+    return str(message_from_bytes(mail).get("Message-ID", "without Message-ID"))
 
 
 class Portal:
