@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ def demo(
     try:
         house = set_up(home, (mailbox, sink, portal), 2.0 if once else 30.0, port)
         store, logins = move_in(house)
+        _prepare(house)
         _fill(mailbox, sorted((SAMPLES / "mail").glob("*.eml")))
         if once:
             from triage.cli.demo.once import run_once
@@ -46,6 +48,22 @@ def demo(
     finally:
         for server in (mailbox, sink, portal):
             server.close()
+
+
+def _prepare(house: Any) -> None:
+    """Build what serves the models, once; a model that cannot be built is said later."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from triage.encoder import export, folder
+    from triage.errors import MissingModel
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("preparing the models (once)", total=2)
+        for name, kind in (("router", "router"), ("redactor", "tagger")):
+            with suppress(MissingModel):
+                export.cached(folder.read(house.registry().folder(name), kind=kind))
+            progress.advance(task)
 
 
 def _fill(mailbox: Any, mails: list[Path]) -> None:
