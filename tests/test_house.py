@@ -247,5 +247,21 @@ def test_a_cold_start_loads_nothing_heavy(code: str) -> None:
     assert loaded_by(code) == set()
 
 
+def test_a_serving_process_loads_neither_torch_nor_transformers() -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from triage.encoder.registry import Registry\n"
+        "from triage.testing import message\n"
+        "from triage.wiring import PartsSettings, load_parts\n"
+        "rooms = load_parts(PartsSettings(), Registry(Path('nowhere')), {}).rooms\n"
+        "hidden = rooms.redactor.redact([message('Dear Dr. Bob Hope')])\n"
+        "rooms.classifier.classify(hidden)\n"
+        "rooms.rules.flags(message('chest pain'))"
+    )
+    # The first run may have to build the graphs, which takes torch.
+    loaded_by(code)
+    assert loaded_by(code) & {"torch", "transformers"} == set()
+
+
 def test_a_cold_start_check_is_seen_to_fail() -> None:
     assert "spacy" in loaded_by("import spacy")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from triage.encoder.absent import without_torch
 from triage.priority.table import ANYWHERE, ONE_SENTENCE, Part, Pattern, Table, every_pattern
 from triage.priority.words import Vocabulary, Word
 
@@ -28,9 +29,10 @@ class Finder:
     """Compiles the table's phrases once and finds them in texts; holds no text."""
 
     def __init__(self, table: Table) -> None:
-        from spacy.matcher import PhraseMatcher
-        from spacy.tokens import Doc
-        from spacy.vocab import Vocab
+        with without_torch():
+            from spacy.matcher import PhraseMatcher
+            from spacy.tokens import Doc
+            from spacy.vocab import Vocab
 
         self.table = table
         self.vocabulary = Vocabulary(table.words, table.never_slips)

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from triage.domain import IdentifierType, Message, Redacted, Span
+from triage.encoder.absent import without_torch
 from triage.errors import BadSettings, RedactionFailed
 from triage.redaction.deadline import Deadline
 from triage.redaction.echoes import echoes
@@ -87,7 +88,8 @@ class PresidioRedactor:
     def _ready(self) -> _Engines:
         with self._lock:
             if self._engines is None:
-                from triage.redaction.engine import Analyzer, Anonymizer
+                with without_torch():
+                    from triage.redaction.engine import Analyzer, Anonymizer
 
                 tagger = load_tagger(self._folder) if self._folder else None
                 self._engines = _Engines(Analyzer(self._finders()), Anonymizer(), tagger)
