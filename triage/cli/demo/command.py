@@ -3,7 +3,8 @@
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -37,14 +38,18 @@ def demo(
         house = set_up(home, (mailbox, sink, portal), 2.0 if once else 30.0, port)
         store, logins = move_in(house)
         _prepare(house)
-        _fill(mailbox, sorted((SAMPLES / "mail").glob("*.eml")))
+        mails = sorted((SAMPLES / "mail").glob("*.eml"))
         if once:
             from triage.cli.demo.once import run_once
 
+            _fill(mailbox, mails)
             run_once(house, store, logins, sink)
         else:
             store.close()
-            _serve(house, logins, sink)
+            with _processes(house.home) as children:
+                # The mailbox fills while they start.
+                _fill(mailbox, mails)
+                _serve(house, logins, sink, children)
     finally:
         for server in (mailbox, sink, portal):
             server.close()
@@ -75,12 +80,25 @@ def _fill(mailbox: Any, mails: list[Path]) -> None:
         mailbox.fill(mails, lambda: progress.advance(task))
 
 
-def _serve(house: Any, logins: dict[str, Any], sink: Any) -> None:
-    """Start worker, sender and web, say where they are, and wait for Ctrl-C."""
-    from triage.cli.demo.servers import message_id
+@contextmanager
+def _processes(home: Path) -> Iterator[list[Any]]:
+    """Start worker, sender and web; end them at last."""
     from triage.cli.processes import PARTS, start
 
-    children = [start(house.home, part) for part in PARTS]
+    children = [start(home, part) for part in PARTS]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(30)
+
+
+def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -> None:
+    """Say where the parts are and wait for Ctrl-C."""
+    from triage.cli.demo.servers import message_id
+
     desk = house.settings.desk
     print(f"\nThe queue is at http://{desk.host}:{desk.port}/   (Ctrl-C ends the demo)\n")
     for username, login in logins.items():
@@ -96,9 +114,6 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any) -> None:
         for mail in sink.mails[shown:]:
             print(f"  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
             shown += 1
-    for child in children:
-        child.terminate()
-    codes = [child.wait(15) for child in children]
     if not stop.is_set():
-        sys.stderr.write(f"triage: a part of the demo stopped by itself: {codes}\n")
+        sys.stderr.write("triage: a part of the demo stopped by itself\n")
         raise SystemExit(1)
