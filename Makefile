@@ -1,6 +1,7 @@
 # Two commands for people: `make demo` and `make test`. The rest serves those who build triage.
 PYTHON ?= python3
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# A person sees pip's progress bars; a machine does not need them.
+PIP = .venv/bin/python -m pip install $(if $(CI),--quiet) --disable-pip-version-check
 ONCE ?=
 
 .PHONY: demo test lint notebooks bench lock clean
