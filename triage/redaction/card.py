@@ -96,6 +96,8 @@ Rows reserved for evaluation were left out by their hash. Epoch and threshold we
 
 Other writers than in training; their texts chose nothing. The whole redactor, patterns and tagger
 together; an identifier counts only when every letter and digit of it is hidden. Wilson's intervals.
+Printed again by `triage evaluate card models/{name}`. The int8 graph's scales depend a little on
+the messages that are read together, 16 here: other batches move a name or two.
 
 {table}
 
