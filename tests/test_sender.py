@@ -1,0 +1,98 @@
+"""The sender and the doors: one that fails stops no other, and a late note still arrives."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in, receive
+from triage.desk import Desk
+from triage.domain import Channel, Protected, ReplyState
+from triage.engine import Sender
+from triage.errors import StoreLocked
+from triage.store import Store
+from triage.testing import MemoryOutbox
+from triage.wiring import House
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    move_in(store)
+    return Desk(store, undo=timedelta(seconds=-1), mail_domain="clinic.example")
+
+
+def sender(store: Store, outbox: MemoryOutbox) -> Sender:
+    return Sender(store, {Channel.EMAIL: outbox}, master=MASTER)
+
+
+def test_one_reply_that_fails_stops_no_other(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        approve(desk, case_id)
+        for case_id in receive(store, mail_from(1, "refill"), mail_from(2, "refill"))
+    )
+    claim = store.replies.claim
+
+    def broken(reply_id: str, **named: str) -> object:
+        if reply_id == first:
+            raise ValueError("nothing should raise here, but something did")
+        return claim(reply_id, **named)
+
+    monkeypatch.setattr(store.replies, "claim", broken)
+    outbox = MemoryOutbox()
+    assert sender(store, outbox).once() == 2
+    assert [message_id for message_id, _ in outbox.sent] == [f"<{second}@clinic.example>"]
+    assert any(beat.process == "sender" for beat in store.beats.all())
+
+
+def test_a_locked_store_only_delays_the_note_that_a_reply_left(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    reply_id, outbox, settle = approve(desk, case_id), MemoryOutbox(), store.replies.settle
+    locked = [StoreLocked("x"), StoreLocked("x")]
+
+    def busy(*arguments: object, **named: object) -> None:
+        if locked:
+            raise locked.pop()
+        settle(*arguments, **named)  # type: ignore[arg-type]  # Passed on as they came.
+
+    monkeypatch.setattr(store.replies, "settle", busy)
+    monkeypatch.setattr("triage.pipeline.time.sleep", lambda seconds: None)
+    sender(store, outbox).once()
+    assert len(outbox.sent) == 1
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.SENT
+
+
+def test_a_reply_left_on_the_wire_comes_back_without_a_restart(store: Store, desk: Desk) -> None:
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    reply_id, outbox = approve(desk, case_id), MemoryOutbox()
+    assert store.replies.claim(reply_id, clinic="c1", by="sender")
+    later = datetime.now(UTC) + timedelta(minutes=16)
+    Sender(store, {Channel.EMAIL: outbox}, master=MASTER, clock=lambda: later).once()
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.UNCERTAIN
+    assert outbox.sent == []
+
+
+def test_a_mail_answered_on_the_portal_refers_to_no_mail(store: Store, desk: Desk) -> None:
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    desk.queue.link(SECRETARY, case_id, patient_id="p1", contact_id="p1-portal")
+    draft = desk.replies.save(SECRETARY, case_id, subject=Protected("Re"), body=Protected("Yes."))
+    assert draft.outgoing.channel is Channel.PORTAL
+    assert not draft.outgoing.in_reply_to
+
+
+def test_one_bad_door_leaves_the_others_open(tmp_path: Path, store: Store) -> None:
+    doors = (
+        '[[outbox]]\nname = "bad"\nkind = "smtp"\nchannel = "email"\nhost = "x"\nsendre = "y"\n'
+        '[[outbox]]\nname = "good"\nkind = "fhir"\nchannel = "portal"\n'
+        'auth = "none"\nbase_url = "http://127.0.0.1:9/fhir"\n'
+    )
+    (tmp_path / "triage.toml").write_text('[clinic]\nid = "c1"\nname = "C"\n' + doors)
+    (tmp_path / "approval.key").write_text(MASTER.hex())
+    move_in(store)
+    made = House.at(tmp_path).sender(store)
+    made.once()
+    (beat,) = (beat for beat in store.beats.all() if beat.process == "sender")
+    assert beat.notes == ("outbox_failing",)
