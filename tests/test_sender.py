@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -96,3 +97,22 @@ def test_one_bad_door_leaves_the_others_open(tmp_path: Path, store: Store) -> No
     made.once()
     (beat,) = (beat for beat in store.beats.all() if beat.process == "sender")
     assert beat.notes == ("outbox_failing",)
+
+
+def test_a_promoted_model_serves_without_a_restart(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "triage.toml").write_text(
+        '[clinic]\nid = "c1"\nname = "C"\n[parts]\nredactor = "withhold"\n'
+    )
+    house = House.at(tmp_path)
+    move_in(store)
+    refresh = house._refresher(store, ["inbox_failing"])
+    assert refresh() is None
+    shipped = house.registry().get("router-1")
+    copy = house.registry().candidates / "router-copy"
+    copytree(shipped.folder, copy)
+    house.registry().promote("router-copy")
+    fresh = refresh()
+    assert fresh is not None
+    assert fresh[0].classifier.name == "router-copy"
+    assert list(fresh[1]) == ["inbox_failing"]
+    assert refresh() is None

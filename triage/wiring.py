@@ -207,19 +207,23 @@ class House:
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
         inboxes, troubles = _open(self.settings.inbox, self.inbox)
         keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
-        notes = [*parts.notes, *("inbox_failing" for _ in troubles)]
-        return Worker(store, jobs, keepers, bell, notes=notes, refresh=self._refresher(store))
+        doors = ["inbox_failing" for _ in troubles]
+        refresh = self._refresher(store, doors)
+        return Worker(store, jobs, keepers, bell, notes=[*parts.notes, *doors], refresh=refresh)
 
-    def _refresher(self, store: Store) -> Callable[[], Rooms | None]:
+    def _refresher(
+        self, store: Store, doors: Sequence[str]
+    ) -> Callable[[], tuple[Rooms, Sequence[str]] | None]:
         """Return a function that gives new rooms once other models serve or a text was signed."""
         last = self._chosen(store)
 
-        def refresh() -> Rooms | None:
+        def refresh() -> tuple[Rooms, Sequence[str]] | None:
             nonlocal last
             if (now := self._chosen(store)) == last:
                 return None
             last = now
-            return self.parts(store).rooms
+            parts = self.parts(store)
+            return parts.rooms, [*parts.notes, *doors]
 
         return refresh
 

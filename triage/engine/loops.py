@@ -36,7 +36,7 @@ class Worker:
         bell: Event,
         *,
         notes: Sequence[str] = (),
-        refresh: Callable[[], Rooms | None] = lambda: None,
+        refresh: Callable[[], tuple[Rooms, Sequence[str]] | None] = lambda: None,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -44,7 +44,8 @@ class Worker:
         #: Rung by a keeper when something landed.
         self._bell = bell
         self._notes = tuple(notes)
-        #: Returns new rooms when a model was promoted or a text signed since the last call.
+        #: Returns new rooms, and notes on what they lack, once another model serves or a text
+        #: was signed.
         self._refresh = refresh
 
     def run(self, stop: Event) -> None:
@@ -62,8 +63,8 @@ class Worker:
     def once(self) -> None:
         """File what waits and give a sign of life."""
         try:
-            if rooms := self._refresh():
-                self._jobs.rooms = rooms
+            if fresh := self._refresh():
+                self._jobs.rooms, self._notes = fresh[0], tuple(fresh[1])
             self._jobs.drain()
             notes = {*self._notes, *self._jobs.rooms.health.failing}
             notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}

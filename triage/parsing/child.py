@@ -60,7 +60,7 @@ def _warm_up() -> None:
     )
     read_mail(sample, "mx.example.org")
     with contextlib.suppress(ImportError):
-        import charset_normalizer  # noqa: F401
+        import charset_normalizer  # noqa: F401  # Loaded before the limits fall.
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ class TaggedArtifacts(NlpArtifacts):  # type: ignore[misc]  # Presidio is not ty
         self.tagged = tagged
 
 
-class BlankNlp(NlpEngine):  # type: ignore[misc]
+class BlankNlp(NlpEngine):  # type: ignore[misc]  # Presidio is untyped.
     """Cuts a text into words of any language; knows no grammar and needs no model.
 
     A blank spaCy pipeline would do the same and takes half a minute over 8,000 commas.
@@ -109,7 +109,7 @@ class BlankNlp(NlpEngine):  # type: ignore[misc]
         return [LANGUAGE]
 
 
-class FinderRecognizer(EntityRecognizer):  # type: ignore[misc]
+class FinderRecognizer(EntityRecognizer):  # type: ignore[misc]  # Presidio is untyped.
     """One of our finders behind Presidio's interface; what it raises stops the analysis."""
 
     def __init__(self, finder: Finder) -> None:
@@ -134,7 +134,7 @@ class FinderRecognizer(EntityRecognizer):  # type: ignore[misc]
         ]
 
 
-class TaggerRecognizer(EntityRecognizer):  # type: ignore[misc]
+class TaggerRecognizer(EntityRecognizer):  # type: ignore[misc]  # Presidio is untyped.
     """Hands on what the tagger found in the whole batch; its threshold is the tagger's own."""
 
     def __init__(self, types: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ class Sealed(TypeDecorator[SealedValue]):
     def process_bind_param(
         self,
         value: SealedValue | None,
-        dialect: Dialect,  # noqa: ARG002
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy passes it.
     ) -> bytes | None:
         """Pass on sealed bytes; raise TypeError for anything that was not sealed for here."""
         if value is None:
@@ -49,7 +49,7 @@ class Sealed(TypeDecorator[SealedValue]):
     def process_result_value(
         self,
         value: Any,
-        dialect: Dialect,  # noqa: ARG002
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy passes it.
     ) -> SealedValue | None:
         """Give the bytes their place back, so that only the right place opens them."""
         return None if value is None else SealedValue(self.table, self.column, bytes(value))
@@ -73,7 +73,7 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(
         self,
         value: Any,
-        dialect: Dialect,  # noqa: ARG002
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy passes it.
     ) -> datetime | None:
         """Return UTC whatever zone the session has."""
         if value is None:
