@@ -45,6 +45,7 @@ from triage.domain.reply import (
     approver_key,
     prove,
 )
+from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.words import (
     CaseState,
@@ -97,6 +98,7 @@ __all__ = [
     "Role",
     "Route",
     "SampleItem",
+    "Share",
     "Span",
     "StoredAttachment",
     "StoredMessage",
