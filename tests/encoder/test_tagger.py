@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from triage.encoder import TaggedSpan, TaggedText, folder
+from triage.encoder import TaggedSpan, TaggedText, batches, folder
 from triage.encoder.serving import TaggerSession
 from triage.encoder.tagging import _outside, measure
+from triage.encoder.tokens import windows
 from triage.errors import MissingModel, RedactionFailed
 
 #: The first test of a machine trains and exports the tiny models.
@@ -31,6 +32,28 @@ def test_a_long_text_is_tagged_to_its_end() -> None:
     (found,) = session.tag([text])
     assert any(each.start <= text.index("Lopez") < each.end for each in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
+
+
+def test_a_text_is_tagged_alike_in_any_company() -> None:
+    session = TaggerSession(tiny.tagger(), threads=2, threshold=0.05)
+    texts = [*(each.text for each in tiny.NAMED), "", "word " * 700, tiny.NAMED[0].text.upper()]
+    alone = [session.tag([text])[0] for text in texts]
+    assert sum(map(len, alone)) > 3
+    assert session.tag(texts) == alone
+    assert session.tag(texts[::-1]) == alone[::-1]
+    assert TaggerSession(tiny.tagger(), threads=1, threshold=0.05).tag(texts) == alone
+
+
+def test_a_padded_batch_would_not_be_alike() -> None:
+    """The oracle: int8 scales are taken over a whole batch, so they depend on the company."""
+    session = TaggerSession(tiny.tagger(), threads=1)
+    texts = [tiny.NAMED[0].text, "word " * 60 + tiny.NAMED[1].text.upper()]
+    cut = windows(texts)
+    ids, mask = batches.ids_and_mask(cut)
+    feed = {"ids": ids, "mask": mask, "shapes": batches.pad([each.shapes for each in cut])}
+    (together,) = session._graph._session.run(None, feed)
+    (alone,) = session._graph.run(cut[0], batches.pad([cut[0].shapes]))
+    assert not np.array_equal(together[0, : len(alone)], alone)
 
 
 def test_a_lower_threshold_hides_more() -> None:

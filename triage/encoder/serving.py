@@ -5,9 +5,10 @@ one its folder names is a MissingModel, an answer that is not a number an error,
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +21,17 @@ from triage.encoder.tokens import Window, sentences, windows
 from triage.errors import ClassificationFailed, MissingModel, RedactionFailed
 
 Floats = NDArray[np.float32]
-
-#: Windows that go through the encoder together.
-BATCH = 16
+Answer = TypeVar("Answer")
 
 
 class RouterSession:
     """Scores texts with one router; torch is not imported when the cache is warm."""
 
     def __init__(self, model: Path, *, threads: int | None = None) -> None:
-        """Raise MissingModel when the folder, a hash, the labels or the export is not right."""
+        """Raise MissingModel when the folder, a hash, the labels or the export is not right.
+
+        `threads` is how many windows are read side by side, one for each core when left out.
+        """
         checked = folder.read(model, kind="router")
         if checked.labels != tuple(Route):
             raise MissingModel(f"{checked.name} (labels.json does not name the eleven routes)")
@@ -48,19 +50,18 @@ class RouterSession:
             return []
         cut = windows(texts)
         spans = [sentences(text) for text in texts]
-        answers: list[tuple[Floats, ...]] = [()] * len(cut)
-        for indices in batches.by_length(cut, BATCH):
-            chosen = [cut[index] for index in indices]
-            member = batches.membership(chosen, [spans[window.text] for window in chosen])
-            outputs = self._graph.run(chosen, member)
-            if not all(np.isfinite(output).all() for output in outputs):
-                raise ClassificationFailed(f"{self.name} answered with something not a number")
-            for row, index in enumerate(indices):
-                answers[index] = tuple(output[row] for output in outputs)
+        answers = self._graph.each(cut, lambda window: self._read(window, spans[window.text]))
         grouped: list[list[tuple[Floats, ...]]] = [[] for _ in texts]
         for window, answer in zip(cut, answers, strict=True):
             grouped[window.text].append(answer)
         return [self._scores(parts, places) for parts, places in zip(grouped, spans, strict=True)]
+
+    def _read(self, window: Window, places: Sequence[tuple[int, int]]) -> tuple[Floats, ...]:
+        """Return the graph's answers for one window."""
+        outputs = self._graph.run(window, batches.membership([window], [places]))
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ClassificationFailed(f"{self.name} answered with something not a number")
+        return tuple(outputs)
 
     def _scores(
         self, parts: Sequence[tuple[Floats, ...]], places: Sequence[tuple[int, int]]
@@ -106,7 +107,8 @@ class TaggerSession:
         """Raise MissingModel when the folder, a hash, the labels or the export is not right.
 
         A token is marked when the probability that it is of some type reaches `threshold`; left
-        out, it is what config.json says, else 0.5.
+        out, it is what config.json says, else 0.5. `threads` is how many windows are read side by
+        side, one for each core when left out.
         """
         checked = folder.read(model, kind="tagger")
         self.name = checked.name
@@ -125,27 +127,31 @@ class TaggerSession:
         """
         cut = windows(texts)
         found: list[list[TaggedSpan]] = [[] for _ in texts]
-        rows: list[Floats] = [np.zeros((0, 0), dtype=np.float32)] * len(cut)
-        for indices in batches.by_length(cut, BATCH):
-            chosen = [cut[index] for index in indices]
-            (logits,) = self._graph.run(chosen, batches.pad([each.shapes for each in chosen]))
-            if not np.isfinite(logits).all():
-                raise RedactionFailed(f"{self.name} answered with something not a number")
-            for row, index in enumerate(indices):
-                rows[index] = _softmax(logits[row])
+        rows = self._graph.each(cut, self._read)
         for text, tokens in batches.by_text(cut, rows):
             found[text] = decode(texts[text], tokens, self.labels, threshold=self._threshold)
         return found
 
+    def _read(self, window: Window) -> Floats:
+        """Return the label probabilities of one window's tokens."""
+        (logits,) = self._graph.run(window, batches.pad([window.shapes]))
+        if not np.isfinite(logits).all():
+            raise RedactionFailed(f"{self.name} answered with something not a number")
+        return _softmax(logits)
+
 
 class _Graph:
-    """One ONNX Runtime session over an exported model."""
+    """One ONNX Runtime session over an exported model that reads each window by itself.
+
+    A batch would be padded, and what int8 makes of a window would depend on the others in it: one
+    scale is taken over all of them. Side by side, one thread each, windows are read faster too.
+    """
 
     def __init__(self, model: folder.ModelFolder, threads: int | None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         path = export.cached(model)
@@ -157,14 +163,23 @@ class _Graph:
             # ONNX Runtime raises its own errors, all of which mean that the file is unusable.
             raise MissingModel(f"{model.name} ({type(trouble).__name__})") from None
         self._inputs = export.INPUTS[str(model.config["kind"])]
+        # A session may be run by several threads at a time.
+        self._beside = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "encoder")
 
-    def run(self, chosen: Sequence[Window], last: NDArray[Any]) -> list[Floats]:
-        """Return the graph's outputs for these windows; `last` is its third input."""
-        arrays = (*batches.ids_and_mask(chosen), last)
+    def each(self, windows: Sequence[Window], read: Callable[[Window], Answer]) -> list[Answer]:
+        """Return what `read` says of each window, same order; raise what it raises."""
+        # The longest go first, so that no core waits long for the last one.
+        order = sorted(range(len(windows)), key=lambda index: -len(windows[index].ids))
+        jobs = {index: self._beside.submit(read, windows[index]) for index in order}
+        return [jobs[index].result() for index in range(len(windows))]
+
+    def run(self, window: Window, last: NDArray[Any]) -> list[Floats]:
+        """Return the graph's outputs for one window; `last` is its third input."""
+        arrays = (*batches.ids_and_mask([window]), last)
         outputs: list[Floats] = self._session.run(
             None, dict(zip(self._inputs, arrays, strict=True))
         )
-        return outputs
+        return [output[0] for output in outputs]
 
 
 def _sigmoid(logits: Floats) -> Floats:

@@ -5,7 +5,6 @@ Rule of the room: a word is marked as a whole or not at all, since half a name i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +58,11 @@ def decode(
     """
     found: list[TaggedSpan] = []
     sizes: list[int] = []
-    for word in _words(text, tokens):
-        some = 1.0 - float(word.mean[0])
-        if some < threshold:
-            continue
+    for word in _words(text, tokens, threshold):
         kinds = word.mean[1::2] + word.mean[2::2]
         kind = int(kinds.argmax())
         begins = float(word.first[1 + 2 * kind]) > float(word.first[2 + 2 * kind])
-        span = TaggedSpan(word.start, word.end, types[kind], some)
+        span = TaggedSpan(word.start, word.end, types[kind], 1.0 - float(word.mean[0]))
         if found and _joins(text, found[-1], span, begins=begins):
             found[-1] = _join(found[-1], span, sizes[-1])
             sizes[-1] += 1
@@ -76,21 +72,27 @@ def decode(
     return found
 
 
-def _words(text: str, tokens: Sequence[tuple[int, int, Floats]]) -> Iterator[_Word]:
-    """Group tokens that touch and are letters or digits into words."""
-    number = 0
-    keys: list[int] = []
+def _words(
+    text: str, tokens: Sequence[tuple[int, int, Floats]], threshold: float
+) -> Iterator[_Word]:
+    """Group tokens that touch and are letters or digits into words; yield the marked ones."""
+    if not tokens:
+        return
+    firsts: list[int] = []
     previous = (-1, False)
-    for start, end, _ in tokens:
+    for place, (start, end, _) in enumerate(tokens):
         alnum = text[start:end].isalnum()
         if not (previous == (start, True) and alnum):
-            number += 1
-        keys.append(number)
+            firsts.append(place)
         previous = (end, alnum)
-    for _, group in groupby(zip(keys, tokens, strict=True), key=lambda pair: pair[0]):
-        members = [token for _, token in group]
-        probabilities = np.stack([each for _, _, each in members])
-        yield _Word(members[0][0], members[-1][1], probabilities.mean(0), probabilities[0])
+    rows = np.stack([row for _, _, row in tokens])
+    counts = np.diff([*firsts, len(tokens)]).astype(np.float32)
+    # All words at once: most are marked by nobody, and one by one they took a tenth of the time.
+    means = np.add.reduceat(rows, firsts, axis=0) / counts[:, None]
+    for word in np.flatnonzero(1.0 - means[:, 0].astype(np.float64) >= threshold):
+        first = firsts[word]
+        last = int(counts[word]) + first - 1
+        yield _Word(tokens[first][0], tokens[last][1], means[word], rows[first])
 
 
 def _joins(text: str, last: TaggedSpan, span: TaggedSpan, *, begins: bool) -> bool:
