@@ -4,15 +4,10 @@ Rule of the room: pure counting; every share comes with the numbers it was made 
 interval, and the weak spots stand in the same table as the strong ones.
 """
 
-from triage.evaluation.redaction import RedactionReport, evaluate_redaction
 from triage.evaluation.routes import Prediction, RouteReport, evaluate_routes
-from triage.evaluation.shares import Share
 
 __all__ = [
     "Prediction",
-    "RedactionReport",
     "RouteReport",
-    "Share",
-    "evaluate_redaction",
     "evaluate_routes",
 ]

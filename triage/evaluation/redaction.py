@@ -1,121 +1,124 @@
-"""Counts how much of what identifies a person is hidden, and how much else is."""
+"""Says how redactors did: by type, beside what they have to reach, and beside one another.
+
+Rule of the room: a figure is met or missed only when its whole interval is; with fewer messages
+than that takes, the table says so.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from triage.classifiers.dataset import Identifier, Row
-from triage.domain import IdentifierType, Span
-from triage.evaluation.shares import Share, table
-
-#: These identify a person only together with others.
-INDIRECT = frozenset({IdentifierType.DATE, IdentifierType.AGE, IdentifierType.ORG})
+from triage.domain import IdentifierType as Type
+from triage.domain import Redacted, Share
+from triage.evaluation.tables import table
+from triage.redaction.measure import Labelled, Score, compare
 
 
 @dataclass(frozen=True, slots=True)
-class RedactionReport:
-    """The numbers of one redactor on one set of messages."""
+class Target:
+    """What the identifiers of some types must reach, each type alone and all together."""
 
-    messages: int
-    #: Identifiers whose every letter and digit is hidden, whatever type they were taken for.
-    recall: Mapping[IdentifierType, Share]
-    #: The same over the direct identifiers: all but DATE, AGE and ORG.
-    direct: Share
-    #: Hidden identifiers that were given the right type.
-    typed: Share
-    #: Words outside every identifier that were hidden although the desk needs them.
-    other_words_hidden: Share
-    #: Messages in which every identifier is hidden.
-    clean_messages: Share
-
-    def text(self) -> str:
-        """Return the numbers as Markdown."""
-        rows = [[kind.value, found] for kind, found in self.recall.items()]
-        rows += [
-            ["all direct identifiers", self.direct],
-            ["right type among the hidden", self.typed],
-            ["messages with every identifier hidden", self.clean_messages],
-            ["other words hidden (fewer is better)", self.other_words_hidden],
-        ]
-        return table(["hidden", "share (exact 95 % interval)"], rows)
-
-    def flat(self, prefix: str) -> dict[str, float]:
-        """Return the main numbers under names that start with `prefix`, for metrics.json."""
-        numbers = {
-            "messages": float(self.messages),
-            "direct_recall": self.direct.value,
-            "direct_recall_low": self.direct.interval()[0],
-            "other_words_hidden": self.other_words_hidden.value,
-            "clean_messages": self.clean_messages.value,
-        }
-        numbers |= {f"recall_{kind.value}": found.value for kind, found in self.recall.items()}
-        return {f"{prefix}_{name}": round(value, 4) for name, value in numbers.items()}
+    types: tuple[Type, ...]
+    #: At least this share wholly hidden.
+    least: float
 
 
-def evaluate_redaction(rows: Sequence[Row], spans: Sequence[Sequence[Span]]) -> RedactionReport:
-    """Count; `spans` are what was hidden in each row, same order and length (else ValueError)."""
-    counts = {kind: [0, 0] for kind in IdentifierType}
-    typed, words, clean = [0, 0], [0, 0], 0
-    for row, found in zip(rows, spans, strict=True):
-        hidden = [(each, _is_hidden(row, each, found)) for each in row.phi]
-        for each, is_hidden in hidden:
-            counts[each.type][0] += is_hidden
-            counts[each.type][1] += 1
-            typed[0] += is_hidden and _is_typed(each, found)
-            typed[1] += is_hidden
-        clean += all(is_hidden for _, is_hidden in hidden)
-        for field in ("subject", "body"):
-            lost, of = _other_words(row, field, found)
-            words[0] += lost
-            words[1] += of
-    direct = [counts[kind] for kind in IdentifierType if kind not in INDIRECT]
-    return RedactionReport(
-        messages=len(rows),
-        recall={kind: Share(*pair) for kind, pair in counts.items() if pair[1]},
-        direct=Share(sum(pair[0] for pair in direct), sum(pair[1] for pair in direct)),
-        typed=Share(*typed),
-        other_words_hidden=Share(*words),
-        clean_messages=Share(clean, len(rows)),
-    )
+#: The figures to reach on messages that nobody trained on.
+TARGETS = (
+    Target((Type.PHONE, Type.EMAIL, Type.SSN, Type.IP, Type.URL), 0.99),
+    Target(
+        (Type.MRN, Type.MEMBER_ID, Type.ACCOUNT, Type.OTHER_ID, Type.LICENSE, Type.DEVICE), 0.95
+    ),
+    Target((Type.NAME,), 0.97),
+    Target((Type.DATE, Type.AGE), 0.97),
+    Target((Type.ADDRESS, Type.ORG), 0.92),
+)
+DIRECT_LEAST = 0.97
+OTHERS_MOST = 0.025
 
 
-def _cover(row: Row, field: str, found: Sequence[Span]) -> list[bool]:
-    cover = [False] * len(row.text_of(field))
-    for span in found:
-        if span.field == field:
-            cover[span.start : span.end] = [True] * (min(span.end, len(cover)) - span.start)
-    return cover
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    shares: tuple[Share, ...]
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def target(self) -> str:
+        """What must be reached, as it is printed."""
+        if self.least is not None:
+            return f">= {self.least:.1%}"
+        return f"<= {self.most:.1%}" if self.most is not None else ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the first redactor reached it: met, missed, too few to say, or nothing."""
+        share = self.shares[0]
+        if not self.target or not share.of:
+            return ""
+        low, high = share.interval()
+        if self.most is not None:
+            # Few is good here, so the ends of the interval change places.
+            low, high = -high, -low
+        goal = self.least if self.least is not None else -(self.most or 0.0)
+        if low >= goal:
+            return "met"
+        return "missed" if high < goal else "too few to say"
 
 
-def _is_hidden(row: Row, each: Identifier, found: Sequence[Span]) -> bool:
-    """Whether every letter and digit of the identifier is covered."""
-    text, cover = row.text_of(each.field), _cover(row, each.field, found)
-    places = range(each.start, each.end)
-    return all(cover[place] for place in places if text[place].isalnum())
+def rows(scores: Sequence[Score]) -> list[Row]:
+    """Return what is said of redactors that read the same messages, the judged one first."""
+    said = []
+    for target in TARGETS:
+        groups = [target.types] if len(target.types) > 1 else []
+        for types in [*groups, *((type,) for type in target.types)]:
+            name = ", ".join(types) if len(types) == 1 else f"**{', '.join(types)}**"
+            shares = tuple(score.together(types) for score in scores)
+            said.append(Row(name, shares, least=target.least))
+    direct = tuple(score.direct for score in scores)
+    others = tuple(score.others for score in scores)
+    return [
+        *said,
+        Row("**all direct identifiers** (all but DATE, AGE, ORG)", direct, least=DIRECT_LEAST),
+        Row("all identifiers", tuple(score.all for score in scores)),
+        Row("**words hidden that are no identifier**", others, most=OTHERS_MOST),
+        Row("messages with every identifier hidden", tuple(score.clean for score in scores)),
+        Row("right type among the hidden", tuple(score.typed for score in scores)),
+    ]
 
 
-def _is_typed(each: Identifier, found: Sequence[Span]) -> bool:
-    return any(
-        span.field == each.field
-        and span.type is each.type
-        and span.start < each.end
-        and span.end > each.start
-        for span in found
-    )
+def figures(scores: Mapping[str, Score]) -> str:
+    """Return a Markdown table with a column for each redactor; the first one is judged."""
+    head = ["wholly hidden", "target", "", *scores]
+    lines = [
+        [row.name, row.target, row.verdict, *map(str, row.shares)]
+        for row in rows(list(scores.values()))
+    ]
+    withheld = [str(score.withheld) for score in scores.values()]
+    lines.append(["fields withheld (all in them counts as hidden)", "", "", *withheld])
+    return table(head, lines)
 
 
-def _other_words(row: Row, field: str, found: Sequence[Span]) -> tuple[int, int]:
-    """Return how many words outside identifiers were touched, and how many there are."""
-    text, cover = row.text_of(field), _cover(row, field, found)
-    gold = [False] * len(text)
-    for each in row.phi:
-        if each.field == field:
-            gold[each.start : each.end] = [True] * (each.end - each.start)
-    lost = of = place = 0
-    for word in text.split():
-        start = text.index(word, place)
-        place = start + len(word)
-        letters = [at for at in range(start, place) if text[at].isalnum()]
-        if letters and not any(gold[at] for at in letters):
-            of += 1
-            lost += any(cover[at] for at in letters)
-    return lost, of
+def split(messages: Sequence[Labelled], done: Sequence[Redacted], *, by: str) -> dict[str, Score]:
+    """Return the score of each `tag`, `writer` or `lang`; with tags a message counts in each."""
+    parts: dict[str, list[tuple[Labelled, Redacted]]] = {}
+    for message, found in zip(messages, done, strict=True):
+        keys = sorted(message.tags) if by == "tag" else [str(getattr(message, by))]
+        for key in keys or [""]:
+            parts.setdefault(key or "none", []).append((message, found))
+    return {
+        key: compare([message for message, _ in part], [found for _, found in part])
+        for key, part in sorted(parts.items())
+    }
+
+
+def parts(scores: Mapping[str, Score], *, by: str) -> str:
+    """Return a Markdown table with a line for each part of the messages."""
+    head = [by, "messages", "direct identifiers", "all identifiers", "other words hidden"]
+    lines = [
+        [key, score.messages, score.direct, score.all, score.others]
+        for key, score in scores.items()
+    ]
+    return table(head, lines)

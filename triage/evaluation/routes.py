@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from triage.classifiers.dataset import Row
-from triage.domain import Classification, Route, Urgency
-from triage.evaluation.shares import Share, share, table
+from triage.domain import Classification, Route, Share, Urgency
+from triage.evaluation.tables import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +99,27 @@ def evaluate_routes(rows: Sequence[Row], predictions: Sequence[Prediction]) -> R
         messages=len(pairs),
         macro_f1=sum(f1.values()) / max(len(f1), 1),
         f1=f1,
-        right=share(right),
-        urgent_found=share([called for urgent, called in alarms if urgent]),
-        emergency_found=share(
+        right=Share.among(right),
+        urgent_found=Share.among([called for urgent, called in alarms if urgent]),
+        emergency_found=Share.among(
             [
                 said.urgency is Urgency.EMERGENCY
                 for row, said in pairs
                 if row.urgency is Urgency.EMERGENCY
             ]
         ),
-        false_alarms=share([called for urgent, called in alarms if not urgent]),
-        alarms_right=share([urgent for urgent, called in alarms if called]),
-        requests_found=share([route in said for asked, said in further for route in asked]),
-        requests_right=share([route in asked for said, asked in named for route in said]),
-        abstained=share([said.abstained for said in predictions]),
-        wrong_among_routed=share(
+        false_alarms=Share.among([called for urgent, called in alarms if not urgent]),
+        alarms_right=Share.among([urgent for urgent, called in alarms if called]),
+        requests_found=Share.among([route in said for asked, said in further for route in asked]),
+        requests_right=Share.among([route in asked for said, asked in named for route in said]),
+        abstained=Share.among([said.abstained for said in predictions]),
+        wrong_among_routed=Share.among(
             [row.route is not said.route for row, said in pairs if not said.abstained]
         ),
-        everyday_right=share([ok for ok, is_hard in zip(right, hard, strict=True) if not is_hard]),
-        hard_right=share([ok for ok, is_hard in zip(right, hard, strict=True) if is_hard]),
+        everyday_right=Share.among(
+            [ok for ok, is_hard in zip(right, hard, strict=True) if not is_hard]
+        ),
+        hard_right=Share.among([ok for ok, is_hard in zip(right, hard, strict=True) if is_hard]),
     )
 
 

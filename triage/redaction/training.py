@@ -2,7 +2,7 @@
 
 Rule of the room: trained on our own messages and on public corpora, never on a row reserved for
 evaluation; the threshold is chosen on dev.jsonl, and report.jsonl is read once, at the end, by
-`card.report`.
+`triage evaluate card`.
 """
 
 import random
@@ -94,7 +94,7 @@ def settle(out: Path, dev: Sequence[Labelled]) -> Metrics:
     for threshold in THRESHOLDS:
         folder.remember(out, threshold=threshold)
         result = measured(out, dev)
-        if chosen is None or result.others.share <= MOST_OTHERS:
+        if chosen is None or result.others.value <= MOST_OTHERS:
             chosen = (threshold, result)
     if chosen is None:
         raise ValueError("no thresholds")
