@@ -97,7 +97,7 @@ def figures(scores: Mapping[str, Score]) -> str:
         for row in rows(list(scores.values()))
     ]
     withheld = [str(score.withheld) for score in scores.values()]
-    lines.append(["fields withheld (all in them counts as hidden)", "", "", *withheld])
+    lines.append(["fields withheld: all in them counts as hidden", "", "", *withheld])
     return table(head, lines)
 
 

@@ -205,7 +205,7 @@ def compare(messages: Sequence[Labelled], done: Sequence[Redacted]) -> Score:
             for lost in _others(message, found)
         ),
         clean=Share.among(all(fate.readable == 0 for fate in row) for _, row in fates),
-        withheld=sum(len(found.withheld) for found in done),
+        withheld=sum(len(found.withheld & set(FIELDS)) for found in done),
         messages=len(messages),
         leaks=tuple(
             Leak(message.id, *fate.at, fate.type, fate.readable, fate.letters)
