@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.desk import Desk
 from triage.domain import (
+    Background,
     Channel,
     Classification,
     Clinic,
@@ -76,7 +77,9 @@ class Hider:
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         del settings
 
-    def redact(self, messages: Sequence[Message]) -> list[Redacted]:
+    def redact(
+        self, messages: Sequence[Message], backgrounds: Sequence[Background] = ()
+    ) -> list[Redacted]:
         """Pass the text on; the small practice's mails hold no identifiers in their bodies."""
         return [
             Redacted(item.subject.reveal(), item.body.reveal(), redactor=self.name)

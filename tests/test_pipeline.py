@@ -1,6 +1,6 @@
 """The two promises, each a test of that name, and what stands around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,24 @@ from tests.small_practice import (
     rooms,
 )
 from triage.desk import Desk
-from triage.domain import Channel, Lane, Mark, Protected, ReplyState
+from triage.domain import (
+    Background,
+    Channel,
+    IdentifierType,
+    Lane,
+    Mark,
+    Message,
+    Protected,
+    Redacted,
+    Redaction,
+    ReplyState,
+)
 from triage.errors import ChangedUnderneath, ProofRefused, SendPostponed, SendRefused, SendUncertain
 from triage.pipeline import check_proof, file, land, send
 from triage.store import Store
 from triage.testing import MemoryInbox, MemoryOutbox
 
+NAME = IdentifierType.NAME
 PAST = timedelta(seconds=-1)
 
 
@@ -234,3 +246,49 @@ def test_one_byte_changed_after_approval_is_refused(practice: Store, desk: Desk)
         outgoing = replace(reply.outgoing, **{changed: Protected("Take two tablets.")})
         with pytest.raises(ProofRefused):
             check_proof(replace(reply, outgoing=outgoing), MASTER)
+
+
+class Introducer:
+    """A redactor double that carries on the conversation's placeholders."""
+
+    name = "introducer"
+
+    def redact(
+        self, messages: Sequence[Message], backgrounds: Sequence[Background] = ()
+    ) -> list[Redacted]:
+        return [
+            Redacted(
+                f"{len(known.earlier)} known",
+                "",
+                redactions=(Redaction(f"[NAME_{len(known.earlier) + 1}]", NAME, Protected("x")),),
+                redactor=self.name,
+            )
+            for _, known in zip(messages, backgrounds, strict=True)
+        ]
+
+
+def test_a_conversation_in_one_batch_is_redacted_in_its_order(practice: Store) -> None:
+    mails = [
+        mail_from(1, "one", message_id="<1@x>"),
+        mail_from(1, "two", message_id="<2@x>", headers="References: <1@x>\r\n"),
+        mail_from(2, "other", message_id="<9@x>"),
+        mail_from(1, "three", message_id="<3@x>", headers="References: <1@x> <2@x>\r\n"),
+    ]
+    cases = receive(practice, *mails, with_rooms=rooms(redactor=Introducer()))
+    assert cases[0] == cases[1] == cases[3] != cases[2]
+    file_ = practice.cases.get(cases[0], clinic="c1", by="test")
+    assert sorted(one.redacted.subject for one in file_.messages) == [
+        "0 known",
+        "1 known",
+        "2 known",
+    ]
+
+
+def test_a_meter_that_fails_is_noted_and_stops_nothing(practice: Store) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a name")
+
+    (case,) = receive(practice, mail_from(1, "hello"), with_rooms=rooms(meter=broken))
+    assert practice.cases.get(case, clinic="c1", by="test").case.id == case
+    tally = practice.leaks.tally(clinic="c1", since=datetime(2000, 1, 1, tzinfo=UTC))
+    assert (tally.measured, tally.unmeasured) == (0, 1)

@@ -23,6 +23,8 @@ from triage.classifiers import Classifier
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import Inbox, Outbox
 from triage.domain import (
+    NO_BACKGROUND,
+    Background,
     Channel,
     Classification,
     Flag,
@@ -51,6 +53,7 @@ from triage.errors import (
 from triage.patience import Health, Patience
 from triage.priority.ranking import contradicts
 from triage.redaction import Redactor
+from triage.redaction.leaks import LeakMeter, Leaks
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
 
@@ -96,6 +99,8 @@ class Rooms:
     rules: Rules | None
     rank: Rank
     drafter: Drafter | None
+    #: Looks independently at what the redactor left.
+    meter: LeakMeter = field(default_factory=LeakMeter)
     patience: Patience = field(default_factory=Patience)
     health: Health = field(default_factory=Health)
 
@@ -119,11 +124,7 @@ def land(inbox: Inbox, store: Store, *, clinic: str) -> tuple[str, ...]:
 def read(raws: Sequence[RawMessage], rooms: Rooms) -> list[Reading]:
     """Walk raw messages from bytes to a ranked reading; same order, same length, never raises."""
     messages = [rooms.parse(raw) for raw in raws]
-    judged = judge(messages, rooms)
-    return [
-        _reading(raw, message, judgement, rooms.drafter)
-        for raw, message, judgement in zip(raws, messages, judged, strict=True)
-    ]
+    return _readings(raws, messages, [NO_BACKGROUND] * len(messages), rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,17 @@ class Judgement:
     classification: Classification
     priority: Priority
     rules_failed: bool
+    #: None when the leak meter failed.
+    leaks: Leaks | None
 
 
-def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
+def judge(
+    messages: Sequence[Message], rooms: Rooms, backgrounds: Sequence[Background] = ()
+) -> list[Judgement]:
     """Redact, classify and prioritise; same order, same length, never raises."""
     flags = [_flags(message, rooms.rules) for message in messages]
-    redacted = _redact(messages, rooms)
+    known = backgrounds or [NO_BACKGROUND] * len(messages)
+    redacted = _redact(list(zip(messages, known, strict=True)), rooms)
     classified = _classify(redacted, rooms)
     rooms.health.note("no_rules", [found is None for found in flags])
     rooms.health.note("no_redactor", [bool(hidden.withheld) for hidden in redacted])
@@ -150,9 +156,10 @@ def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
             classification,
             rooms.rank(message, found or (), answered(classification), rules_failed=found is None),
             rules_failed=found is None,
+            leaks=_leaks(message, hidden, background, rooms.meter),
         )
-        for message, found, hidden, classification in zip(
-            messages, flags, redacted, classified, strict=True
+        for message, background, found, hidden, classification in zip(
+            messages, known, flags, redacted, classified, strict=True
         )
     ]
 
@@ -160,7 +167,40 @@ def judge(messages: Sequence[Message], rooms: Rooms) -> list[Judgement]:
 def file(raw_ids: Sequence[str], rooms: Rooms, store: Store, *, clinic: str, by: str) -> list[str]:
     """Read landed messages and put each in the queue; return the case ids in the same order."""
     raws = [store.landing.raw(raw_id, clinic=clinic, by=by) for raw_id in raw_ids]
-    return [store.cases.file(reading, clinic=clinic, by=by) for reading in read(raws, rooms)]
+    messages = [rooms.parse(raw) for raw in raws]
+    cases = dict.fromkeys(raw_ids, "")
+    for wave in _waves(messages):
+        part = [messages[place] for place in wave]
+        backgrounds = store.backgrounds.of(part, clinic=clinic, by=by)
+        for reading in _readings([raws[place] for place in wave], part, backgrounds, rooms):
+            cases[reading.raw.id] = store.cases.file(reading, clinic=clinic, by=by)
+    return [cases[raw_id] for raw_id in raw_ids]
+
+
+def _waves(messages: Sequence[Message]) -> list[list[int]]:
+    """Part a batch so that a message is redacted after those its conversation begins with."""
+    waves: list[list[int]] = []
+    height: list[int] = []
+    for place, message in enumerate(messages):
+        before = (height[at] for at in range(place) if message.continues(messages[at]))
+        height.append(max(before, default=-1) + 1)
+        if height[place] == len(waves):
+            waves.append([])
+        waves[height[place]].append(place)
+    return waves
+
+
+def _readings(
+    raws: Sequence[RawMessage],
+    messages: Sequence[Message],
+    backgrounds: Sequence[Background],
+    rooms: Rooms,
+) -> list[Reading]:
+    judged = judge(messages, rooms, backgrounds)
+    return [
+        _reading(raw, message, judgement, rooms.drafter)
+        for raw, message, judgement in zip(raws, messages, judged, strict=True)
+    ]
 
 
 def answered(classification: Classification) -> Classification | None:
@@ -177,9 +217,25 @@ def _flags(message: Message, rules: Rules | None) -> tuple[Flag, ...] | None:
         return None
 
 
-def _redact(messages: Sequence[Message], rooms: Rooms) -> list[Redacted]:
-    instead = WithholdEverything()
-    return _attempt(messages, rooms.redactor.redact, instead.redact, rooms.patience)
+def _redact(messages: Sequence[tuple[Message, Background]], rooms: Rooms) -> list[Redacted]:
+    def redact(pairs: Sequence[tuple[Message, Background]]) -> list[Redacted]:
+        return rooms.redactor.redact([one for one, _ in pairs], [known for _, known in pairs])
+
+    def withhold(pairs: Sequence[tuple[Message, Background]]) -> list[Redacted]:
+        return WithholdEverything().redact([one for one, _ in pairs])
+
+    return _attempt(messages, redact, withhold, rooms.patience)
+
+
+def _leaks(
+    message: Message, redacted: Redacted, background: Background, meter: LeakMeter
+) -> Leaks | None:
+    """Return what is still readable by type; the meter only counts and stops nothing here."""
+    try:
+        return meter(redacted, background)
+    except Exception as trouble:
+        log.error("leak meter failed on %s: %s", message.raw_id, type(trouble).__name__)
+        return None
 
 
 def _classify(texts: Sequence[Redacted], rooms: Rooms) -> list[Classification]:
@@ -232,6 +288,7 @@ def _reading(
         judgement.priority,
         suggestion,
         frozenset(marks),
+        judgement.leaks,
     )
 
 

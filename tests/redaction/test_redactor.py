@@ -156,7 +156,7 @@ def test_a_recogniser_that_went_missing_withholds_everything() -> None:
     redactor.load()
     registry = redactor._ready().analyzer.registry
     registry.recognizers = [row for row in registry.recognizers if row.name != "email"]
-    assert redactor.one("me@example.org", "hello").withheld == {"subject", "body"}
+    assert redactor.one("me@example.org", "hello").withheld == {"subject", "body", "files"}
 
 
 def test_presidio_itself_would_have_left_it_open() -> None:
@@ -184,7 +184,7 @@ def test_a_tagger_that_fails_on_one_message_withholds_that_message(
     done = redactor.redact([message("Camden"), message("poison Camden", "Camden")])
     assert done[0].body == "[NAME_1]"
     assert done[1] == Redacted(
-        "", "", withheld=frozenset({"subject", "body"}), redactor=redactor.name
+        "", "", withheld=frozenset({"subject", "body", "files"}), redactor=redactor.name
     )
 
 
@@ -194,7 +194,7 @@ def test_without_its_tagger_it_shows_nothing(monkeypatch: pytest.MonkeyPatch) ->
 
     redactor = with_tagger(monkeypatch, None)
     monkeypatch.setattr(presidio, "load_tagger", missing)
-    assert redactor.redact([message("Camden", "hi")])[0].withheld == {"subject", "body"}
+    assert redactor.redact([message("Camden", "hi")])[0].withheld == {"subject", "body", "files"}
 
 
 def test_a_missing_model_is_named_at_once() -> None:

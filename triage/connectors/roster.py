@@ -16,13 +16,13 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from triage.connectors.letter import ADDRESS
-from triage.domain import Channel, Contact, Patient, Protected
+from triage.domain import Channel, Contact, IdentifierType, Patient, Protected
 from triage.errors import BadRoster
 
 COLUMNS = (
@@ -41,8 +41,20 @@ COLUMNS = (
     "contact_name",
 )
 
+#: Columns that nobody is written to at, and that redaction hides wherever they are written.
+_FURTHER = {"phone": IdentifierType.PHONE, "address": IdentifierType.ADDRESS}
+
 #: Who vouches for an address that the file calls verified, and for one the portal gave out.
 BY_ROSTER, BY_PORTAL = "roster", "portal"
+
+#: HL7's codes of identifier types (table 0203) under our names; what is not here is OTHER_ID.
+_ID_CODES = {
+    "MB": IdentifierType.MEMBER_ID,
+    "SN": IdentifierType.MEMBER_ID,
+    "SS": IdentifierType.SSN,
+    "DL": IdentifierType.LICENSE,
+    "AN": IdentifierType.ACCOUNT,
+}
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -60,6 +72,8 @@ class _Roster:
     def add_patient(self, patient: Patient, row: int) -> None:
         known = self.patients.setdefault(patient.id, patient)
         self.contacts.setdefault(patient.id, {})
+        further = {**dict.fromkeys(known.identifiers), **dict.fromkeys(patient.identifiers)}
+        self.patients[patient.id] = replace(known, identifiers=tuple(further))
         for column, name in (("full_name", "name"), ("birth_date", "birth_date"), ("mrn", "mrn")):
             if getattr(known, name) != getattr(patient, name):
                 raise BadRoster(f"row {row}, column {column} differs from an earlier row")
@@ -150,6 +164,9 @@ def _patient(cells: Mapping[str, str], row: int, clinic: str) -> Patient:
         birth_date=Protected(born),
         mrn=Protected(cells["mrn"]),
         language=language,
+        identifiers=tuple(
+            (kind, Protected(cells[column])) for column, kind in _FURTHER.items() if cells[column]
+        ),
     )
 
 
@@ -265,6 +282,7 @@ def _add_patient(roster: _Roster, resource: Mapping[str, Any], row: int) -> None
         birth_date=Protected(born),
         mrn=Protected(_mrn(resource)),
         language=_language(resource),
+        identifiers=tuple(_further(resource)),
     )
     roster.add_patient(patient, row)
     _add_places(roster, patient, resource, row, who=_Reader("", "self"))
@@ -317,6 +335,22 @@ def _mrn(resource: Mapping[str, Any]) -> str:
         if "MR" in codes:
             return str(one["value"])
     return ""
+
+
+def _further(resource: Mapping[str, Any]) -> Iterator[tuple[IdentifierType, Protected]]:
+    """Yield telephones, addresses and ids other than the record number."""
+    for one in resource.get("telecom", []):
+        if one.get("system") in ("phone", "sms", "fax") and one.get("value"):
+            yield IdentifierType.PHONE, Protected(str(one["value"]))
+    for one in resource.get("address", []):
+        lines = ", ".join([*one.get("line", []), one.get("city", "")])
+        if lines.strip(", "):
+            yield IdentifierType.ADDRESS, Protected(lines)
+    for one in resource.get("identifier", []):
+        codes = {coding.get("code") for coding in one.get("type", {}).get("coding", [])}
+        if one.get("value") and "MR" not in codes:
+            kind = next((_ID_CODES[code] for code in codes if code in _ID_CODES), None)
+            yield kind or IdentifierType.OTHER_ID, Protected(str(one["value"]))
 
 
 def _language(resource: Mapping[str, Any]) -> str:

@@ -9,11 +9,20 @@ from triage.domain.desk import (
     Beat,
     CaseFile,
     CaseRow,
+    LeakTally,
     SampleItem,
     StoredAttachment,
     StoredMessage,
     TrainingRow,
     newest_from_person,
+)
+from triage.domain.known import (
+    NO_BACKGROUND,
+    NOBODY,
+    Background,
+    KnownPeople,
+    fold,
+    name_words,
 )
 from triage.domain.message import (
     Arrival,
@@ -60,11 +69,14 @@ from triage.domain.words import (
 )
 
 __all__ = [
+    "NOBODY",
     "NOTHING",
+    "NO_BACKGROUND",
     "Approval",
     "Arrival",
     "Attachment",
     "AuditEvent",
+    "Background",
     "Beat",
     "Case",
     "CaseFile",
@@ -79,8 +91,10 @@ __all__ = [
     "Draft",
     "Flag",
     "IdentifierType",
+    "KnownPeople",
     "Label",
     "Lane",
+    "LeakTally",
     "Mark",
     "Message",
     "Outgoing",
@@ -109,6 +123,8 @@ __all__ = [
     "Urgency",
     "User",
     "approver_key",
+    "fold",
+    "name_words",
     "new_id",
     "newest_from_person",
     "prove",

@@ -9,7 +9,7 @@ from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
-from triage.domain.words import Channel, Mark, ReplyState
+from triage.domain.words import Channel, IdentifierType, Mark, ReplyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,18 @@ class SampleItem:
     #: None until somebody judged it.
     right: bool | None = None
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeakTally:
+    """What the leak meter found in redacted messages; words and places are never in it."""
+
+    #: Messages looked at, those of them with a leak, and those nobody looked at.
+    measured: int
+    leaking: int
+    unmeasured: int
+    #: How often each type was still readable.
+    by_type: Mapping[IdentifierType, int]
 
 
 @dataclass(frozen=True, slots=True)

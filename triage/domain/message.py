@@ -105,6 +105,11 @@ class Message:
     sender_doubtful: bool = False
     marks: frozenset[Mark] = frozenset()
 
+    def continues(self, other: "Message") -> bool:
+        """Whether this message says that it goes on with `other`."""
+        named = bool(other.message_id) and other.message_id in self.references
+        return named or (bool(self.portal_thread) and self.portal_thread == other.portal_thread)
+
 
 @dataclass(frozen=True, slots=True)
 class Thread:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from triage.domain.text import Protected
-from triage.domain.words import Channel, Role, Route
+from triage.domain.words import Channel, IdentifierType, Role, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Patient:
     birth_date: Protected
     mrn: Protected
     language: str = "en"
+    #: Telephones, addresses and further ids the practice knows; redaction looks for them.
+    identifiers: tuple[tuple[IdentifierType, Protected], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

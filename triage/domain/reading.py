@@ -40,6 +40,8 @@ class Redacted:
     #: Fields whose text was withheld because a recogniser failed; they are empty here.
     withheld: frozenset[str] = frozenset()
     redactor: str = ""
+    #: The names of the attachments, one a line.
+    files: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +108,5 @@ class Reading:
     priority: Priority
     suggestion: Suggestion | None
     marks: frozenset[Mark]
+    #: What the leak meter still found in the redacted text, by type; None when it did not look.
+    leaks: Mapping[IdentifierType, int] | None = None

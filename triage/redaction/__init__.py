@@ -8,7 +8,7 @@ To add a recogniser: a row or a class in `recognizers.py`; to add a redactor: a 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from triage.domain import Message, Redacted
+from triage.domain import Background, Message, Redacted
 
 
 class Redactor(Protocol):
@@ -17,8 +17,13 @@ class Redactor(Protocol):
     #: Name and version, stored with every Redacted.
     name: str
 
-    def redact(self, messages: Sequence[Message]) -> list[Redacted]:
-        """Hide identifiers in subject and body of each message; same order, same length.
+    def redact(
+        self, messages: Sequence[Message], backgrounds: Sequence[Background] = ()
+    ) -> list[Redacted]:
+        """Hide identifiers in subject, body and names of files; same order, same length.
+
+        `backgrounds` is what the clinic knows about each message, or empty when it knows
+        nothing; a name the conversation has a placeholder for keeps it.
 
         Never raises for a message: a recogniser that fails, times out or is missing withholds
         the field it failed on (`Redacted.withheld`).

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from triage.encoder.texts import TaggedText
+from triage.redaction.fields import join
 from triage.redaction.measure import Labelled
 from triage.redaction.plain import plain
-from triage.redaction.presidio import join
 
 #: Public name and licence of each corpus, for the card.
 CREDITS = {

@@ -13,14 +13,21 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from triage.domain import IdentifierType, Message, Redacted, Span
+from triage.domain import (
+    NO_BACKGROUND,
+    Background,
+    Message,
+    Redacted,
+    Span,
+)
 from triage.encoder.absent import without_torch
 from triage.errors import BadSettings, RedactionFailed
 from triage.redaction.deadline import Deadline
 from triage.redaction.echoes import echoes
+from triage.redaction.fields import FIELDS, Fields, Tagged
 from triage.redaction.finding import Finder, Found
-from triage.redaction.placeholders import Naming, typed_placeholders
-from triage.redaction.plain import Plain, plain
+from triage.redaction.known import known_people
+from triage.redaction.placeholders import Naming, Surface, typed_placeholders
 from triage.redaction.readable import credible, unreadable
 from triage.redaction.spans import resolve
 from triage.redaction.table import finders
@@ -29,9 +36,6 @@ if TYPE_CHECKING:
     from triage.encoder.texts import TaggedSpan
     from triage.redaction.engine import Analyzer, Anonymizer
 
-FIELDS = ("subject", "body")
-#: A field longer than this, in code points, is withheld: nobody writes that by hand.
-LONGEST = 120_000
 #: Patterns read this many characters at a time, each window with the end of the one before.
 WINDOW, OVERLAP = 10_000, 400
 #: Longest a field may take, in seconds.
@@ -79,9 +83,12 @@ class PresidioRedactor:
         """Load Presidio and the tagger now; raise MissingModel or RedactionFailed."""
         self._ready()
 
-    def redact(self, messages: Sequence[Message]) -> list[Redacted]:
-        """Hide identifiers in subject and body; what could not be judged is withheld."""
-        drafts = [_Fields(message) for message in messages]
+    def redact(
+        self, messages: Sequence[Message], backgrounds: Sequence[Background] = ()
+    ) -> list[Redacted]:
+        """Hide identifiers in every field; what could not be judged is withheld."""
+        known = backgrounds or [NO_BACKGROUND] * len(messages)
+        drafts = [Fields(*each) for each in zip(messages, known, strict=True)]
         tagged = self._tag([draft for draft in drafts if draft.readable])
         return [self._redact(draft, tagged.get(id(draft))) for draft in drafts]
 
@@ -98,46 +105,51 @@ class PresidioRedactor:
     def _finders(self) -> Sequence[Finder]:
         return finders()
 
-    def _tag(self, drafts: Sequence["_Fields"]) -> dict[int, list[Found]]:
+    def _tag(self, drafts: Sequence[Fields]) -> dict[int, Tagged]:
         """Run the tagger once over the batch; alone over each message when that fails."""
         try:
             tagger = self._ready().tagger
         except Exception:
             return {}
         if tagger is None:
-            return {id(draft): [] for draft in drafts}
+            return {id(draft): {field: [] for field in FIELDS} for draft in drafts}
         try:
-            answers = tagger.tag([draft.joined for draft in drafts])
-            if len(answers) != len(drafts):
+            # The names of files are a text of their own: no message is worded like them.
+            filed = [draft for draft in drafts if draft.files]
+            texts = [*(draft.joined for draft in drafts), *(draft.files for draft in filed)]
+            answers = tagger.tag(texts)
+            if len(answers) != len(texts):
                 raise RedactionFailed("tagger")
         except Exception:
             if len(drafts) == 1:
                 return {}
             alone = [self._tag([draft]) for draft in drafts]
             return {key: spans for part in alone for key, spans in part.items()}
+        in_files = dict(zip(map(id, filed), answers[len(drafts) :], strict=True))
         return {
-            id(draft): [_from_tagger(span) for span in spans]
-            for draft, spans in zip(drafts, answers, strict=True)
+            id(draft): draft.placed(spans, in_files.get(id(draft), []))
+            for draft, spans in zip(drafts, answers, strict=False)
         }
 
-    def _redact(self, draft: "_Fields", tagged: Sequence[Found] | None) -> Redacted:
+    def _redact(self, draft: Fields, tagged: Tagged | None) -> Redacted:
+        nothing = Redacted("", "", withheld=frozenset(FIELDS), redactor=self.name)
         if tagged is None:
-            return Redacted("", "", withheld=frozenset(FIELDS), redactor=self.name)
+            return nothing
         found: dict[str, list[Found]] = {}
         for field in draft.readable:
-            job = partial(self._find, draft.plain[field].text, draft.split(tagged, field))
+            job = partial(self._find, draft.reading(field), tagged[field], draft.background)
             # Not even the kind of trouble is logged here: the path marks the message.
             with suppress(Exception):
                 found[field] = self._deadline.run(job)
         try:
             return self._written(draft, found)
         except Exception:
-            return Redacted("", "", withheld=frozenset(FIELDS), redactor=self.name)
+            return nothing
 
-    def _find(self, text: str, tagged: Sequence[Found]) -> list[Found]:
+    def _find(self, text: str, tagged: Sequence[Found], background: Background) -> list[Found]:
         """Return every find in one field."""
         analyzer = self._ready().analyzer
-        found = typed_placeholders(text)
+        found = [*typed_placeholders(text), *known_people(text, background)]
         believed = credible(tagged, text)
         for low in range(0, max(len(text), 1), WINDOW - OVERLAP):
             high = min(low + WINDOW, len(text))
@@ -152,69 +164,46 @@ class PresidioRedactor:
                 break
         return unreadable(found, text)
 
-    def _written(self, draft: "_Fields", found: Mapping[str, list[Found]]) -> Redacted:
+    def _written(self, draft: Fields, found: Mapping[str, list[Found]]) -> Redacted:
         """Return the redacted message; a field without an entry in `found` is withheld."""
-        texts = {field: draft.plain[field].text for field in found}
+        texts = {field: draft.reading(field) for field in found}
         again = echoes(texts, found)
-        naming = Naming()
-        spans: list[Span] = []
-        written = dict.fromkeys(FIELDS, "")
-        for field, text in texts.items():
-            original = draft.original[field]
-            placeholders: dict[tuple[int, int], str] = {}
-            for find in resolve([*found[field], *unreadable(again[field], text)], text):
-                start, end = draft.plain[field].original(find.start, find.end)
-                placeholders[start, end] = naming.placeholder(
-                    find.type, original[start:end], text[find.start : find.end]
-                )
-                score = min(max(find.score, 0.0), 1.0)
-                spans.append(Span(field, start, end, find.type, find.found_by, score))
-            written[field] = self._ready().anonymizer.replace(original, placeholders)
+        finds = {
+            field: resolve([*found[field], *unreadable(again[field], text)], text)
+            for field, text in texts.items()
+        }
+        places = {
+            (field, find): draft.plain[field].original(find.start, find.end)
+            for field in finds
+            for find in finds[field]
+        }
+        surfaces = {
+            (field, find): Surface(
+                find.type, draft.original[field][start:end], texts[field][find.start : find.end]
+            )
+            for (field, find), (start, end) in places.items()
+        }
+        naming = Naming(draft.background.earlier, surfaces.values())
+        placeholders: dict[str, dict[tuple[int, int], str]] = {field: {} for field in texts}
+        for key, surface in surfaces.items():
+            placeholders[key[0]][places[key]] = naming.placeholder(surface)
+        anonymizer = self._ready().anonymizer
+        written = {
+            field: anonymizer.replace(draft.original[field], placeholders[field]) for field in texts
+        }
         return Redacted(
-            subject=written["subject"],
-            body=written["body"],
-            spans=tuple(spans),
+            subject=written.get("subject", ""),
+            body=written.get("body", ""),
+            files=written.get("files", ""),
+            spans=tuple(_span(field, *place, find) for (field, find), place in places.items()),
             redactions=naming.redactions(),
             withheld=frozenset(FIELDS) - frozenset(found),
             redactor=self.name,
         )
 
 
-class _Fields:
-    """Subject and body of one message, as they are and in plain letters."""
-
-    def __init__(self, message: Message) -> None:
-        self.original = {"subject": message.subject.reveal(), "body": message.body.reveal()}
-        self.plain: dict[str, Plain] = {}
-        for field, text in self.original.items():
-            if len(text) <= LONGEST:
-                self.plain[field] = plain(text)
-
-    @property
-    def readable(self) -> tuple[str, ...]:
-        """The fields that are short enough to be judged."""
-        return tuple(self.plain)
-
-    @property
-    def joined(self) -> str:
-        """What the tagger reads: subject and body as one text."""
-        return join(*(self.plain[field].text if field in self.plain else "" for field in FIELDS))
-
-    def split(self, tagged: Sequence[Found], field: str) -> list[Found]:
-        """Return the tagger's finds that lie in `field`, at their places there."""
-        text = self.plain[field].text
-        low = 0 if field == "subject" else len(self.joined) - len(text)
-        high = low + len(text)
-        return [
-            replace(find, start=max(find.start, low) - low, end=min(find.end, high) - low)
-            for find in tagged
-            if find.start < high and low < find.end
-        ]
-
-
-def join(subject: str, body: str) -> str:
-    """Return the one text that the tagger reads, in training as in service."""
-    return f"{subject}\n\n{body}"
+def _span(field: str, start: int, end: int, find: Found) -> Span:
+    return Span(field, start, end, find.type, find.found_by, min(max(find.score, 0.0), 1.0))
 
 
 def checked(folder: str | Path) -> Path:
@@ -231,7 +220,3 @@ def load_tagger(folder: Path) -> Tagger:
     from triage.encoder.serving import TaggerSession
 
     return TaggerSession(folder)
-
-
-def _from_tagger(span: "TaggedSpan") -> Found:
-    return Found(span.start, span.end, IdentifierType(span.type), span.score, "tagger")

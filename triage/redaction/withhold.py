@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from triage.domain import Message, Redacted
+from triage.domain import Background, Message, Redacted
 
 
 class WithholdEverything:
@@ -13,7 +13,10 @@ class WithholdEverything:
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         del settings
 
-    def redact(self, messages: Sequence[Message]) -> list[Redacted]:
-        """Return one empty Redacted per message with both fields withheld."""
-        withheld = frozenset({"subject", "body"})
+    def redact(
+        self, messages: Sequence[Message], backgrounds: Sequence[Background] = ()
+    ) -> list[Redacted]:
+        """Return one empty Redacted per message with every field withheld."""
+        del backgrounds
+        withheld = frozenset({"subject", "body", "files"})
         return [Redacted("", "", withheld=withheld, redactor=self.name) for _ in messages]

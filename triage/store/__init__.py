@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from triage.store.audit_log import AuditLog
+from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.cases import Cases
 from triage.store.engine import connect, refuse_unsafe
@@ -16,6 +17,7 @@ from triage.store.jobs import jobs_database
 from triage.store.keys import Keys
 from triage.store.labels import Labels
 from triage.store.landing import Landing
+from triage.store.leaks import LeakCounts
 from triage.store.people import People
 from triage.store.replies import Replies
 from triage.store.schema import check_schema, migrate
@@ -31,10 +33,12 @@ class Store:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self.landing = Landing(transactions)
+        self.backgrounds = Backgrounds(transactions)
         self.cases = Cases(transactions)
         self.replies = Replies(transactions)
         self.people = People(transactions)
         self.labels = Labels(transactions)
+        self.leaks = LeakCounts(transactions)
         self.audit = AuditLog(transactions)
         self.signatures = Signatures(transactions)
         self.beats = Beats(transactions)

@@ -227,6 +227,7 @@ def _redacted(work: Work, row: Row[Any]) -> Redacted:
         ),
         withheld=frozenset(row.withheld),
         redactor=row.redactor,
+        files=vault.text(row.redacted_files, row.id).reveal(),
     )
 
 

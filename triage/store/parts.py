@@ -41,8 +41,13 @@ def write_message(
         withheld=sorted(redacted.withheld),
         redactor=redacted.redactor,
         **work.seal(table, message_id, **_texts(message)),
+        leaks=_leaks(reading),
         **work.seal(
-            table, message_id, redacted_subject=redacted.subject, redacted_body=redacted.body
+            table,
+            message_id,
+            redacted_subject=redacted.subject,
+            redacted_body=redacted.body,
+            redacted_files=redacted.files,
         ),
     )
     for write in (_attachments, _redactions, _classification, _priority, _flags, _suggestion):
@@ -71,6 +76,11 @@ def _texts(message: Message) -> dict[str, str]:
         "portal_thread": message.portal_thread.reveal(),
         "topic": message.topic,
     }
+
+
+def _leaks(reading: Reading) -> dict[str, int] | None:
+    found = reading.leaks
+    return None if found is None else {kind.value: n for kind, n in sorted(found.items())}
 
 
 def _span(span: object) -> list[object]:

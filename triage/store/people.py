@@ -15,6 +15,7 @@ from triage.store import records, tables
 from triage.store.passwords import hash_password, password_fits
 from triage.store.sessions import Sessions
 from triage.store.transaction import Transactions, Work
+from triage.store.vault import dump
 
 
 class People(Sessions):
@@ -78,6 +79,7 @@ class People(Sessions):
                 active=user.active,
                 password=hashed,
             )
+            work.roster_moved(user.clinic)
             work.note("user.added", clinic=user.clinic, by=by, detail={"user": user.id})
 
     def user(self, user_id: str, *, clinic: str | None = None) -> User:
@@ -145,6 +147,7 @@ class People(Sessions):
                 for contact in contacts:
                     _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
                 count += 1
+            work.roster_moved(clinic)
             work.note("roster.imported", clinic=clinic, by=by, detail={"patients": str(count)})
         return count
 
@@ -232,7 +235,12 @@ def _put_patient(work: Work, patient: Patient) -> str:
     known = work.first(select(table.c.id).where(table.c.clinic == patient.clinic, same))
     row_id = patient.id if known is None else str(known.id)
     sealed = work.seal(
-        table, row_id, name=patient.name, birth_date=patient.birth_date, mrn=patient.mrn
+        table,
+        row_id,
+        name=patient.name,
+        birth_date=patient.birth_date,
+        mrn=patient.mrn,
+        identifiers=dump([[kind, text.reveal()] for kind, text in patient.identifiers]),
     )
     values = {"language": patient.language, "mrn_index": index, **sealed}
     if known is None:

@@ -18,11 +18,13 @@ from triage.domain import (
     Channel,
     Contact,
     Draft,
+    IdentifierType,
     Label,
     Lane,
     Mark,
     Outgoing,
     Patient,
+    Protected,
     Reply,
     ReplyState,
     Request,
@@ -93,7 +95,13 @@ def patient(row: Row[Any], vault: Vault) -> Patient:
         birth_date=vault.text(row.birth_date, row.id),
         mrn=vault.text(row.mrn, row.id),
         language=row.language,
+        identifiers=_identifiers(vault.text(row.identifiers, row.id)),
     )
+
+
+def _identifiers(stored: Protected) -> tuple[tuple[IdentifierType, Protected], ...]:
+    pairs = json.loads(stored.reveal() or "[]")
+    return tuple((IdentifierType(kind), Protected(text)) for kind, text in pairs)
 
 
 def contact(row: Row[Any], vault: Vault) -> Contact:

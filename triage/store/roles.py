@@ -22,7 +22,7 @@ def _may(rights: str, *names: str) -> dict[str, str]:
 _EVERYBODY = {
     **_may("SELECT, INSERT", "audit", "audit_cases"),
     **_may("SELECT, UPDATE", "audit_head"),
-    **_may("SELECT, INSERT, UPDATE", "queue_versions", "beats"),
+    **_may("SELECT, INSERT, UPDATE", "queue_versions", "roster_versions", "beats"),
     **_may("SELECT", "key_checks", "alembic_version"),
 }
 _READ_ALL = _may("SELECT", *metadata.tables)
@@ -31,6 +31,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     WORKER: {
         **_may("SELECT", "clinics", "patients", "contacts", "labels", "signatures"),
         "replies": "SELECT (case_id, clinic, contact_id, message_id_index)",
+        # Staff are hidden from the models like patients.
+        "users": "SELECT (id, clinic, display_name)",
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),

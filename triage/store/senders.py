@@ -59,7 +59,7 @@ def verified_contacts(
 
 def thread_of(work: Work, message: Message, sender: Sender, clinic: str) -> str:
     """Return the conversation this message continues, or a fresh one."""
-    known = None if sender.contact_id is None else _known_thread(work, message, sender, clinic)
+    known = None if sender.contact_id is None else known_thread(work, message, sender, clinic)
     if known is not None:
         return known
     thread_id = new_id()
@@ -85,7 +85,8 @@ def portal_index(work: Work, clinic: str, portal_thread: str) -> bytes | None:
     return work.vault.blind("portal thread", clinic, trimmed) if trimmed else None
 
 
-def _known_thread(work: Work, message: Message, sender: Sender, clinic: str) -> str | None:
+def known_thread(work: Work, message: Message, sender: Sender, clinic: str) -> str | None:
+    """Return the conversation of this sender that the message names, if there is one."""
     references = [reference.reveal() for reference in message.references[-_REFERENCES:]]
     wanted = [index for ref in references if (index := message_index(work, clinic, ref))]
     portal = portal_index(work, clinic, message.portal_thread.reveal())

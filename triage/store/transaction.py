@@ -36,7 +36,7 @@ class Work:
         self.vault = vault
         self.now = now
         self._events: list[AuditEvent] = []
-        self._moved: set[str] = set()
+        self._moved: set[tuple[Table, str]] = set()
 
     def run(self, statement: Executable, rows: list[dict[str, Any]] | None = None) -> int:
         """Execute a write and return how many rows it changed."""
@@ -103,17 +103,20 @@ class Work:
 
     def moved(self, clinic: str) -> None:
         """Say that the queue of a clinic looks different from now on."""
-        self._moved.add(clinic)
+        self._moved.add((tables.queue_versions, clinic))
+
+    def roster_moved(self, clinic: str) -> None:
+        """Say that the patients or the staff of a clinic are others from now on."""
+        self._moved.add((tables.roster_versions, clinic))
 
     def finish(self, audit_key: bytes) -> None:
-        """Move the queue versions and write the audit rows, each sealed to the one before it."""
-        for clinic in sorted(self._moved):
-            self._move_version(clinic)
+        """Move the versions and write the audit rows, each sealed to the one before it."""
+        for versions, clinic in sorted(self._moved, key=lambda moved: (moved[0].name, moved[1])):
+            self._move_version(versions, clinic)
         if self._events:
             self._write_events(audit_key)
 
-    def _move_version(self, clinic: str) -> None:
-        versions = tables.queue_versions
+    def _move_version(self, versions: Table, clinic: str) -> None:
         step = update(versions).where(versions.c.clinic == clinic)
         if not self.run(step.values(version=versions.c.version + 1)):
             self.add(versions, clinic=clinic, version=1)

@@ -32,6 +32,7 @@ from triage.store.tables.trail import (
     beats,
     key_checks,
     queue_versions,
+    roster_versions,
 )
 from triage.store.tables.work import (
     approvals,
@@ -70,6 +71,7 @@ __all__ = [
     "redactions",
     "replies",
     "requests",
+    "roster_versions",
     "sample_items",
     "sessions",
     "signatures",

@@ -106,6 +106,9 @@ messages = Table(
     Column("marks", JSON, nullable=False),
     sealed("messages", "redacted_subject"),
     sealed("messages", "redacted_body"),
+    sealed("messages", "redacted_files", nullable=True),
+    # What the leak meter found after redaction: type -> how many.
+    Column("leaks", JSON),
     Column("spans", JSON, nullable=False),
     Column("withheld", JSON, nullable=False),
     Column("redactor", Text, nullable=False),

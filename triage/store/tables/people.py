@@ -66,6 +66,7 @@ patients = Table(
     sealed("patients", "mrn"),
     Column("mrn_index", LargeBinary),
     Column("language", String(16), nullable=False),
+    sealed("patients", "identifiers", nullable=True),
     UniqueConstraint("clinic", "mrn_index", name="uq_patients_mrn"),
 )
 

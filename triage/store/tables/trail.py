@@ -65,6 +65,14 @@ queue_versions = Table(
     Column("version", _COUNT, nullable=False),
 )
 
+#: A counter per clinic that moves whenever its patients or staff do.
+roster_versions = Table(
+    "roster_versions",
+    metadata,
+    Column("clinic", String(64), primary_key=True),
+    Column("version", _COUNT, nullable=False),
+)
+
 #: The last sign of life of each process.
 beats = Table(
     "beats",

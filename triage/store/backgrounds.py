@@ -1,0 +1,130 @@
+"""What the clinic knows about a message before it is redacted.
+
+Rule of the room: names and numbers of the roster leave as keyed digests only; what earlier
+messages called their people leaves for the same conversation and for no other.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select
+
+from triage.domain import (
+    NOBODY,
+    Background,
+    Channel,
+    IdentifierType,
+    KnownPeople,
+    Message,
+    Patient,
+    Protected,
+    Redaction,
+)
+from triage.domain.known import Fact
+from triage.store import records, tables
+from triage.store.senders import Sender, identify, known_thread
+from triage.store.transaction import Transactions, Work
+
+#: Placeholders are carried on from at most this many earlier messages of a conversation.
+_EARLIER = 50
+
+
+class Backgrounds:
+    """Gives each message what is known beforehand; digests are made anew when a roster changes."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        # A key of its own: a digest here says nothing about an index of the database.
+        self._key = transactions.vault.blind("known people", "", "")
+        #: Clinic -> (version of its roster, its digests).
+        self._made: dict[str, tuple[int, KnownPeople]] = {}
+
+    def known(self, *, clinic: str, by: str) -> KnownPeople:
+        """Return the digests of every patient, contact and user of a clinic."""
+        versions = tables.roster_versions
+        query = select(versions.c.version).where(versions.c.clinic == clinic)
+        with self._transactions.read() as work:
+            version = work.number(query)
+        made = self._made.get(clinic)
+        if made is None or made[0] != version:
+            with self._transactions.write() as work:
+                people = KnownPeople.of(_everybody(work, clinic), key=self._key)
+                detail = {"digests": str(len(people))}
+                work.note("roster.digested", clinic=clinic, by=by, detail=detail)
+            made = self._made[clinic] = (version, people)
+        return made[1]
+
+    def of(self, messages: Sequence[Message], *, clinic: str, by: str) -> list[Background]:
+        """Return what is known about each message; same order, same length."""
+        known = self.known(clinic=clinic, by=by)
+        with self._transactions.write() as work:
+            found = [self._background(work, message, known, clinic) for message in messages]
+            used = sum(bool(one.patient or one.earlier) for one in found)
+            if used:
+                detail = {"messages": str(used)}
+                work.note("background.read", clinic=clinic, by=by, detail=detail)
+        return found
+
+    def _background(
+        self, work: Work, message: Message, known: KnownPeople, clinic: str
+    ) -> Background:
+        sender = identify(work, message, clinic)
+        if sender.patient_id is None:
+            return Background(known=known)
+        mine = KnownPeople.of(_about(work, sender.patient_id, clinic), key=self._key)
+        return Background(known, mine or NOBODY, _earlier(work, message, sender, clinic))
+
+
+def _everybody(work: Work, clinic: str) -> Iterator[Fact]:
+    patients, contacts, users = tables.patients, tables.contacts, tables.users
+    for row in work.stream(select(patients).where(patients.c.clinic == clinic)):
+        yield from _facts(records.patient(row, work.vault))
+    for row in work.stream(select(contacts).where(contacts.c.clinic == clinic)):
+        contact = records.contact(row, work.vault)
+        yield IdentifierType.NAME, contact.name
+        if contact.channel is Channel.EMAIL:
+            yield IdentifierType.EMAIL, contact.address
+    staff = select(users.c.display_name).where(users.c.clinic == clinic)
+    for row in work.stream(staff):
+        yield IdentifierType.NAME, Protected(row.display_name)
+
+
+def _about(work: Work, patient_id: str, clinic: str) -> Iterator[Fact]:
+    """Yield what identifies one patient, and the names of those who read for them."""
+    patients, contacts = tables.patients, tables.contacts
+    here = (patients.c.clinic == clinic, patients.c.id == patient_id)
+    for row in work.rows(select(patients).where(*here)):
+        yield from _facts(records.patient(row, work.vault))
+    query = select(contacts).where(contacts.c.clinic == clinic, contacts.c.patient_id == patient_id)
+    for row in work.rows(query):
+        yield IdentifierType.NAME, records.contact(row, work.vault).name
+
+
+def _facts(patient: Patient) -> Iterator[Fact]:
+    yield IdentifierType.NAME, patient.name
+    if patient.mrn:
+        yield IdentifierType.MRN, patient.mrn
+    yield from patient.identifiers
+
+
+def _earlier(work: Work, message: Message, sender: Sender, clinic: str) -> tuple[Redaction, ...]:
+    """Return the placeholders of the conversation this message continues, oldest first."""
+    thread_id = known_thread(work, message, sender, clinic)
+    if thread_id is None:
+        return ()
+    messages, redactions = tables.messages, tables.redactions
+    query = (
+        select(messages.c.id)
+        .where(messages.c.clinic == clinic, messages.c.thread_id == thread_id)
+        .order_by(messages.c.received_at.desc(), messages.c.id.desc())
+        .limit(_EARLIER)
+    )
+    found: list[Redaction] = []
+    for said in reversed(work.rows(query)):
+        mine = select(redactions).where(redactions.c.message_id == said.id)
+        found += [
+            Redaction(
+                row.placeholder, IdentifierType(row.type), work.vault.text(row.original, row.id)
+            )
+            for row in work.rows(mine.order_by(redactions.c.position))
+        ]
+    return tuple(dict.fromkeys(found))
