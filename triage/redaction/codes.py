@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from triage.domain import IdentifierType
 from triage.redaction.checks import day
 from triage.redaction.finding import Found, Pattern, words_of
+from triage.redaction.signs import Needs
 
 #: How far before a number its label may stand, in characters, and how far after it.
 REACH_BEFORE = 46
@@ -92,7 +93,7 @@ class CodeFinder:
         readable: Sequence[str],
     ) -> None:
         self.types = (*labels,)
-        self._candidate = Pattern(_CANDIDATE, case=True)
+        self._candidate = Pattern(_CANDIDATE, case=True, needs=Needs(digits=1))
         rows = [f"(?P<{type}>{words_of(words)})" for type, words in labels.items()]
         rows += [f"(?P<{_GENERAL}>{words_of(general)})", f"(?P<{_READABLE}>{words_of(readable)})"]
         everything = "|".join(rows)

@@ -13,6 +13,7 @@ from typing import Protocol
 import regex  # type: ignore[import-untyped]
 
 from triage.domain import IdentifierType
+from triage.redaction.signs import NOTHING, Needs
 
 #: Longest a pattern may search one window, in seconds (safety-bar 38).
 PATIENCE = 0.5
@@ -79,12 +80,16 @@ class PatternFinder:
 
 
 class Pattern:
-    """A regular expression that stops after `PATIENCE` seconds."""
+    """A regular expression that stops after `PATIENCE` seconds.
 
-    def __init__(self, expression: str, *, case: bool = False) -> None:
+    A text that does not meet its `needs` is not searched: it cannot match there.
+    """
+
+    def __init__(self, expression: str, *, case: bool = False, needs: Needs = NOTHING) -> None:
         flags = regex.MULTILINE | (0 if case else regex.IGNORECASE)
         self._compiled = regex.compile(expression, flags)
         self._group = "x" if "x" in self._compiled.groupindex else 0
+        self._needs = needs
 
     def matches(self, text: str, start: int = 0) -> Iterator["regex.Match[str]"]:
         """Yield matches from `start` on; raise TimeoutError after `PATIENCE` seconds in all."""
@@ -96,6 +101,8 @@ class Pattern:
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the spans to hide, never an empty one."""
+        if not self._needs.met(text):
+            return
         for match in self.matches(text):
             start, end = match.span(self._group)
             if start < end:

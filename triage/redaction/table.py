@@ -17,6 +17,7 @@ from triage.errors import RedactionFailed
 from triage.redaction.checks import CHECKS
 from triage.redaction.codes import CodeFinder
 from triage.redaction.finding import Finder, Pattern, PatternFinder
+from triage.redaction.signs import needs
 
 HERE = Path(__file__).parent
 
@@ -73,12 +74,14 @@ def _fill(expression: str, pieces: Mapping[str, str]) -> str:
 
 
 def _row(row: Mapping[str, Any], pieces: Mapping[str, str]) -> PatternFinder:
-    patterns = (_fill(expression, pieces) for expression in row["patterns"])
+    filled = [_fill(expression, pieces) for expression in row["patterns"]]
     case = bool(row.get("case", False))
     return PatternFinder(
         name=row["name"],
         type=IdentifierType(row["type"]),
-        patterns=tuple(Pattern(pattern, case=case) for pattern in patterns),
+        patterns=tuple(
+            Pattern(pattern, case=case, needs=needs(pattern, case=case)) for pattern in filled
+        ),
         score=float(row["score"]),
         check=CHECKS[row["check"]] if "check" in row else None,
         context=tuple(row.get("context", ())),
