@@ -50,11 +50,55 @@ def _nothing(record: logging.LogRecord) -> bool:
 
 
 class TaggedArtifacts(NlpArtifacts):  # type: ignore[misc]  # Presidio is not typed for us.
-    """Tokens of a text, and what the tagger found in it."""
+    """A text and what the tagger found in it; its words are cut when somebody asks for them."""
 
-    def __init__(self, *parts: Any, tagged: Sequence[Found], **named: Any) -> None:
-        super().__init__(*parts, **named)
-        self.tagged = tagged
+    def __init__(self, text: str, tagged: Sequence[Found], nlp: "BlankNlp") -> None:
+        super().__init__([], [], [], [], nlp, LANGUAGE)
+        self.tagged, self._text = tagged, text
+
+    def cut(self) -> None:
+        """Fill in tokens, lemmas and keywords; a lemma is a word in lower case."""
+        words = list(_WORD.finditer(self._text))
+        self.tokens = [word[0] for word in words]
+        self.tokens_indices = [word.start() for word in words]
+        self.lemmas = [token.lower() for token in self.tokens]
+        self.keywords = self.set_keywords(self.nlp_engine, self.lemmas, LANGUAGE)
+
+
+class ContextWords(LemmaContextAwareEnhancer):  # type: ignore[misc]  # Presidio is untyped.
+    """Presidio's context words for the few finds that need them; the others are not copied."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            context_prefix_count=6, context_suffix_count=3, context_matching_mode="whole_word"
+        )
+
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_results: Sequence[RecognizerResult],
+        nlp_artifacts: TaggedArtifacts,
+        recognizers: Sequence[EntityRecognizer],
+        context: list[str] | None = None,
+    ) -> list[RecognizerResult]:
+        """Return all results, with the scores raised that have a context word near them."""
+        helped = {recogniser.id for recogniser in recognizers if recogniser.context}
+        key = RecognizerResult.RECOGNIZER_IDENTIFIER_KEY
+        doubtful = [one for one in raw_results if one.recognition_metadata[key] in helped]
+        if not doubtful:
+            return list(raw_results)
+        nlp_artifacts.cut()
+        sure = [one for one in raw_results if one.recognition_metadata[key] not in helped]
+        raised = super().enhance_using_context(text, doubtful, nlp_artifacts, recognizers, context)
+        return [*sure, *raised]
+
+
+class Registry(RecognizerRegistry):  # type: ignore[misc]  # Presidio is untyped.
+    """Presidio's registry, all of which reads every text, in one order."""
+
+    def get_recognizers(self, *_: Any, **__: Any) -> list[EntityRecognizer]:
+        """Return every recogniser: sorting them by type takes longer than some of them do."""
+        return list(self.recognizers)
 
 
 class BlankNlp(NlpEngine):  # type: ignore[misc]  # Presidio is untyped.
@@ -64,11 +108,8 @@ class BlankNlp(NlpEngine):  # type: ignore[misc]  # Presidio is untyped.
     """
 
     def artifacts(self, text: str, tagged: Sequence[Found]) -> TaggedArtifacts:
-        """Return the words of `text` in lower case, with the tagger's finds beside them."""
-        words = list(_WORD.finditer(text))
-        tokens, indices = [word[0] for word in words], [word.start() for word in words]
-        lemmas = [token.lower() for token in tokens]
-        return TaggedArtifacts([], tokens, indices, lemmas, self, LANGUAGE, tagged=tagged)
+        """Return a text with the tagger's finds beside it, not cut into words yet."""
+        return TaggedArtifacts(text, tagged, self)
 
     def load(self) -> None:
         """Do nothing: a blank pipeline has nothing to load."""
@@ -80,7 +121,9 @@ class BlankNlp(NlpEngine):  # type: ignore[misc]  # Presidio is untyped.
     def process_text(self, text: str, language: str) -> TaggedArtifacts:
         """Return the words of `text`, without finds of the tagger."""
         del language
-        return self.artifacts(text, ())
+        artifacts = self.artifacts(text, ())
+        artifacts.cut()
+        return artifacts
 
     def process_batch(
         self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: Any
@@ -180,7 +223,7 @@ class Analyzer:
         rows = [FinderRecognizer(finder) for finder in finders]
         types = [str(type) for type in IdentifierType]
         self._expected = frozenset([_TAGGER, *(finder.name for finder in finders)])
-        self.registry = RecognizerRegistry(
+        self.registry = Registry(
             recognizers=[*rows, TaggerRecognizer(types)], supported_languages=[LANGUAGE]
         )
         self._engine = AnalyzerEngine(
@@ -189,9 +232,7 @@ class Analyzer:
             log_decision_process=False,
             default_score_threshold=THRESHOLD,
             supported_languages=[LANGUAGE],
-            context_aware_enhancer=LemmaContextAwareEnhancer(
-                context_prefix_count=6, context_suffix_count=3, context_matching_mode="whole_word"
-            ),
+            context_aware_enhancer=ContextWords(),
         )
         self._types = types
 
@@ -200,6 +241,8 @@ class Analyzer:
         missing = self._expected - {row.name for row in self.registry.recognizers}
         if missing:
             raise RedactionFailed(f"recogniser {', '.join(sorted(missing))}")
+        if not text:
+            return []
         results = self._engine.analyze(
             text,
             language=LANGUAGE,
