@@ -107,7 +107,7 @@ def redaction(
 def card(
     model: Annotated[Path, typer.Argument(help="Folder of a trained router or redactor.")],
 ) -> None:
-    """Measure a model on data/messages/report.jsonl and write its card and metrics."""
+    """Measure a model on the reporting messages of data/ and write its card and metrics."""
     from triage.encoder.registry import Registry
     from triage.evaluation.redactor import report_redactor
     from triage.evaluation.router import report_router

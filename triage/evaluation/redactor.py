@@ -4,27 +4,38 @@ Rule of the room: the reporting messages choose nothing; what they say goes into
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from triage.encoder import folder
 from triage.evaluation.redaction import figures
 from triage.redaction.corpora import CREDITS
 from triage.redaction.measure import read_messages
-from triage.redaction.training import MESSAGES, measured
+from triage.redaction.training import SHIPPED, measured
 
 
-def report_redactor(model: Path, *, messages: Path = MESSAGES) -> str:
-    """Measure on report.jsonl, write metrics.json and card.md; return the table as Markdown.
+def report_redactor(model: Path, *, messages: Sequence[Path] = SHIPPED) -> str:
+    """Measure on report.jsonl of each folder, write metrics.json and card.md.
 
-    Raise MissingModel, or BadRow for a bad row.
+    Returns the tables as Markdown. Raise MissingModel, or BadRow for a bad row.
     """
-    result = measured(model, read_messages(messages / "report.jsonl"))
+    results = {
+        f"data/{place.name}/report.jsonl": measured(model, read_messages(place / "report.jsonl"))
+        for place in messages
+    }
     config = folder.read(model, kind="tagger").config
     metrics = json.loads((model / "metrics.json").read_text("utf-8"))
     dev = {name: value for name, value in metrics.items() if name.startswith("dev_")}
-    said = {f"report_{name}": value for name, value in result.flat().items()}
+    said = {
+        f"report_{place.name}_{name}": value
+        for place, result in zip(messages, results.values(), strict=True)
+        for name, value in result.flat().items()
+    }
     folder.write_json(model / "metrics.json", dev | said)
-    lines = figures({model.name: result})
+    lines = "\n\n".join(
+        f"### {result.messages} messages of `{name}`\n\n{figures({model.name: result})}"
+        for name, result in results.items()
+    )
     public = "; ".join(CREDITS.values()) if config.get("public_data") else "none"
     text = _CARD.format(
         name=model.name,
@@ -35,7 +46,6 @@ def report_redactor(model: Path, *, messages: Path = MESSAGES) -> str:
         threshold=config["threshold"],
         dev_recall=f"{dev.get('dev_recall', 0.0):.1%}",
         dev_others=f"{dev.get('dev_other_words_hidden', 0.0):.1%}",
-        count=result.messages,
         table=lines,
         note=config.get("note", "Measured once."),
     )
@@ -62,20 +72,20 @@ find what has a form: numbers, dates, telephones, addresses, and names by the wo
 
 ## Made from
 
-{texts} texts: the invented messages of `data/messages/train-*.jsonl` as they are and in copies
-where every identifier is replaced by an invented one and the writing is roughened, and short pieces
-(`triage/redaction/frames.txt`). Public corpora, a few hundred texts of each: {public}.
-Rows reserved for evaluation were left out by their hash. Epoch and threshold were chosen on
-`data/messages/dev.jsonl` (whole redactor there: {dev_recall} of identifiers wholly hidden,
-{dev_others} of other words). Made with
+{texts} texts: the invented messages of `data/messages/train-*.jsonl` and `data/phi/train.jsonl` as
+they are and in copies where every identifier is replaced by an invented one and the writing is
+roughened, and short pieces (`triage/redaction/frames.txt`). Public corpora, a few hundred texts of
+each: {public}. Rows reserved for evaluation were left out by their hash. Epoch and threshold were
+chosen on `dev.jsonl` of both folders (whole redactor there: {dev_recall} of identifiers wholly
+hidden, {dev_others} of other words). Made with
 `triage train redactor --out models/{name} --public-data DIR`.
 
-## On {count} reporting messages
+## On the reporting messages
 
 Other writers than in training; their texts chose nothing. The whole redactor, patterns and tagger
-together; an identifier counts only when every letter and digit of it is hidden; exact 95 %
-intervals. Printed again by `triage evaluate card models/{name}`. The int8 graph's scales depend a
-little on the messages that are read together, 16 here: other batches move a name or two.
+together, without a roster; an identifier counts only when every letter and digit of it is hidden;
+exact 95 % intervals. Printed again by `triage evaluate card models/{name}`. The messages of
+`data/phi` are hard on purpose, those of `data/messages` are like a working day's.
 
 {table}
 

@@ -18,7 +18,7 @@ Piece = tuple[str, str | None]
 _MONTHS = "January February March April May June July August September October November December"
 _MESES = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
 _STATES = "AL AK AZ AR CA CO CT FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ"
-_WORD = re.compile(r"[^\W\d_][\w'-]*")
+_WORD = re.compile(r"[^\W\d_](?:['’-]?[^\W\d_])*")
 _SYLLABLES = (
     "ba be da do fe ga ja ka ko la le li lo ma me mi na ne no ra re ri sa se ta te ti va ve za"
 )
@@ -32,12 +32,17 @@ class Inventor:
     chance: random.Random
 
     def given(self) -> str:
-        """Return a given name of some culture, sometimes one nobody has."""
-        return self._made_up() if self.chance.random() < 0.12 else self._one("given")
+        """Return a given name of some culture, a word that is one, or one nobody has."""
+        pick = self.chance.random()
+        if pick < 0.12:
+            return self._made_up()
+        return self._word_name() if pick < 0.2 else self._one("given")
 
     def family(self) -> str:
         """Return a family name, now and then a double one."""
-        name = self._made_up() if self.chance.random() < 0.15 else self._one("family")
+        pick = self.chance.random()
+        name = self._made_up() if pick < 0.15 else self._one("family")
+        name = self._word_name() if 0.15 <= pick < 0.2 else name
         return f"{name}-{self._one('family')}" if self.chance.random() < 0.1 else name
 
     def name(self) -> str:
@@ -173,6 +178,9 @@ class Inventor:
         parts = self.chance.choices(_SYLLABLES.split(), k=self.chance.randint(1, 3))
         return "".join([*parts, self.chance.choice(_ENDINGS.split())]).capitalize()
 
+    def _word_name(self) -> str:
+        return self.chance.choice(word_list("readable.yaml")["words_and_names"]).capitalize()
+
     def _one(self, section: str) -> str:
         return self.chance.choice(text_lists()[section])
 
@@ -245,7 +253,7 @@ def _renamed(part: str, before: str, inventor: Inventor, names: dict[str, str]) 
         if low in kept:
             return word
         if len(word) == 1:
-            return inventor.chance.choice("ABCDEFGHJKLMNPRSTW")
+            return _cased(inventor.chance.choice("ABCDEFGHJKLMNPRSTW"), word)
         last = len(words) > 1 and word == words[-1]
         new = names.setdefault(low, inventor.family() if last or titled else inventor.given())
         return _cased(new, word)
@@ -254,7 +262,7 @@ def _renamed(part: str, before: str, inventor: Inventor, names: dict[str, str]) 
 
 
 def _cased(new: str, like: str) -> str:
-    if like.isupper() and len(like) > 1:
+    if like.isupper():
         return new.upper()
     return new.lower() if like.islower() else new
 
@@ -265,9 +273,9 @@ def _rewritten(parts: Sequence[Piece], chance: random.Random) -> list[Piece]:
     change: Callable[[str], str] = str
     if pick < 0.16:
         change = str.lower
-    elif pick < 0.21:
+    elif pick < 0.25:
         change = str.upper
-    elif pick < 0.26:
+    elif pick < 0.32:
         change = _dictated
     done = [(change(part) or part, type) for part, type in parts]
     if chance.random() < 0.15:
