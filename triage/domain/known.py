@@ -43,7 +43,7 @@ SMALL_WORDS = frozenset(
 Fact = tuple[IdentifierType, Protected]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KnownPeople:
     """Digests of what identifies some people; ask it, it tells nothing by itself."""
 
@@ -123,7 +123,10 @@ NO_BACKGROUND = Background()
 
 def fold(text: str) -> str:
     """Return the letters of `text` without case, accents, apostrophes and the rest."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    low = text.casefold()
+    if low.isascii() and low.isalpha():
+        return low
+    plain = unicodedata.normalize("NFKD", low)
     return "".join(letter for letter in plain if letter.isalpha())
 
 

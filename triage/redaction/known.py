@@ -8,10 +8,10 @@ person is meant. The redactor and the leak meter ask by this one rule.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from triage.domain import Background, IdentifierType, fold
+from triage.domain import Background, IdentifierType, KnownPeople, fold
 from triage.redaction.finding import Found
 from triage.redaction.table import word_list
 
@@ -57,56 +57,69 @@ class _Part:
 
 def known_people(text: str, background: Background) -> list[Found]:
     """Return every place of a plain text where the roster's people stand."""
-    if not background.known and not background.patient:
+    # Everybody of the roster, the writer's patient included; that one alone when there is none.
+    people = background.known or background.patient
+    if not people:
         return []
-    return [*_names(text, background), *_numbers(text, background)]
+    return [*_names(text, people, background.patient), *_numbers(text, people)]
 
 
-def _names(text: str, background: Background) -> Iterator[Found]:
-    parts = list(_parts(text, background))
+def _names(text: str, people: KnownPeople, patient: KnownPeople) -> Iterator[Found]:
+    parts = list(_parts(text, people))
     for at, part in enumerate(parts):
         beside = parts[at + 1 : at + 2]
-        if beside and _one_person(text, part, beside[0], background):
+        if beside and _one_person(text, part, beside[0], people):
             yield _found(IdentifierType.NAME, part.start, beside[0].end)
-        elif part.sure or _cued(text, parts, at, background):
+        elif part.sure or _cued(text, parts, at, patient):
             yield _found(IdentifierType.NAME, part.start, part.end)
 
 
-def _parts(text: str, background: Background) -> Iterator[_Part]:
+def _parts(text: str, people: KnownPeople) -> Iterator[_Part]:
     for match in _WORD.finditer(text):
-        written = re.sub(r"['’]s$", "", match[0])
+        written = match[0].removesuffix("'s").removesuffix("’s")
         word = fold(written)
-        if len(word) < 2 or not _is_known(word, background):
+        if len(word) < 2 or not _is_known(word, people):
             continue
         sure = word not in dictionary() and (len(word) >= _LONG_ENOUGH)
         start = match.start()
         yield _Part(start, start + len(written), word, sure, written[0].isupper())
 
 
-def _is_known(word: str, background: Background) -> bool:
-    for people in (background.known, background.patient):
-        if people.name_part(word) or (len(word) >= _RUN_ON and people.together(word)):
-            return True
-        if word not in dictionary() and people.nearly(word):
-            return True
-    return False
-
-
-def _one_person(text: str, part: _Part, beside: _Part, background: Background) -> bool:
-    """Whether two neighbouring words are parts of the same person's name."""
-    if _JOINT.fullmatch(text, part.end, beside.start) is None:
-        return False
-    return any(
-        people.together(part.word, beside.word) for people in (background.known, background.patient)
+def _is_known(word: str, people: KnownPeople) -> bool:
+    if word in dictionary():
+        return word in _known_words(people)
+    return (
+        people.name_part(word)
+        or (len(word) >= _RUN_ON and people.together(word))
+        or people.nearly(word)
     )
 
 
-def _cued(text: str, parts: Sequence[_Part], at: int, background: Background) -> bool:
+@lru_cache(maxsize=4)
+def _known_words(people: KnownPeople) -> frozenset[str]:
+    """Return the dictionary's words that are also parts of a known name.
+
+    Asked once for a roster: most words of a message are in the dictionary.
+    """
+    return frozenset(
+        word
+        for word in dictionary()
+        if people.name_part(word) or (len(word) >= _RUN_ON and people.together(word))
+    )
+
+
+def _one_person(text: str, part: _Part, beside: _Part, people: KnownPeople) -> bool:
+    """Whether two neighbouring words are parts of the same person's name."""
+    joined = _JOINT.fullmatch(text, part.end, beside.start) is not None
+    return joined and people.together(part.word, beside.word)
+
+
+def _cued(text: str, parts: Sequence[_Part], at: int, patient: KnownPeople) -> bool:
     """Whether something beside a doubtful part says that it is a name."""
     part = parts[at]
     if _BEFORE.search(text, max(part.start - 30, 0), part.start) or _signs(text, part):
         return True
-    if background.patient.name_part(part.word) and (part.capital or part.word not in _ambiguous()):
+    if patient.name_part(part.word) and (part.capital or part.word not in _ambiguous()):
         return True
     for beside in parts[max(at - 1, 0) : at + 2]:
         low, high = sorted((part, beside), key=lambda one: one.start)
@@ -125,23 +138,22 @@ def _signs(text: str, part: _Part) -> bool:
     return low > 0 and len(line.split()) <= 3 and text.count("\n", high) <= 6
 
 
-def _numbers(text: str, background: Background) -> Iterator[Found]:
-    known = (background.known, background.patient)
+def _numbers(text: str, people: KnownPeople) -> Iterator[Found]:
     for match in _NUMBER.finditer(text):
         # A short word before it is a label, or the letters the number begins with.
         for start in {match.start(), match.start("x")}:
             for kind in _IDS:
-                if any(people.number(kind, text[start : match.end()]) for people in known):
+                if people.number(kind, text[start : match.end()]):
                     yield _found(kind, start, match.end())
     for match in _PHONE.finditer(text):
         digits = "".join(filter(str.isdigit, match[0]))
-        if any(people.number(IdentifierType.PHONE, digits[-10:]) for people in known):
+        if people.number(IdentifierType.PHONE, digits[-10:]):
             yield _found(IdentifierType.PHONE, *match.span())
     for match in _EMAIL.finditer(text):
-        if any(people.email(match[0]) for people in known):
+        if people.email(match[0]):
             yield _found(IdentifierType.EMAIL, *match.span())
     for match in _HOUSE.finditer(text):
-        if any(people.street(match[1], match[2]) for people in known):
+        if people.street(match[1], match[2]):
             yield _found(IdentifierType.ADDRESS, *match.span())
 
 
