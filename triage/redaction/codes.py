@@ -118,6 +118,11 @@ class CodeFinder:
         label, _ = self._nearest(text, start, end)
         return label == _READABLE and _OFFICIAL.fullmatch(code) is not None
 
+    def label(self, text: str, start: int, end: int) -> IdentifierType | None:
+        """Return what the words beside a place call a number, if they call it anything."""
+        kind, _ = self._nearest(text, start, end)
+        return IdentifierType(kind) if kind not in (None, _READABLE) else None
+
     def _judged(self, text: str, start: int, end: int) -> Found | None:
         """Return the number at `start` as far as it goes, or None when it may stay."""
         further = _FURTHER.match(text, end)

@@ -6,11 +6,14 @@ given back, and what the tagger alone took for a number when it was not sure.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from triage.domain import IdentifierType as Type
+from triage.redaction.capitals import sober
 from triage.redaction.finding import Found
-from triage.redaction.table import codes, word_list
+from triage.redaction.spans import uncovered
+from triage.redaction.table import codes, structures, word_list
 
 #: What the tagger is there for; here it may be as unsure as its threshold allows.
 _TAGGERS_OWN = frozenset({Type.NAME, Type.ADDRESS, Type.ORG, Type.DATE})
@@ -27,13 +30,25 @@ _TITLE_BEFORE = re.compile(
 _EDGES = re.compile(r"^[^\w]+|[^\w]+$")
 _LIST = re.compile(r"[,;/&+]| and | y | or ")
 _TAGGER = "tagger"
+#: Who says so by more than the look of a word.
+_FIRM = frozenset({"roster", "hl7", "rows"})
 _TABLES = ("insurers", "pharmacies", "drugs")
 
 
 def unreadable(found: Sequence[Found], text: str) -> list[Found]:
     """Return what must be hidden: everything but names of things that stay readable."""
     brands = [(match.start(), match.end()) for match in _brands().finditer(text)]
-    return [find for find in found if not _stays(find, text, brands)]
+    settled = [span for structure in structures() for span in structure.readable(text)]
+    kept = [find for find in found if not _stays(find, text, brands)]
+    return sober([part for find in kept for part in _outside(find, settled)], text)
+
+
+def _outside(find: Found, settled: Sequence[tuple[int, int]]) -> list[Found]:
+    """Return what of a find is not a head or a code of a table or of a message in HL7."""
+    crossing = [Found(*span, find.type, 1.0) for span in settled]
+    if find.found_by in _FIRM:
+        return [find]
+    return [replace(find, start=low, end=high) for low, high in uncovered(find, crossing)]
 
 
 def credible(tagged: Sequence[Found], text: str) -> list[Found]:

@@ -17,7 +17,10 @@ from triage.errors import RedactionFailed
 from triage.redaction.checks import CHECKS
 from triage.redaction.codes import CodeFinder
 from triage.redaction.finding import Finder, Pattern, PatternFinder
+from triage.redaction.hl7 import Hl7Finder
+from triage.redaction.rows import RowFinder
 from triage.redaction.signs import needs
+from triage.redaction.spoken import SpokenFinder, words
 
 HERE = Path(__file__).parent
 
@@ -28,7 +31,7 @@ def finders() -> tuple[Finder, ...]:
     try:
         table = _read("recognizers.yaml")
         pieces = _expand(table["pieces"])
-        return (*(_row(row, pieces) for row in table["rows"]), codes())
+        return (*(_row(row, pieces) for row in table["rows"]), codes(), spoken(), *structures())
     except Exception as trouble:
         raise RedactionFailed(f"recognisers: {type(trouble).__name__}") from trouble
 
@@ -39,6 +42,18 @@ def codes() -> CodeFinder:
     table = _read("labels.yaml")
     labels = {IdentifierType(type): words for type, words in table["labels"].items()}
     return CodeFinder(labels, table["general"], table["readable"])
+
+
+@cache
+def spoken() -> SpokenFinder:
+    """Return the recogniser of what is dictated."""
+    return SpokenFinder(words(_read("spoken.yaml")), codes().label)
+
+
+@cache
+def structures() -> tuple[Hl7Finder, RowFinder]:
+    """Return the recognisers of HL7 messages, tables, JSON and XML, which also say what stays."""
+    return Hl7Finder(_read("hl7.yaml")), RowFinder(_read("columns.yaml"))
 
 
 @cache
