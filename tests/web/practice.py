@@ -4,7 +4,7 @@ The readings are written by hand, so that these tests need neither parser nor mo
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -127,6 +127,8 @@ class Letter:
     topic: str = ""
     channel: Channel = Channel.EMAIL
     score: int = 40
+    #: What the leak meter said; None when it did not look.
+    leaks: Mapping[IdentifierType, int] | None = field(default_factory=dict)
 
 
 HOSTILE_HTML = (
@@ -341,7 +343,7 @@ class Practice:
         if letter.suggestion:
             suggestion = Suggestion(f"Re: {letter.subject}", letter.suggestion, letter.route.value)
         message = _message(letter, raw_id, name, after)
-        return Reading(raw, message, redacted, made, ranked, suggestion, letter.marks)
+        return Reading(raw, message, redacted, made, ranked, suggestion, letter.marks, letter.leaks)
 
 
 def _telling(letter: Letter, name: str) -> str:

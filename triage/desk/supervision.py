@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from triage.audit import Verdict
 from triage.desk.queue import RANKS
@@ -13,6 +13,7 @@ from triage.domain import (
     AuditEvent,
     CaseFile,
     Label,
+    LeakTally,
     Protected,
     Route,
     SampleItem,
@@ -144,6 +145,12 @@ class SupervisionDesk:
         judged, missed = self._store.labels.sample_tally(clinic=actor.clinic)
         low, high = exact_interval(missed, judged)
         return MissRate(judged, missed, low, high)
+
+    def leaks(self, actor: User, *, days: int = 30) -> LeakTally:
+        """Return what stayed readable in redacted messages of the last days, by type."""
+        require(actor, Right.SEE_AUDIT)
+        since = self._clock() - timedelta(days=days)
+        return self._store.leaks.tally(clinic=actor.clinic, since=since)
 
     def signatures(self, actor: User) -> dict[str, tuple[str, datetime] | None]:
         """Return for each thing a clinician signs who signed it as it is now, and when."""

@@ -20,6 +20,8 @@ router = APIRouter()
 PAGE = 100
 #: An export never holds more rows than this; it says so when it was cut.
 LONGEST_EXPORT = 100_000
+#: What redaction left readable is counted over so many days.
+LEAK_DAYS = 30
 #: Processes that act beside people.
 MACHINES = ("landing", "worker", "sender")
 
@@ -130,6 +132,8 @@ def _page(
         start=start,
         page=PAGE,
         machines=MACHINES,
+        leaks=desk.supervision.leaks(asking.user, days=LEAK_DAYS),
+        leak_days=LEAK_DAYS,
         names=_names(desk, asking.user),
         banners=desk.banners(asking.user),
     )

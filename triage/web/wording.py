@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from triage.domain import Channel, Lane, Mark, ReplyState, Role, Route, Urgency
+from triage.domain import Channel, IdentifierType, Lane, Mark, ReplyState, Role, Route, Urgency
 
 ROUTES: Mapping[Route, str] = {
     Route.URGENT_CLINICAL: "Urgent",
@@ -102,6 +102,25 @@ OUTCOMES: Mapping[str, str] = {
     "entered_in_ehr": "Entered in the health record",
     "passed_on": "Passed on",
     "no_reply_needed": "No reply needed",
+}
+#: What redaction hides, as a list of kinds.
+IDENTIFIERS: Mapping[IdentifierType, str] = {
+    IdentifierType.NAME: "Names",
+    IdentifierType.ADDRESS: "Addresses",
+    IdentifierType.DATE: "Dates",
+    IdentifierType.AGE: "Ages over 89",
+    IdentifierType.PHONE: "Telephone numbers",
+    IdentifierType.EMAIL: "E-mail addresses",
+    IdentifierType.SSN: "Social security numbers",
+    IdentifierType.MRN: "Medical record numbers",
+    IdentifierType.MEMBER_ID: "Insurance numbers",
+    IdentifierType.ACCOUNT: "Account and card numbers",
+    IdentifierType.LICENSE: "Licence numbers",
+    IdentifierType.DEVICE: "Serial numbers of devices",
+    IdentifierType.URL: "Links",
+    IdentifierType.IP: "Internet addresses",
+    IdentifierType.ORG: "Employers and schools",
+    IdentifierType.OTHER_ID: "Other numbers of theirs",
 }
 
 
