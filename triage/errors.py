@@ -121,6 +121,12 @@ class SendPostponed(TriageError):
     """The reply could not be handed over yet and nothing was delivered; it will be tried again."""
 
 
+class LeakFound(TriageError):
+    """Redacted words still name somebody, so nothing was exported; open the cases to see what is
+    readable, bring the roster up to date, and leave those rows out (`--without-leaking`).
+    """
+
+
 class RedactionFailed(TriageError):
     """A recogniser failed, so no model saw the text; a person reads the original."""
 
@@ -135,6 +141,10 @@ class BadRules(TriageError):
 
 class BadRow(TriageError):
     """This input line is not the JSON object that is asked for; correct it and run again."""
+
+
+class FileRefused(TriageError):
+    """The file cannot be written; choose another name or folder, or --force to replace a file."""
 
 
 class BadRoster(TriageError):

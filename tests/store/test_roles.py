@@ -94,6 +94,9 @@ def test_a_message_walks_through_all_processes(house: House) -> None:
     assert house.web.cases.get(other, clinic=CLINIC, by=user.id).case.state is CaseState.CLOSED
     house.web.labels.draw_sample(now.date(), clinic=CLINIC, by=user.id)
     house.web.labels.export_rows(clinic=CLINIC, by=user.id)
+    message_ids = [one.id for one in house.web.cases.get(other, clinic=CLINIC, by="d").messages]
+    backgrounds = house.web.backgrounds.of_filed(message_ids, clinic=CLINIC, by=user.id)
+    assert [len(one.patient) > 0 for one in backgrounds.values()] == [True]
     house.web.signatures.sign("redflags", "ab", clinic=CLINIC, by=user.id)
     assert house.worker.signatures.signed("redflags", "ab", clinic=CLINIC) is not None
     house.web.people.close_session(token)

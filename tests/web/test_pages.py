@@ -13,6 +13,7 @@ from tests.web.conftest import Visit
 from tests.web.practice import MASTER, MORNING, PEOPLE, Practice
 from triage.desk.queue import OUTCOMES
 from triage.domain import (
+    IdentifierType,
     Lane,
     Mark,
     Protected,
@@ -373,6 +374,31 @@ def test_the_audit_filters_verifies_and_exports(practice: Practice, visit: Visit
     assert [row[3] for row in rows[1:]] == ["case.claimed"]
 
 
+def test_the_audit_says_what_redaction_left_readable(practice: Practice, visit: Visits) -> None:
+    sam = visit("sam")
+    page = sam.get("/audit").text
+    assert "0 of 10 messages in 30 days" in page
+    assert "In none of these messages was anything found" in page
+    assert "What to do" not in page
+    refill = next(letter for letter in MORNING if letter.key == "refill")
+    for key, leaks in {
+        "one": {IdentifierType.NAME: 2},
+        "two": {IdentifierType.NAME: 1, IdentifierType.PHONE: 1},
+        "unseen": None,
+    }.items():
+        practice.receive(replace(refill, key=key, leaks=leaks))
+    page = sam.get("/audit").text
+    shown = page.partition("What redaction left readable")[2].partition("</details>")[0]
+    assert "2 of 12 messages in 30 days" in shown
+    assert "<dt>Names</dt><dd>3</dd>" in shown
+    assert "<dt>Telephone numbers</dt><dd>1</dd>" in shown
+    assert "1 message was not looked at" in shown
+    assert "does not mean that nothing is readable" in shown
+    for private in ("Keane", "lisinopril", practice.cases["one"]):
+        assert private not in shown
+    assert visit("nia").get("/audit").status_code == 403
+
+
 def test_the_re_reading_goes_from_item_to_item_and_tells_the_miss_rate(visit: Visits) -> None:
     nia = visit("nia")
     page = nia.get("/sample").text
@@ -424,6 +450,25 @@ def test_a_data_scientist_gets_redacted_rows_only(practice: Practice, visit: Vis
     assert "Keane" not in rows
 
 
+def test_a_row_that_leaks_stops_the_export_or_is_left_out(
+    practice: Practice, visit: Visits
+) -> None:
+    # The signature "G. Halloran" was left in the words of this letter.
+    for key, route in (("bill", "billing_dispute"), ("refill", "refill")):
+        visit("dana").decide(practice.cases[key], "reroute", route=route, urgency="routine")
+    devi, sam = visit("devi"), visit("sam")
+    refused = devi.post("/models/training")
+    assert refused.status_code == 409
+    assert "still readable" in refused.text
+    assert "Halloran" not in refused.text
+    events = sam.get("/audit?action=label.export_refused").text
+    assert practice.cases["bill"][:8] in events
+    assert practice.cases["refill"][:8] not in events
+    rows = devi.post("/models/training", without_leaking="true").text
+    assert "lisinopril" in rows
+    assert "Halloran" not in rows
+
+
 @pytest.mark.parametrize("error", [kind for kind in TABLE if kind is not TriageError])
 def test_every_listed_error_has_a_status_and_words(error: type[TriageError]) -> None:
     status, headline = status_of(error("x"))
@@ -446,6 +491,7 @@ def test_every_word_of_the_code_has_a_word_for_people() -> None:
         (wording.REPLY_STATES, ReplyState),
         (wording.IN_SHORT, ReplyState),
         (wording.ROLES, Role),
+        (wording.IDENTIFIERS, IdentifierType),
     ):
         assert set(words) == set(kinds)
     assert set(wording.OUTCOMES) == set(OUTCOMES)

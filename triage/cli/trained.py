@@ -40,7 +40,7 @@ def list_models(home: Home = HERE) -> None:
 
 def promote(name: str, person: Username, home: Home = HERE) -> None:
     """Let a candidate serve; somebody else than its trainer must do this."""
-    desk, actor = _sign_in(home, person)
+    desk, actor = sign_in(home, person)
     for model in desk.models.list(actor):
         if model.name == name:
             print("\n".join(f"{key}: {value}" for key, value in model.metrics.items()))
@@ -50,11 +50,12 @@ def promote(name: str, person: Username, home: Home = HERE) -> None:
 
 def rollback(task: str, person: Username, home: Home = HERE) -> None:
     """Go back to the model that served before."""
-    desk, actor = _sign_in(home, person)
+    desk, actor = sign_in(home, person)
     print(f"{desk.models.rollback(actor, task)} serves again.")
 
 
-def _sign_in(home: Path, username: str) -> "tuple[Desk, User]":
+def sign_in(home: Path, username: str) -> "tuple[Desk, User]":
+    """Ask for the password and return the desk with the person in front of it."""
     from triage.wiring import House
 
     house = House.at(home)

@@ -41,7 +41,7 @@ class Desk:
         self.queue = QueueDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
         self.supervision = SupervisionDesk(store, clock, self._clinical)
-        self.models = ModelsDesk(store, registry)
+        self.models = ModelsDesk(store, registry, clock)
 
     def sign_in(self, username: str, password: str) -> str:
         """Return a session token; raise NotSignedIn."""

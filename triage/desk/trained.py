@@ -1,13 +1,21 @@
 """Models: what serves, what could, and the redacted rows a data scientist may retrain on."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
+from triage.desk.exporting import Leaking, by_the_rules, invented, leaking, named
 from triage.desk.rights import Right, require
-from triage.desk.views import ModelView
+from triage.desk.views import ModelView, TrainingExport
 from triage.domain import TrainingRow, User
 from triage.encoder.registry import Registry
-from triage.errors import MissingModel, NotAllowed
+from triage.errors import LeakFound, MissingModel, NotAllowed
+from triage.redaction.leaks import LeakMeter
+from triage.redaction.plausible import Surrogates
 from triage.store import Store
+
+#: Goes through rows and may show how far it came; the words say what is being done.
+Watch = Callable[[Sequence[TrainingRow], str], Iterable[TrainingRow]]
 
 #: Parts of a card's figures that belong to the card, not to a list.
 DETAILS = ("_count", "count_", "_low", "_high")
@@ -25,9 +33,17 @@ def headline(metrics: Mapping[str, object]) -> dict[str, str]:
 class ModelsDesk:
     """The counter of data scientists, and of the supervisor who says yes to their work."""
 
-    def __init__(self, store: Store, registry: Registry | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry | None,
+        clock: Callable[[], datetime],
+        meter: LeakMeter | None = None,
+    ) -> None:
         self._store = store
         self._registry = registry
+        self._clock = clock
+        self._meter = meter or LeakMeter()
 
     def list(self, actor: User) -> tuple[ModelView, ...]:
         """Return every registered model and which one serves."""
@@ -63,10 +79,60 @@ class ModelsDesk:
         self._record(actor, "model.rollback", name, before)
         return name
 
-    def training_rows(self, actor: User) -> tuple[TrainingRow, ...]:
-        """Return redacted text with the labels people chose; never an original."""
+    def training_rows(
+        self, actor: User, *, without_leaking: bool = False
+    ) -> tuple[TrainingRow, ...]:
+        """Return redacted text with the labels people chose; never an original.
+
+        Raises LeakFound, and hands out nothing, when a row still shows an identifier.
+        """
+        return self.training_export(actor, without_leaking=without_leaking).rows
+
+    def training_export(
+        self,
+        actor: User,
+        *,
+        without_leaking: bool = False,
+        surrogates: random.Random | None = None,
+        watch: Watch = lambda rows, _: rows,
+    ) -> TrainingExport:
+        """Return the rows for retraining, once the leak meter has looked at every one.
+
+        A row that leaks stops the whole export with LeakFound, unless it is to be left out. Given
+        a source of chance, every placeholder becomes an invented value and `spans` says where.
+        """
         require(actor, Right.EXPORT_TRAINING)
-        return tuple(self._store.labels.export_rows(clinic=actor.clinic, by=actor.id))
+        rows = tuple(self._store.labels.export_rows(clinic=actor.clinic, by=actor.id))
+        found = self._leaking(actor, rows, watch)
+        if found and not without_leaking:
+            self._note(actor, "label.export_refused", [leak.row for leak in found])
+            raise LeakFound(named(found))
+        left = {leak.row.id for leak in found}
+        kept = tuple(by_the_rules(row) for row in rows if row.id not in left)
+        if surrogates is not None:
+            known = self._store.backgrounds.known(clinic=actor.clinic, by=actor.id)
+            cast = Surrogates(surrogates, self._clock().date(), known)
+            kept = tuple(invented(row, cast) for row in watch(kept, "inventing surrogates"))
+        form = "redacted" if surrogates is None else "surrogates"
+        self._note(actor, "label.exported", kept, left_out=str(len(left)), form=form)
+        return TrainingExport(kept, len(left))
+
+    def _leaking(
+        self, actor: User, rows: tuple[TrainingRow, ...], watch: Watch
+    ) -> tuple[Leaking, ...]:
+        """Measure every row against what the clinic knows today."""
+        ids = [row.id for row in rows]
+        backgrounds = self._store.backgrounds.of_filed(ids, clinic=actor.clinic, by=actor.id)
+        return tuple(leaking(watch(rows, "looking for leaks"), backgrounds, self._meter))
+
+    def _note(self, actor: User, action: str, rows: Sequence[TrainingRow], **detail: str) -> None:
+        self._store.audit.record(
+            action,
+            clinic=actor.clinic,
+            by=actor.id,
+            cases=sorted({row.case_id for row in rows}),
+            detail={"rows": str(len(rows)), **detail},
+        )
 
     def _record(self, actor: User, action: str, name: str, before: str) -> None:
         self._store.audit.record(

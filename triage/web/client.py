@@ -10,17 +10,20 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
-from triage.errors import BadSettings, NotAllowed, NotSignedIn
+from triage.errors import BadSettings, LeakFound, NotAllowed, NotSignedIn
 
 #: Longest wait for the desk, in seconds.
 PATIENCE = 60.0
 
 
-def training_rows(url: str, username: str, password: str) -> list[dict[str, object]]:
+def training_rows(
+    url: str, username: str, password: str, *, without_leaking: bool = False
+) -> list[dict[str, object]]:
     """Return the clinic's redacted rows and labels as the desk at `url` hands them out.
 
-    Each row is {"id", "channel", "subject", "body", "route", "also", "urgency", "source",
-    "model"}. Raises NotSignedIn, NotAllowed, or BadSettings when no desk answers.
+    Each row is {"id", "channel", "subject", "body", "route", "also", "urgency", "phi", "files",
+    "thread", "source", "model"}. Raises NotSignedIn, NotAllowed, BadSettings when no desk
+    answers, or LeakFound when a row still shows an identifier and is not to be left out.
     """
     desk = build_opener(HTTPCookieProcessor(CookieJar()))
     words = {"username": username, "password": password}
@@ -28,8 +31,10 @@ def training_rows(url: str, username: str, password: str) -> list[dict[str, obje
     found = re.search(r'name="csrf" value="([^"]+)"', page)
     if found is None:
         raise NotSignedIn(username)
-    rows = _ask(desk, url, "/models/training", {"csrf": found.group(1)})
-    return [json.loads(line) for line in rows.splitlines()]
+    form = {"csrf": found.group(1), "without_leaking": str(without_leaking).lower()}
+    rows = _ask(desk, url, "/models/training", form)
+    # Only a line end parts rows; a message may hold other signs that split a text into lines.
+    return [json.loads(line) for line in rows.split("\n") if line]
 
 
 def _ask(desk: OpenerDirector, url: str, path: str, form: dict[str, str]) -> str:
@@ -46,6 +51,8 @@ def _ask(desk: OpenerDirector, url: str, path: str, form: dict[str, str]) -> str
     except HTTPError as trouble:
         if trouble.code == 401:
             raise NotSignedIn(form.get("username", "")) from None
+        if trouble.code == 409:
+            raise LeakFound("the audit names the cases") from None
         raise NotAllowed(f"{path} answered {trouble.code}") from None
     except URLError:
         raise BadSettings(f"no desk answers at {url}") from None

@@ -3,12 +3,12 @@
 Rule of the room: the numbers are those of the card; who promotes is never who trained.
 """
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from triage.desk.exporting import as_json
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -46,24 +46,11 @@ def rollback(desk: TheDesk, posting: Posting, task: Annotated[str, Form()]) -> R
 
 
 @router.post("/training")
-def training(desk: TheDesk, posting: Posting) -> Response:
+def training(
+    desk: TheDesk, posting: Posting, without_leaking: Annotated[bool, Form()] = False
+) -> Response:
     """Hand out the redacted rows people labelled, as JSON Lines; never an original."""
-    lines = [
-        json.dumps(
-            {
-                "id": row.id,
-                "channel": str(row.channel),
-                "subject": row.subject,
-                "body": row.body,
-                "route": row.route,
-                "also": list(row.also),
-                "urgency": row.urgency,
-                "source": row.source,
-                "model": row.model,
-            },
-            ensure_ascii=False,
-        )
-        for row in desk.models.training_rows(posting.user)
-    ]
+    rows = desk.models.training_rows(posting.user, without_leaking=without_leaking)
     headers = {"Content-Disposition": 'attachment; filename="training.jsonl"'}
-    return Response("".join(f"{line}\n" for line in lines), 200, headers, "application/jsonl")
+    content = "".join(f"{as_json(row)}\n" for row in rows)
+    return Response(content, 200, headers, "application/jsonl")
