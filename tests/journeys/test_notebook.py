@@ -12,7 +12,7 @@ from tests.small_practice import SCIENTIST, SECRETARY, mail_from, move_in, recei
 from triage.desk import Desk
 from triage.domain import NOTHING, Route, Urgency
 from triage.encoder.registry import Registry
-from triage.errors import NotAllowed, NotSignedIn
+from triage.errors import LeakFound, NotAllowed, NotSignedIn
 from triage.store import Keys, Store, migrate, open_store
 from triage.web.app import create_app
 from triage.web.client import training_rows
@@ -62,6 +62,17 @@ def test_the_export_is_for_data_scientists_and_holds_labels(running: str) -> Non
         training_rows(running, SECRETARY.username, PASSWORD)
     with pytest.raises(NotSignedIn):
         training_rows(running, SCIENTIST.username, "wrong")
+
+
+def test_a_leaking_row_stops_the_export_or_is_left_out(running: str, clinic_store: Store) -> None:
+    desk, (case_id,) = Desk(clinic_store), receive(clinic_store, mail_from(1, "at 605-555-0148"))
+    desk.queue.reroute(
+        SECRETARY, case_id, route=Route.REFERRAL, urgency=Urgency.ROUTINE, why=NOTHING
+    )
+    with pytest.raises(LeakFound):
+        training_rows(running, SCIENTIST.username, PASSWORD)
+    rows = training_rows(running, SCIENTIST.username, PASSWORD, without_leaking=True)
+    assert len(rows) == 2
 
 
 def test_the_notebook_trains_compares_and_registers(running: str, tmp_path: Path) -> None:
