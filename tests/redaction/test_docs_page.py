@@ -11,6 +11,7 @@ from presidio_analyzer import predefined_recognizers
 
 from tests.redaction.redacting import Patterns
 from triage import redaction
+from triage.redaction.table import spoken, structures
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "redaction.md").read_text("utf-8")
 ROOM = Path(redaction.__file__).parent
@@ -41,7 +42,10 @@ def installed() -> set[str]:
 def ours() -> set[str]:
     rows = yaml.safe_load((ROOM / "recognizers.yaml").read_text("utf-8"))["rows"]
     labels = yaml.safe_load((ROOM / "labels.yaml").read_text("utf-8"))["labels"]
-    return {row["name"] for row in rows} | {f"labels:{name}" for name in labels} | {"tagger"}
+    by_code = {spoken().name, *(structure.name for structure in structures())}
+    return (
+        by_code | {row["name"] for row in rows} | {f"labels:{name}" for name in labels} | {"tagger"}
+    )
 
 
 def test_every_stock_recogniser_is_in_the_table_once() -> None:

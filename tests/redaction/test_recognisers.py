@@ -77,6 +77,31 @@ HIDDEN = [
     ("Booking HQX7RD", "HQX7RD", T.OTHER_ID),
     ("nobody explains 8820417733 here", "8820417733", T.OTHER_ID),
     ("tracking 1Z 88A 04E 03 5510 7724", "1Z 88A 04E 03 5510 7724", T.OTHER_ID),
+    ("the tag: ZQ8 411 on a van", "ZQ8 411", T.LICENSE),
+    ("1234567893 signed it", "1234567893", T.LICENSE),
+    ("area code 971, 555, 01 44", "971, 555, 01 44", T.PHONE),
+    # Ages past ninety in other words.
+    ("Great-aunt Ida turned one hundred and four in June", "one hundred and four", T.AGE),
+    ("he is pushing ninety-seven", "ninety-seven", T.AGE),
+    ("our neighbor, Ole, ninety-one, fell", "ninety-one", T.AGE),
+    ("she is in her late nineties", "nineties", T.AGE),
+    ("my uncle is ninety-odd", "ninety-odd", T.AGE),
+    ("- Ida Post, bed 12, 97, no pain", "97", T.AGE),
+    ("the form gives her age as 112", "112", T.AGE),
+    ("Ole Vik, 93 and a half", "93 and a half", T.AGE),
+    # Dates in other words and languages.
+    ("cough from 4th inst., no fever", "4th inst", T.DATE),
+    ("vom 3. März 2024", "3. März 2024", T.DATE),
+    ("am 14. února 2025", "14. února 2025", T.DATE),
+    ("le 1er juillet 2024", "1er juillet 2024", T.DATE),
+    ("born may sixth sixty two", "may sixth sixty two", T.DATE),
+    ("the eleventh of march, fifty", "the eleventh of march, fifty", T.DATE),
+    # Employers and schools.
+    ("I drive for Tamsin Freight LLC.", "Tamsin Freight LLC", T.ORG),
+    ("Quillon & Sons called", "Quillon & Sons", T.ORG),
+    ("she is at Fernley Elementary now", "Fernley Elementary", T.ORG),
+    ("steward, Pipefitters Local 88", "Pipefitters Local 88", T.ORG),
+    ("employer: Ostrem Dairy", "Ostrem Dairy", T.ORG),
     # Telephone, written and spoken.
     ("(605) 555-0148", "(605) 555-0148", T.PHONE),
     ("605.555.0148", "605.555.0148", T.PHONE),
@@ -167,6 +192,14 @@ HIDDEN = [
 ]
 
 READABLE = [
+    "she weighs ninety-two pounds",
+    "sats ninety-one on room air",
+    "a hundred percent sure",
+    "the fever was a hundred and two",
+    "take a hundred and one tablets to the pharmacy",
+    "back in the nineties",
+    "the bill coded 20611 twice",
+    "works at a clinic and for a pharmacy",
     "take 20 mg twice a day, 90 tablets, 3 refills",
     "BP 140/90, pulse 88, sugar 212, A1c 7.9, TSH 3.2, O2 97%",
     "CPT 99213 and 93000, ICD-10 F41.1, I10, NDC 00071-0155-23, HCPCS J1885",

@@ -29,6 +29,28 @@ _CANDIDATE = (
     r"(?=[\w./:#-]{0,40}\d)[A-Za-z0-9]{1,40}(?:[-_/:#.][A-Za-z0-9]{1,24}){0,8})(?![\w%])"
 )
 _APART = re.compile(r"[A-Z]{1,5} ")
+#: Words in capitals that are no part of the number after them.
+_SMALL = frozenset(
+    [
+        *(
+            "AT",
+            "IN",
+            "ON",
+            "TO",
+            "OF",
+            "IS",
+            "BY",
+            "FOR",
+            "AND",
+            "OR",
+            "NOT",
+            "THE",
+            "WAS",
+            "SAYS",
+        ),
+        *("SHOW", "RING", "CALL", "TEXT", "FAX", "FROM", "WITH", "HAS"),
+    ]
+)
 _UNITS = (
     r"(?:mg|mcg|µg|ml|mL|g|kg|lbs?|pounds|units?|iu|IU|meq|mEq|cc|%|tabs?|tablets?|pills?|caps?"
     r"|capsules?|puffs?|drops|days?|weeks?|months?|years?|hours?|hrs?|minutes?|mins?|times|x\b|am\b"
@@ -44,7 +66,7 @@ _FURTHER = re.compile(
     + r"))){1,8}(?: [A-Z](?![\w']))?"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[-/](?:19|20)?\d\d)?")
-_TIME = re.compile(r"\d{1,2}:\d\d(?::\d\d)?(?:[ap]m)?|\d{1,2}(?:[ap]m?|h)", re.IGNORECASE)
+_TIME = re.compile(r"\d{1,2}(?::\d\d){1,2}(?:[ap]m|z)?|\d{1,2}(?:[ap]m?|h)", re.IGNORECASE)
 _PRESSURE = re.compile(
     r"\d{2,3}/\d{2,3}|\d{1,3}(?:\.\d{1,2})?-\d{1,3}(?:\.\d{1,2})?|\d{1,3}[.,]\d{1,3}|\d/\d+"
 )
@@ -74,9 +96,17 @@ _KNOWN = re.compile(
     r"|w-?[2489]|1099(?:-\w+)?|1095-?[abc]|cms-?1500|hcfa-?1500|ub-?04|ssa-\d+|i-?(?:9|693|485)"
     r"|mt-?3|dl-\d\d\w?|sf-?\d+|vs-?\d|form-\d+|401k|k-?\d{1,2}|401\(?k\)?|l\d-?[ls]\d"
     r"|c\d-?[ct]?\d|ldl-c|ca-?125|ca-?19-9|pd-?l1|brca[12]|mthfr|cyp\w+|o2|spo2|co2|phq-?9|gad-?7"
-    r"|m365|o365|win\d+|mp[34]|iphone\d*|24/7|7/24|50/50|20/20|911|988|211|311|411|n95|kn95)",
+    r"|wh-?380-?[ef]?|f-?[1235]50|m365|o365|win\d+|mp[34]|iphone\d*|24/7|7/24|50/50|20/20|911|988|211|311|411|n95|kn95)",
     re.IGNORECASE,
 )
+#: A procedure code, and the words a bill has before one.
+_PROCEDURE = re.compile(r"\d{5}|[A-Z]\d{4}")
+_BILLED = re.compile(
+    r"\b(?:coded|billed|billing(?: for)?|bill (?:another|for an?)|charged|shows?|listed|for an?"
+    r"|does|another|as|were|was)(?: \d{5} and)? $",
+    re.IGNORECASE,
+)
+_WORDED = re.compile(r"[^\W\d_]|#")
 _FULL_STOP = re.compile(r"[.!?]\s+(?=\p{Lu})".replace(r"\p{Lu}", "[A-ZÁÉÍÓÚÑ]"))
 
 
@@ -132,7 +162,8 @@ class CodeFinder:
             # Groups after a space belong to a number only where a label says so.
             longer, kind = end, self._kind(text, start, end)
         apart = _APART.match(text, start)
-        if apart and not _belongs(text[apart.end() : longer], kind):
+        small = apart is not None and apart[0].strip() in _SMALL
+        if apart and (small or not _belongs(text[apart.end() : longer], kind)):
             start = apart.end()
             kind = self._kind(text, start, longer)
         return Found(start, longer, *kind, self.name) if kind else None
@@ -151,6 +182,11 @@ class CodeFinder:
         count = sum(map(str.isdigit, code))
         if count == 0 or _harmless(code, text[end : end + 14]):
             return None
+        if count < 3 and len(code) < 5:
+            # Too short to be anybody's number, whatever stands beside it.
+            return None
+        if _PROCEDURE.fullmatch(code) and _BILLED.search(text, max(0, start - 24), start):
+            return None
         label, distance = self._nearest(text, start, end)
         if label == _READABLE:
             if _OFFICIAL.fullmatch(code):
@@ -168,7 +204,8 @@ class CodeFinder:
         before = before[stops[-1] :] if stops and not _abbreviated(before, stops[-1]) else before
         nearest: tuple[str | None, int] = (None, REACH_BEFORE)
         general: int | None = None
-        for match in self._label.finditer(before):
+        # Numbers in rows have no words before them, and no label.
+        for match in self._label.finditer(before) if _WORDED.search(before) else ():
             distance = len(before) - match.end()
             if match.lastgroup == _GENERAL:
                 general = distance

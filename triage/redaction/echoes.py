@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from triage.domain import IdentifierType as Type
 from triage.redaction.finding import Found
+from triage.redaction.known import dictionary
 from triage.redaction.table import word_list
 
 _NAME_WORD = re.compile(r"[^\W\d_][\w'-]*")
@@ -39,7 +40,11 @@ def echoes(
                 names |= dict(_pieces(surface, quiet=quiet))
             elif find.type in _COPIED or sum(map(str.isdigit, surface)) >= 4:
                 copies[surface.casefold()] = find.type
-    return {field: [*_names(text, names), *_copies(text, copies)] for field, text in fields.items()}
+    return {
+        # Who names a file writes as they please: capitals there say nothing.
+        field: [*_names(text, names, capitals=field != "files"), *_copies(text, copies)]
+        for field, text in fields.items()
+    }
 
 
 def _quiet(text: str) -> bool:
@@ -58,17 +63,18 @@ def _pieces(surface: str, *, quiet: bool) -> Iterable[tuple[str, bool]]:
             always = (
                 (quiet or word == low)
                 and low not in lists["words_and_names"]
+                and low not in dictionary()
                 and len(low) > _SHORTEST
             )
             yield low, not always
 
 
-def _names(text: str, names: Mapping[str, bool]) -> list[Found]:
+def _names(text: str, names: Mapping[str, bool], *, capitals: bool) -> list[Found]:
     found: list[Found] = []
     for match in _NAME_WORD.finditer(text):
         word = re.sub(r"'s$", "", match[0])
         capital = names.get(word.casefold())
-        if capital is None or (capital and not word[0].isupper()):
+        if capital is None or (capital and capitals and not word[0].isupper()):
             continue
         end = match.start() + len(word)
         if found and text[found[-1].end : match.start()] == " ":

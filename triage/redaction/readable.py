@@ -5,14 +5,15 @@ given back, and what the tagger alone took for a number when it was not sure.
 """
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
 from triage.domain import IdentifierType as Type
 from triage.redaction.capitals import sober
+from triage.redaction.claims import believable
 from triage.redaction.finding import Found
-from triage.redaction.spans import uncovered
 from triage.redaction.table import codes, structures, word_list
 
 #: What the tagger is there for; here it may be as unsure as its threshold allows.
@@ -38,22 +39,42 @@ _TABLES = ("insurers", "pharmacies", "drugs")
 def unreadable(found: Sequence[Found], text: str) -> list[Found]:
     """Return what must be hidden: everything but names of things that stay readable."""
     brands = [(match.start(), match.end()) for match in _brands().finditer(text)]
-    settled = [span for structure in structures() for span in structure.readable(text)]
+    settled = Settled(span for structure in structures() for span in structure.readable(text))
     kept = [find for find in found if not _stays(find, text, brands)]
-    return sober([part for find in kept for part in _outside(find, settled)], text)
+    return sober([part for find in kept for part in settled.outside(find)], text)
 
 
-def _outside(find: Found, settled: Sequence[tuple[int, int]]) -> list[Found]:
-    """Return what of a find is not a head or a code of a table or of a message in HL7."""
-    crossing = [Found(*span, find.type, 1.0) for span in settled]
-    if find.found_by in _FIRM:
-        return [find]
-    return [replace(find, start=low, end=high) for low, high in uncovered(find, crossing)]
+class Settled:
+    """Where a table or a message in HL7 holds heads and codes, in order and without overlaps."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(spans):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def outside(self, find: Found) -> list[Found]:
+        """Return what of a find is no head and no code."""
+        if find.found_by in _FIRM:
+            return [find]
+        parts, start = [], find.start
+        for place in range(bisect_right(self._ends, find.start), len(self._starts)):
+            if self._starts[place] >= find.end:
+                break
+            if start < self._starts[place]:
+                parts.append(replace(find, start=start, end=self._starts[place]))
+            start = self._ends[place]
+        return [*parts, replace(find, start=start)] if start < find.end else parts
 
 
 def credible(tagged: Sequence[Found], text: str) -> list[Found]:
     """Return what to believe of the tagger's finds in one field."""
-    return [find for find in unreadable(tagged, text) if not _doubtful(find, text)]
+    believed = believable(unreadable(tagged, text), text)
+    return [find for find in believed if not _doubtful(find, text)]
 
 
 def _doubtful(find: Found, text: str) -> bool:

@@ -41,7 +41,7 @@ def resolve(found: Iterable[Found], text: str) -> list[Found]:
     """
     chosen: list[Found] = []
     for find in sorted(_yielding(_merged(found)), key=_preference):
-        for start, end in uncovered(find, chosen):
+        for start, end in _free(find, chosen):
             part = _trimmed(replace(find, start=start, end=end), text)
             if part is not None:
                 chosen.append(part)
@@ -61,7 +61,7 @@ def _yielding(finds: Sequence[Found]) -> list[Found]:
     cut: list[Found] = []
     for find in finds:
         crossing = [other for other in firm if _gives_way(find, other)]
-        cut += [replace(find, start=low, end=high) for low, high in uncovered(find, crossing)]
+        cut += [replace(find, start=low, end=high) for low, high in _free(find, crossing)]
     return cut
 
 
@@ -92,7 +92,7 @@ def _merged(found: Iterable[Found]) -> list[Found]:
     return [find for row in joined.values() for find in row]
 
 
-def uncovered(find: Found, chosen: Sequence[Found]) -> list[tuple[int, int]]:
+def _free(find: Found, chosen: Sequence[Found]) -> list[tuple[int, int]]:
     """Return the parts of a find that nothing chosen covers yet."""
     parts = [(find.start, find.end)]
     for other in chosen:
