@@ -1,6 +1,6 @@
 """Strings made to slow a recogniser down or to slip through: hidden or withheld, and soon."""
 
-import time
+import unicodedata
 
 import pytest
 
@@ -80,25 +80,64 @@ ENDLESS = {
 }
 
 
+#: Ways to write a number so that a person still reads it and a pattern may not.
+WRITTEN = {
+    "plain": CANARY,
+    "quoted": f'> > "> ssn {CANARY}"',
+    "zero width": "\u200b".join(CANARY),
+    "soft hyphens": CANARY.replace("-", "\u00ad-\u00ad"),
+    "full width": "".join(chr(ord(sign) + 0xFEE0) if sign.isdigit() else sign for sign in CANARY),
+    "other dashes": CANARY.replace("-", "\u2013"),
+    "marked": "".join(f"{sign}\u0332" for sign in CANARY),
+    "overridden": f"\u202d{CANARY}\u202c",
+    "arabic digits": "".join(chr(0x660 + int(sign)) if sign.isdigit() else sign for sign in CANARY),
+}
+
+
+def readable_digits(text: str) -> str:
+    """Return every digit a person can read, whatever stands between."""
+    return "".join(str(unicodedata.digit(sign)) for sign in text if sign.isdigit())
+
+
 @pytest.mark.parametrize("name", ENDLESS)
-def test_hidden_or_withheld_and_soon(patterns: Patterns, name: str) -> None:
+def test_no_noise_lets_a_number_through(patterns: Patterns, name: str) -> None:
+    """612 strings: each noise around each way of writing the canary."""
+    noise = ENDLESS[name][:1_200]
+    alone = readable_digits(noise)
+    for written in WRITTEN.values():
+        done = patterns.one(f"{noise}\nmy ssn: {written}, {MAIL}\n{noise[:300]}")
+        assert MAIL not in done.body
+        left = readable_digits(done.body.replace(noise[:300], "")).replace(alone, "")
+        assert "219099321" not in left
+        assert "9321" not in left
+
+
+def test_a_redactor_that_reads_what_stands_there_would_leak() -> None:
+    """The oracle: without the plain reading a zero-width space is enough."""
+    from triage.redaction.table import finders
+
+    for found in finders():
+        assert not [one for one in found.find(WRITTEN["zero width"]) if one.type == "SSN"]
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_ten_thousand_letters_of_noise_are_judged_by_every_recogniser(
+    patterns: Patterns, name: str
+) -> None:
+    """No recogniser comes near its half second, or its field would be withheld."""
     noise = ENDLESS[name]
-    began = time.process_time()
     done = patterns.one(f"{noise}\nssn {CANARY} {MAIL}\n{noise[:500]}", subject=f"SSN {CANARY}")
     assert CANARY not in done.body + done.subject
     assert MAIL not in done.body
-    assert "219" not in done.body.replace(noise, "")
-    # 0.5 s for each of 41 recognisers would be allowed; no string may come near.
-    assert time.process_time() - began < 15
+    assert not done.withheld & {"subject"}
+    assert "body" not in done.withheld, "a recogniser ran out of time"
 
 
 def test_a_word_of_a_megabyte_is_withheld_at_once(patterns: Patterns) -> None:
-    began = time.process_time()
     done = patterns.one("a" * 1_000_000, subject="my ssn is 219-09-9321")
     assert done.withheld == {"body"}
     assert done.body == ""
     assert CANARY not in done.subject
-    assert time.process_time() - began < 5
 
 
 def test_what_lies_across_two_windows_is_hidden(patterns: Patterns) -> None:
