@@ -5,12 +5,13 @@ and a field of which any part could not be judged is withheld whole. Presidio's 
 are not used; `engine.py` says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
 from triage.domain import (
@@ -31,6 +32,7 @@ from triage.redaction.placeholders import Naming, Surface, typed_placeholders
 from triage.redaction.readable import credible, unreadable
 from triage.redaction.spans import resolve
 from triage.redaction.table import finders
+from triage.redaction.whole import whole_names
 
 if TYPE_CHECKING:
     from triage.encoder.texts import TaggedSpan
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 WINDOW, OVERLAP = 10_000, 400
 #: Longest a field may take, in seconds.
 SECONDS = 8.0
+#: So many messages are tagged together, while recognisers read those before them.
+PART = 8
 
 
 class Tagger(Protocol):
@@ -89,8 +93,12 @@ class PresidioRedactor:
         """Hide identifiers in every field; what could not be judged is withheld."""
         known = backgrounds or [NO_BACKGROUND] * len(messages)
         drafts = [Fields(*each) for each in zip(messages, known, strict=True)]
-        tagged = self._tag([draft for draft in drafts if draft.readable])
-        return [self._redact(draft, tagged.get(id(draft))) for draft in drafts]
+        parts = [drafts[low : low + PART] for low in range(0, len(drafts), PART)]
+        return [
+            self._redact(draft, tagged.get(id(draft)))
+            for part, tagged in zip(parts, _ahead(self._tag, parts), strict=True)
+            for draft in part
+        ]
 
     def _ready(self) -> _Engines:
         with self._lock:
@@ -105,8 +113,9 @@ class PresidioRedactor:
     def _finders(self) -> Sequence[Finder]:
         return finders()
 
-    def _tag(self, drafts: Sequence[Fields]) -> dict[int, Tagged]:
-        """Run the tagger once over the batch; alone over each message when that fails."""
+    def _tag(self, some: Sequence[Fields]) -> dict[int, Tagged]:
+        """Run the tagger once over some messages; alone over each when that fails."""
+        drafts = [draft for draft in some if draft.readable]
         try:
             tagger = self._ready().tagger
         except Exception:
@@ -137,10 +146,12 @@ class PresidioRedactor:
             return nothing
         found: dict[str, list[Found]] = {}
         for field in draft.readable:
-            job = partial(self._find, draft.reading(field), tagged[field], draft.background)
+            text = draft.reading(field)
+            job = partial(self._find, text, tagged[field], draft.background)
             # Not even the kind of trouble is logged here: the path marks the message.
             with suppress(Exception):
-                found[field] = self._deadline.run(job)
+                # Nothing can hang on an empty field, and handing it over costs more than reading.
+                found[field] = self._deadline.run(job) if text else job()
         try:
             return self._written(draft, found)
         except Exception:
@@ -169,7 +180,7 @@ class PresidioRedactor:
         texts = {field: draft.reading(field) for field in found}
         again = echoes(texts, found)
         finds = {
-            field: resolve([*found[field], *unreadable(again[field], text)], text)
+            field: _settled([*found[field], *unreadable(again[field], text)], text)
             for field, text in texts.items()
         }
         places = {
@@ -200,6 +211,34 @@ class PresidioRedactor:
             withheld=frozenset(FIELDS) - frozenset(found),
             redactor=self.name,
         )
+
+
+def _ahead(
+    step: Callable[[Sequence[Fields]], dict[int, Tagged]], parts: Sequence[Sequence[Fields]]
+) -> Iterator[dict[int, Tagged]]:
+    """Yield the answer for each part while the next one is worked on; no answer is an empty one."""
+    if len(parts) < 2:
+        yield from map(step, parts)
+        return
+    answers: SimpleQueue[dict[int, Tagged]] = SimpleQueue()
+
+    def work() -> None:
+        for part in parts:
+            try:
+                answers.put(step(part))
+            except BaseException:
+                answers.put({})
+
+    # A daemon, because a tagger that never returns must not keep the process alive.
+    Thread(target=work, name="tagger", daemon=True).start()
+    for _ in parts:
+        yield answers.get()
+
+
+def _settled(found: Sequence[Found], text: str) -> list[Found]:
+    """Return what is hidden, without overlaps; a name is hidden whole or not at all."""
+    once = resolve(found, text)
+    return resolve([*once, *whole_names(once, text)], text)
 
 
 def _span(field: str, start: int, end: int, find: Found) -> Span:
