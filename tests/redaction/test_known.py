@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.redaction.redacting import Patterns, message
 from triage.domain import NO_BACKGROUND, Background, IdentifierType, KnownPeople, Protected
 from triage.redaction.known import dictionary, known_people
+from triage.redaction.leaks import LeakMeter
 from triage.redaction.spans import resolve
 
 KEY = b"k" * 32
@@ -104,3 +106,15 @@ def test_the_digests_do_not_hold_a_word_and_differ_by_key() -> None:
 def test_the_dictionary_holds_words_and_hardly_a_name() -> None:
     assert {"will", "young", "grace", "penny", "price"} <= dictionary()
     assert not {"maria", "lopez", "nguyen", "ahmed", "svetlana"} & dictionary()
+
+
+def test_a_known_name_that_no_pattern_finds_is_hidden_and_without_the_roster_would_not_be() -> None:
+    """The oracle stands beside it: the same message without a background leaks, and is counted."""
+    redactor, meter = Patterns(), LeakMeter()
+    letter = message("the knee of ibarrola is worse")
+    (hidden,) = redactor.redact([letter], [KNOWN])
+    (open_,) = redactor.redact([letter])
+    assert hidden.body == "the knee of [NAME_1] is worse"
+    assert meter(hidden, KNOWN) == {}
+    assert open_.body == "the knee of ibarrola is worse"
+    assert meter(open_, KNOWN) == {Type.NAME: 1}

@@ -29,7 +29,10 @@ _BEGINS = re.compile(
     r"(?<![\w'’-])(?:(?:v[ao]n(?: de[rn]?)?|ter|bin|ibn|abu|umm|mac|o['’]|della|dos) ?)$",
     re.IGNORECASE,
 )
-_FILE = re.compile(r"[^\W_][\w-]*_[\w-]*\.(?:pdf|jpe?g|png|heic|docx?|csv|tiff?|xlsx?|txt|zip)\b")
+#: Bounded and anchored: an endless word is looked at once.
+_FILE = re.compile(
+    r"(?<![\w-])[\w-]{3,120}\.(?:pdf|jpe?g|png|heic|docx?|csv|tiff?|xlsx?|txt|zip)\b"
+)
 _NO_NAMES = ("ordinary", "titles", "drugs", "pharmacies", "insurers")
 _PIECE = re.compile(r"[^\W\d_]+")
 _SURNAME = re.compile(r" ([A-ZÀ-Þ][a-zß-ÿ]{1,6})(?=\s(?:here|again)\b|[,.;:!?)]|$)", re.MULTILINE)
