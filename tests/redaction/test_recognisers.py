@@ -269,3 +269,42 @@ def test_odd_letters_do_not_hide_an_identifier_from_us(identifier: str) -> None:
         left = left.replace(surface, "")
     assert not any(letter.isdigit() or letter == "@" for letter in left), left
     assert "beck" not in left
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("shes 93 and stubborn", T.AGE, "93"),
+        ("mom turns one hundred and two on Friday", T.AGE, "one hundred and two"),
+        ("he is in his ninety-third year", T.AGE, "ninety-third"),
+        ("four score and fifteen, says he", T.AGE, "four score and fifteen"),
+        ("Last 4 of your social?\n> 7716 ok", T.SSN, "7716"),
+        ("my social starts with 900-41 if it helps", T.SSN, "900-41"),
+        ("INFO auth user=okaforb src=here", T.OTHER_ID, "okaforb"),
+        ("I was signed in as marta.k yesterday", T.OTHER_ID, "marta.k"),
+        ("the parcel RR 123 456 785 PL is lost", T.OTHER_ID, "RR 123 456 785 PL"),
+        ("fedex 7712 3344 9021 says delivered", T.OTHER_ID, "7712 3344 9021"),
+        ("booking ZK8QTR to Lisbon", T.OTHER_ID, "ZK8QTR"),
+        ("I have cigna 44 1290 33 1", T.MEMBER_ID, "44 1290 33 1"),
+    ],
+)
+def test_forms_people_use_beside_the_usual_ones(text: str, kind: T, words: str) -> None:
+    found = [found for found, type in found_in(text) if type is kind]
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it was ninety eight degrees",
+        "my pressure was ninety eight over fifty",
+        "still 95 mg a day",
+        "only 90 tablets left",
+        "booking number is on the card",
+        "social security pays 1934 dollars",
+        "signed in as a guest",
+    ],
+)
+def test_what_looks_like_these_forms_stays(text: str) -> None:
+    kinds = {T.AGE, T.SSN, T.OTHER_ID}
+    assert [found for found, type in found_in(text) if type in kinds] == []
