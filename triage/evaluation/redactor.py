@@ -11,10 +11,10 @@ from triage.encoder import folder
 from triage.evaluation.redaction import figures
 from triage.redaction.corpora import CREDITS
 from triage.redaction.measure import read_messages
-from triage.redaction.training import SHIPPED, measured
+from triage.redaction.training import MEASURED, measured
 
 
-def report_redactor(model: Path, *, messages: Sequence[Path] = SHIPPED) -> str:
+def report_redactor(model: Path, *, messages: Sequence[Path] = MEASURED) -> str:
     """Measure on report.jsonl of each folder, write metrics.json and card.md.
 
     Returns the tables as Markdown. Raise MissingModel, or BadRow for a bad row.
@@ -72,8 +72,8 @@ find what has a form: numbers, dates, telephones, addresses, and names by the wo
 
 ## Made from
 
-{texts} texts: the invented messages of `data/messages/train-*.jsonl` and `data/phi/train.jsonl` as
-they are and in copies where every identifier is replaced by an invented one and the writing is
+{texts} texts: the invented messages of `train*.jsonl` in `data/messages`,
+`data/phi` and `data/routes` as they are and in copies where every identifier is replaced by an invented one and the writing is
 roughened, and short pieces (`triage/redaction/frames.txt`). Public corpora, a few hundred texts of
 each: {public}. Rows reserved for evaluation were left out by their hash. Epoch and threshold were
 chosen on `dev.jsonl` of both folders (whole redactor there: {dev_recall} of identifiers wholly

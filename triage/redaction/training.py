@@ -16,11 +16,15 @@ from triage.redaction.measure import Labelled, Score, read_messages, score
 from triage.redaction.presidio import PresidioRedactor
 
 _DATA = Path(__file__).resolve().parents[2] / "data"
-#: The labelled messages that ship: everyday ones, and those that are hard to redact.
-SHIPPED = (_DATA / "messages", _DATA / "phi")
+#: The labelled messages it is measured on: everyday ones, and those that are hard to redact.
+MEASURED = (_DATA / "messages", _DATA / "phi")
+#: All that ship and may be trained on.
+SHIPPED = (*MEASURED, _DATA / "routes")
 #: Copies of each message with other names and other writing, and fillings of the frames.
 COPIES = 3
 FRAMES = 6
+#: Messages that were written for their routes hold plainer identifiers: fewer copies of them.
+FEWER = {"routes": 1}
 EPOCHS = 4
 #: Layers of the encoder that are used: the lower ones know words best, and fewer are quicker.
 LAYERS = 4
@@ -50,7 +54,8 @@ def train(
     from triage.encoder import folder
     from triage.encoder.tagging import train_tagger
 
-    dev = [row for place in messages for row in read_messages(place / "dev.jsonl")]
+    held = [place / "dev.jsonl" for place in messages]
+    dev = [row for path in held if path.exists() for row in read_messages(path)]
     material = texts(messages, public_data, copies=copies, seed=seed)
     train_tagger(
         material,
@@ -72,15 +77,16 @@ def texts(
 ) -> list[TaggedText]:
     """Return everything the tagger is trained on."""
     chance = random.Random(seed)  # noqa: S311 -- chance in training is no secret.
-    own = [
-        corpora.tagged(message)
-        for folder in messages
-        for path in sorted(folder.glob("train*.jsonl"))
-        for message in read_messages(path)
-    ]
-    found = list(own)
-    for _ in range(copies):
-        found += [surrogates.varied(text, chance) for text in own]
+    found: list[TaggedText] = []
+    for folder in messages:
+        own = [
+            corpora.tagged(message)
+            for path in sorted(folder.glob("train*.jsonl"))
+            for message in read_messages(path)
+        ]
+        found += own
+        for _ in range(min(copies, FEWER.get(folder.name, copies))):
+            found += [surrogates.varied(text, chance) for text in own]
     for _ in range(FRAMES if copies else 0):
         found += surrogates.frames(chance)
     if public_data is not None:
