@@ -32,7 +32,7 @@ from triage.redaction.placeholders import Naming, Surface, typed_placeholders
 from triage.redaction.readable import credible, unreadable
 from triage.redaction.spans import resolve
 from triage.redaction.table import finders
-from triage.redaction.whole import whole_names
+from triage.redaction.whole import whole_names, whole_places
 
 if TYPE_CHECKING:
     from triage.encoder.texts import TaggedSpan
@@ -236,9 +236,9 @@ def _ahead(
 
 
 def _settled(found: Sequence[Found], text: str) -> list[Found]:
-    """Return what is hidden, without overlaps; a name is hidden whole or not at all."""
+    """Return what is hidden, without overlaps; a name or place is hidden whole or not at all."""
     once = resolve(found, text)
-    return resolve([*once, *whole_names(once, text)], text)
+    return resolve([*once, *whole_names(once, text), *whole_places(once, text)], text)
 
 
 def _span(field: str, start: int, end: int, find: Found) -> Span:

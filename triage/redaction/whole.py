@@ -1,11 +1,13 @@
 """Half a name is still a name: what stands between and beside its hidden words is hidden, too.
 
-Rule of the room: only words that touch a name already found are looked at, and only those that
-cannot well be anything else: particles, initials, Jr., a capitalised word inside a name.
+Rule of the room: only words that touch something already found are looked at, and only those that
+cannot well be anything else: particles, initials and Jr. of a name; the door before an address;
+"Camp" before and "Elementary" after the name of a place people go to.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from triage.domain import IdentifierType as Type
@@ -14,7 +16,7 @@ from triage.redaction.finding import Found
 from triage.redaction.known import dictionary
 from triage.redaction.table import word_list
 
-BY = "whole_name"
+BY = "whole"
 _SCORE = 0.6
 _PARTICLE = r"(?:d[aeou]s?|del|de la|de los|v[ao]n|van de[rn]?|di|la|le|bin|ibn|al|el|y|ter|ten|of)"
 #: Between two parts of one name: a particle, an initial, or one more capitalised word.
@@ -35,6 +37,33 @@ _FILE = re.compile(
 )
 _NO_NAMES = ("ordinary", "titles", "drugs", "pharmacies", "insurers")
 _PIECE = re.compile(r"[^\W\d_]+")
+#: Between two parts of one place or one employer.
+_PLACE_GAP = re.compile(
+    r",? ?(?:(?:of|by|de|del|la|las|los|el|&|and|the|y|n[º°]|no\.?) ){0,3}(?:the )?"
+    r"|,? ?\n? ?|,? [A-ZÀ-Þ][\w'’-]{1,11},? |,? ?#? ?\d{1,5}[A-Za-z]?,? "
+)
+#: What begins an address and is only hidden with one: the clinic has rooms, too.
+_DOOR = re.compile(
+    r"\b(?:room|rm|suite|ste|apt|apartment|unit|lot|slip|berth|dock|pier|cabin|trailer|space|spc"
+    r"|bldg|building|barracks|dorm|bungalow|cottage|house|flat|c/o [\w'’ ]{2,24},)"
+    r"\.? ?#?(?: ?[\w-]{1,6})?(?:,| of the| at the| at| of)? ?\n?$",
+    re.IGNORECASE,
+)
+#: What begins and ends the name of an employer, a school, a ship.
+_ORG_HEAD = re.compile(
+    r"\b(?:the|our|camp|mv|m/v|f/v|s/v|ss|uss|usns|st\.?|saint|mount|mt\.?|iglesia|escuela|colegio"
+    r"|empacadora|f[aá]brica|taller|panader[ií]a|restaurante|finca|rancho) $",
+    re.IGNORECASE,
+)
+_ORG_TAIL = re.compile(
+    r"(?:'s|’s)? (?:elementary|middle|high|junior high|primary|prep|academy|school|college"
+    r"|university|church|chapel|parish|temple|mosque|farms?|orchards?|ranch|cannery|foods?|hall|house|manor"
+    r"|lodge|group home|day ?care|head start|inc|llc|llp|ltd|co|corp|pc|pllc"
+    r"|(?:& |and )(?:sons?|daughters?|co|stead))\b\.?|,? (?:inc|llc|llp|ltd|pc)\b\.?"
+    r"| (?:by|of) the [A-ZÀ-Þ]\w{2,10}",
+    re.IGNORECASE,
+)
+_PLACES = (Type.ADDRESS, Type.ORG)
 _SURNAME = re.compile(r" ([A-ZÀ-Þ][a-zß-ÿ]{1,6})(?=\s(?:here|again)\b|[,.;:!?)]|$)", re.MULTILINE)
 
 
@@ -42,6 +71,27 @@ def whole_names(found: Sequence[Found], text: str) -> list[Found]:
     """Return further finds that make the names among `found` whole; `found` is in order."""
     names = [find for find in found if find.type is Type.NAME]
     return [*_between(names, text), *_beside(names, text), *_in_files(names, text)]
+
+
+def whole_places(found: Sequence[Found], text: str) -> list[Found]:
+    """Return further finds that make addresses and employers among `found` whole."""
+    more: list[Found] = []
+    for left, right in pairwise(found):
+        gap = text[left.end : right.start]
+        alike = left.type is right.type and left.type in _PLACES
+        if alike and len(gap) <= 20 and _PLACE_GAP.fullmatch(gap) and not _readable(gap):
+            more.append(replace(left, end=right.end, score=_SCORE, found_by=BY))
+    for find in found:
+        if find.type not in _PLACES:
+            continue
+        head = _DOOR if find.type is Type.ADDRESS else _ORG_HEAD
+        before = head.search(text, max(find.start - 36, 0), find.start)
+        after = _ORG_TAIL.match(text, find.end) if find.type is Type.ORG else None
+        if before or after:
+            start = before.start() if before else find.start
+            end = after.end() if after else find.end
+            more.append(replace(find, start=start, end=end, score=_SCORE, found_by=BY))
+    return more
 
 
 def _between(names: Sequence[Found], text: str) -> Iterator[Found]:
