@@ -29,7 +29,15 @@ from triage.domain import (
     Redaction,
     ReplyState,
 )
-from triage.errors import ChangedUnderneath, ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.errors import (
+    ChangedUnderneath,
+    ProofRefused,
+    SendPostponed,
+    SendRefused,
+    SendUncertain,
+    StoreLocked,
+    StoreRefused,
+)
 from triage.pipeline import check_proof, file, land, send
 from triage.store import Store
 from triage.testing import MemoryInbox, MemoryOutbox
@@ -292,3 +300,28 @@ def test_a_meter_that_fails_is_noted_and_stops_nothing(practice: Store) -> None:
     assert practice.cases.get(case, clinic="c1", by="test").case.id == case
     tally = practice.leaks.tally(clinic="c1", since=datetime(2000, 1, 1, tzinfo=UTC))
     assert (tally.measured, tally.unmeasured) == (0, 1)
+
+
+def test_a_roster_that_cannot_be_read_hides_everything_and_loses_nothing(
+    practice: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object, **__: object) -> None:
+        raise StoreRefused("patients.name of row p2 was changed from outside")
+
+    monkeypatch.setattr(practice.backgrounds, "of", damaged)
+    (case,) = receive(practice, mail_from(1, "a refill please"))
+    file_ = practice.cases.get(case, clinic="c1", by="test")
+    assert Mark.WITHHELD in file_.case.marks
+    assert file_.messages[0].redacted.body == ""
+
+
+def test_a_locked_roster_is_asked_again_later(
+    practice: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise StoreLocked("busy")
+
+    monkeypatch.setattr(practice.backgrounds, "of", locked)
+    with pytest.raises(StoreLocked):
+        receive(practice, mail_from(1, "a refill please"))
+    assert len(practice.landing.waiting(limit=10)) == 1

@@ -15,7 +15,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -40,6 +40,7 @@ from triage.domain import (
     Suggestion,
     Urgency,
     approver_key,
+    in_turn,
     prove,
 )
 from triage.drafting import Drafter
@@ -169,25 +170,25 @@ def file(raw_ids: Sequence[str], rooms: Rooms, store: Store, *, clinic: str, by:
     raws = [store.landing.raw(raw_id, clinic=clinic, by=by) for raw_id in raw_ids]
     messages = [rooms.parse(raw) for raw in raws]
     cases = dict.fromkeys(raw_ids, "")
-    for wave in _waves(messages):
+    for wave in in_turn(messages):
         part = [messages[place] for place in wave]
-        backgrounds = store.backgrounds.of(part, clinic=clinic, by=by)
-        for reading in _readings([raws[place] for place in wave], part, backgrounds, rooms):
+        backgrounds, trusted = _backgrounds(part, rooms, store, clinic=clinic, by=by)
+        for reading in _readings([raws[place] for place in wave], part, backgrounds, trusted):
             cases[reading.raw.id] = store.cases.file(reading, clinic=clinic, by=by)
     return [cases[raw_id] for raw_id in raw_ids]
 
 
-def _waves(messages: Sequence[Message]) -> list[list[int]]:
-    """Part a batch so that a message is redacted after those its conversation begins with."""
-    waves: list[list[int]] = []
-    height: list[int] = []
-    for place, message in enumerate(messages):
-        before = (height[at] for at in range(place) if message.continues(messages[at]))
-        height.append(max(before, default=-1) + 1)
-        if height[place] == len(waves):
-            waves.append([])
-        waves[height[place]].append(place)
-    return waves
+def _backgrounds(
+    messages: Sequence[Message], rooms: Rooms, store: Store, *, clinic: str, by: str
+) -> tuple[Sequence[Background], Rooms]:
+    """Return what is known about each message; when that cannot be read, models see nothing."""
+    try:
+        return store.backgrounds.of(messages, clinic=clinic, by=by), rooms
+    except StoreLocked:
+        raise
+    except Exception as trouble:
+        log.error("the roster cannot be read: %s", type(trouble).__name__)
+        return [NO_BACKGROUND] * len(messages), replace(rooms, redactor=WithholdEverything())
 
 
 def _readings(

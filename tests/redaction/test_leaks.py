@@ -48,3 +48,23 @@ def test_a_placeholder_parts_what_stands_beside_it() -> None:
 def test_it_reads_subject_body_and_files_together() -> None:
     redacted = Redacted("Adekunle", "ssn 219-09-9999", files="adekunle_labs.pdf")
     assert LeakMeter()(redacted, KNOWN) == {Type.NAME: 2, Type.SSN: 1}
+
+
+def test_a_placeholder_is_not_the_end_of_a_line() -> None:
+    """A common name between placeholders is no signature, so no export stops for it."""
+    known = Background(KnownPeople.of([(Type.NAME, Protected("Will Hunter"))], key=b"k" * 32))
+    text = "my name is [NAME_1]\nMrs. [NAME_2] will [PHONE_1]\n[NAME_1] will [DATE_1]"
+    assert LeakMeter().text(text, known) == {}
+
+
+def test_brackets_alone_hide_nothing() -> None:
+    assert LeakMeter().text("[ADEKUNLE_1] and [MRN_00123456]", KNOWN).get(Type.NAME) == 1
+
+
+def test_an_endless_word_is_not_looked_at_letter_by_letter() -> None:
+    assert LeakMeter().text("a" * 100_000, KNOWN) == {}
+
+
+@pytest.mark.parametrize("text", ["card 4111 1111 1111 1112", "npi 1234567890"])
+def test_what_fails_its_check_digit_is_nothing(text: str) -> None:
+    assert LeakMeter().text(text) == {}

@@ -41,6 +41,12 @@ def test_forms_of_one_name_are_one_person(names: tuple[str, ...]) -> None:
         ("Maria Lopez", "J. Lopez"),
         ("Maria Lopez", "Marta"),
         ("Anna", "Annabel Ruiz"),
+        ("Maria Lopez", "Maria Lopez-Garcia"),
+        ("James Thomas", "Thomas James"),
+        ("Robert Lee Sr.", "Robert Lee Jr."),
+        ("Maria K. Lopez", "Maria R. Lopez"),
+        ("J. Lopez", "M. Lopez"),
+        ("Maria L.", "Maria G."),
     ],
 )
 def test_in_doubt_a_name_stays_its_own(names: tuple[str, ...]) -> None:
@@ -89,8 +95,45 @@ def test_a_typed_placeholder_is_not_taken_for_ours() -> None:
     background = Background(earlier=(said("[NAME_1]", "Tom Okafor"),))
     done = Patterns().redact([message("call [NAME_1] and [name 1]")], [background])[0]
     assert "[NAME_1]" not in done.body
-    assert {one.original.reveal() for one in done.redactions} == {"[NAME_1]"}
+    assert {one.original.reveal() for one in done.redactions} == {"[NAME_1]", "[name 1]"}
 
 
 def with_files(letter: Message, files: tuple[Attachment, ...]) -> Message:
     return replace(letter, attachments=files)
+
+
+def test_a_mister_and_a_missis_of_one_family_stay_two() -> None:
+    surfaces = [Surface(Type.NAME, "Lopez", "Lopez", before) for before in ("ask Mr. ", "or Mrs. ")]
+    naming = Naming((), surfaces)
+    assert len({naming.placeholder(surface) for surface in surfaces}) == 2
+
+
+def test_a_mother_of_a_longer_name_is_not_the_writer() -> None:
+    redactor = Patterns()
+    redactor.load()
+    redactor._ready().tagger = FakeTagger(**{"Maria Lopez-Garcia": "NAME"})
+    text = "My name is Maria Lopez. Call my mother, her name is Maria Lopez-Garcia. Maria Lopez"
+    done = redactor.redact([message(text)])[0]
+    kept = {one.placeholder: one.original.reveal() for one in done.redactions}
+    writer = done.body.split("My name is ")[1].split(".")[0]
+    assert kept[writer] == "Maria Lopez"
+    assert "Maria Lopez-Garcia" in kept.values()
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (Type.EMAIL, "john.smith@example.com", "john_smith@example.com"),
+        (Type.URL, "https://example.com/p/a-b", "https://example.com/p-a/b"),
+        (Type.OTHER_ID, "12-34", "12/34"),
+    ],
+)
+def test_every_sign_of_an_address_counts(kind: Type, one: str, other: str) -> None:
+    naming = Naming()
+    first, second = (naming.placeholder(Surface(kind, text, text)) for text in (one, other))
+    assert first != second
+
+
+def test_no_number_is_given_twice_however_old_its_message() -> None:
+    naming = Naming((), (), {Type.NAME: 7})
+    assert naming.placeholder(Surface(Type.NAME, "Ada", "Ada")) == "[NAME_8]"

@@ -12,6 +12,7 @@ from triage.domain import (
     Protected,
     Redacted,
     Redaction,
+    in_turn,
 )
 from triage.store import Store
 
@@ -104,5 +105,44 @@ def _said() -> Redaction:
 def test_nothing_known_is_the_default() -> None:
     letter: Message = message("raw-1")
     assert not NO_BACKGROUND.known
-    assert not letter.continues(message("raw-2"))
-    assert message("raw-2", references=(letter.message_id,)).continues(letter)
+    assert not letter.related(message("raw-2"))
+    assert message("raw-2", references=(letter.message_id,)).related(letter)
+
+
+def test_answers_to_one_message_come_one_after_the_other() -> None:
+    first = message("raw-1")
+    answers = [message(f"raw-{n}", references=(first.message_id,)) for n in (2, 3)]
+    assert in_turn([*answers, message("raw-4")]) == [[0, 2], [1]]
+
+
+def test_a_new_member_of_staff_is_known_at_once(roster: Store, clinic: str) -> None:
+    assert not roster.backgrounds.known(clinic=clinic, by="worker").name_part("quilla")
+    add_staff(roster, clinic, "quilla")
+    assert roster.backgrounds.known(clinic=clinic, by="worker").name_part("quilla")
+
+
+def test_another_patients_contacts_are_not_the_writers_own(roster: Store, clinic: str) -> None:
+    person, contacts = ana(clinic, number=2)
+    aunt = replace(contacts[0], name=Protected("Zenobia Harrow"))
+    roster.people.import_roster([(person, [aunt])], clinic=clinic, by="test")
+    (mine,) = roster.backgrounds.of([message("raw-1")], clinic=clinic, by="worker")
+    assert mine.known.name_part("zenobia")
+    assert not mine.patient.name_part("zenobia")
+
+
+def test_the_oldest_name_comes_first_and_every_number_is_counted(
+    roster: Store, clinic: str
+) -> None:
+    said = [("[NAME_1]", "Ida"), ("[NAME_2]", "Ola")]
+    last: tuple[Protected, ...] = ()
+    for number, (placeholder, name) in enumerate(said):
+        one = Redaction(placeholder, IdentifierType.NAME, Protected(name))
+        found = reading(roster, clinic, uid=str(number), references=last)
+        redacted = Redacted("s", "b", redactions=(one,), redactor="t")
+        roster.cases.file(replace(found, redacted=redacted), clinic=clinic, by="worker")
+        last = (found.message.message_id,)
+    (known,) = roster.backgrounds.of(
+        [message("raw-9", references=last)], clinic=clinic, by="worker"
+    )
+    assert [one.placeholder for one in known.earlier] == ["[NAME_1]", "[NAME_2]"]
+    assert known.counts == {IdentifierType.NAME: 2}

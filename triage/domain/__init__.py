@@ -33,6 +33,7 @@ from triage.domain.message import (
     Position,
     RawMessage,
     Thread,
+    in_turn,
 )
 from triage.domain.people import Clinic, Contact, Patient, Team, User
 from triage.domain.reading import (
@@ -124,6 +125,7 @@ __all__ = [
     "User",
     "approver_key",
     "fold",
+    "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import permutations
@@ -20,6 +20,8 @@ from triage.domain.words import IdentifierType
 
 #: From this many letters on one slip of the pen is forgiven.
 FORGIVEN_FROM = 6
+#: A run of more letters is no name; looking for slips in it would cost its square.
+LONGEST_WORD = 40
 #: A written name of more words than this is a list, and only its words are kept.
 _LONGEST_NAME = 6
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -68,7 +70,7 @@ class KnownPeople:
 
     def nearly(self, word: str) -> bool:
         """Whether a folded word is one slip away from a part of at least six letters."""
-        if len(word) < FORGIVEN_FROM - 1:
+        if not FORGIVEN_FROM - 1 <= len(word) <= LONGEST_WORD:
             return False
         if self._has(f"slip {word}"):
             return True
@@ -115,10 +117,17 @@ class Background:
     patient: KnownPeople = NOBODY
     #: What earlier messages of the conversation called their people, oldest first.
     earlier: tuple[Redaction, ...] = ()
+    #: The highest number any message of the conversation gave to a type.
+    counts: Mapping[IdentifierType, int] = field(default_factory=dict)
 
 
 #: Nothing is known about a message.
 NO_BACKGROUND = Background()
+
+
+def number_of(placeholder: str) -> int:
+    """Return the number in a placeholder such as `[NAME_3]`."""
+    return int(placeholder.rstrip("]").rpartition("_")[2])
 
 
 def fold(text: str) -> str:

@@ -1,6 +1,7 @@
 """Messages: from bytes on a server to something a person can read."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -105,10 +106,25 @@ class Message:
     sender_doubtful: bool = False
     marks: frozenset[Mark] = frozenset()
 
-    def continues(self, other: "Message") -> bool:
-        """Whether this message says that it goes on with `other`."""
-        named = bool(other.message_id) and other.message_id in self.references
-        return named or (bool(self.portal_thread) and self.portal_thread == other.portal_thread)
+    def related(self, other: "Message") -> bool:
+        """Whether both may belong to one conversation: they name each other or a third message."""
+        mine = {self.message_id, *self.references} - {NOTHING}
+        theirs = {other.message_id, *other.references} - {NOTHING}
+        same_thread = bool(self.portal_thread) and self.portal_thread == other.portal_thread
+        return same_thread or not mine.isdisjoint(theirs)
+
+
+def in_turn(messages: Sequence[Message]) -> list[list[int]]:
+    """Part a batch (by place) so that messages of one conversation come one after the other."""
+    waves: list[list[int]] = []
+    height: list[int] = []
+    for place, message in enumerate(messages):
+        before = (height[at] for at in range(place) if message.related(messages[at]))
+        height.append(max(before, default=-1) + 1)
+        if height[place] == len(waves):
+            waves.append([])
+        waves[height[place]].append(place)
+    return waves
 
 
 @dataclass(frozen=True, slots=True)

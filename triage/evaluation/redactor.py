@@ -72,12 +72,13 @@ find what has a form: numbers, dates, telephones, addresses, and names by the wo
 
 ## Made from
 
-{texts} texts: the invented messages of `train*.jsonl` in `data/messages`,
-`data/phi` and `data/routes` as they are and in copies where every identifier is replaced by an invented one and the writing is
-roughened, and short pieces (`triage/redaction/frames.txt`). Public corpora, a few hundred texts of
-each: {public}. Rows reserved for evaluation were left out by their hash. Epoch and threshold were
-chosen on `dev.jsonl` of both folders (whole redactor there: {dev_recall} of identifiers wholly
-hidden, {dev_others} of other words). Made with
+{texts} texts: the invented messages of `train*.jsonl` in `data/messages`, `data/phi` and
+`data/routes` as they are and in copies where every identifier is replaced by an invented one and
+the writing is roughened, and short pieces (`triage/redaction/frames.txt`). Public corpora, a few
+hundred texts of each: {public}.
+Rows reserved for evaluation were left out by their hash. Epoch and threshold were chosen on
+`dev.jsonl` of both folders below (whole redactor there: {dev_recall} of identifiers wholly hidden,
+{dev_others} of other words). Made with
 `triage train redactor --out models/{name} --public-data DIR`.
 
 ## On the reporting messages

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from triage.domain import Background, IdentifierType, KnownPeople, fold
+from triage.domain.known import LONGEST_WORD
 from triage.redaction.finding import Found
 from triage.redaction.table import word_list
 
@@ -40,6 +41,8 @@ _IDS = tuple(
     IdentifierType(name)
     for name in ("MRN", "MEMBER_ID", "ACCOUNT", "OTHER_ID", "LICENSE", "DEVICE", "SSN")
 )
+#: Longest line that is a signature, and how far from the end of a message it may stand.
+_LINE, _SIGNATURE = 60, 600
 BY = "roster"
 
 
@@ -78,7 +81,7 @@ def _parts(text: str, people: KnownPeople) -> Iterator[_Part]:
     for match in _WORD.finditer(text):
         written = match[0].removesuffix("'s").removesuffix("’s")
         word = fold(written)
-        if len(word) < 2 or not _is_known(word, people):
+        if not 2 <= len(word) <= LONGEST_WORD or not _is_known(word, people):
             continue
         sure = word not in dictionary() and (len(word) >= _LONG_ENOUGH)
         start = match.start()
@@ -131,11 +134,14 @@ def _cued(text: str, parts: Sequence[_Part], at: int, patient: KnownPeople) -> b
 
 def _signs(text: str, part: _Part) -> bool:
     """Whether the part stands on one of the last lines with hardly anything beside it."""
-    low = text.rfind("\n", 0, part.start) + 1
-    high = text.find("\n", part.end)
+    low = text.rfind("\n", max(part.start - _LINE, 0), part.start) + 1
+    high = text.find("\n", part.end, part.end + _LINE)
+    if high < 0 and part.end + _LINE < len(text):
+        return False
     high = len(text) if high < 0 else high
     line = text[low:high].strip(" \t-–—~*,.")
-    return low > 0 and len(line.split()) <= 3 and text.count("\n", high) <= 6
+    near_the_end = len(text) - high <= _SIGNATURE and text.count("\n", high) <= 6
+    return low > 0 and near_the_end and len(line.split()) <= 3
 
 
 def _numbers(text: str, people: KnownPeople) -> Iterator[Found]:

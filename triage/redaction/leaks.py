@@ -15,7 +15,9 @@ from triage.redaction.known import known_people
 from triage.redaction.plain import plain
 
 #: What stands in the place of an identifier; nothing in it is a leak.
-_PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")
+_PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(IdentifierType)})_\d{{1,4}}\]")
+#: Stands for it: no name or number reaches across, and no line looks shorter for it.
+_GAP = " ; ; ; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ class LeakMeter:
 
     def text(self, text: str, background: Background = NO_BACKGROUND) -> Leaks:
         """Count in one text."""
-        # A gap that no name or number can reach across stands where something was hidden.
-        bare = plain(_PLACEHOLDER.sub("\n;\n", text)).text
+        bare = plain(_PLACEHOLDER.sub(_GAP, text)).text
         found = {(find.start, find.end): find.type for find in known_people(bare, background)}
         for start, end, kind in _strict(bare):
             if not any(low < end and start < high for low, high in found):

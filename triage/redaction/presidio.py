@@ -190,11 +190,15 @@ class PresidioRedactor:
         }
         surfaces = {
             (field, find): Surface(
-                find.type, draft.original[field][start:end], texts[field][find.start : find.end]
+                find.type,
+                draft.original[field][start:end],
+                texts[field][find.start : find.end],
+                texts[field][max(find.start - 12, 0) : find.start],
             )
             for (field, find), (start, end) in places.items()
         }
-        naming = Naming(draft.background.earlier, surfaces.values())
+        background = draft.background
+        naming = Naming(background.earlier, surfaces.values(), background.counts)
         placeholders: dict[str, dict[tuple[int, int], str]] = {field: {} for field in texts}
         for key, surface in surfaces.items():
             placeholders[key[0]][places[key]] = naming.placeholder(surface)

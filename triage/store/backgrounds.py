@@ -19,9 +19,9 @@ from triage.domain import (
     Protected,
     Redaction,
 )
-from triage.domain.known import Fact
+from triage.domain.known import Fact, number_of
 from triage.store import records, tables
-from triage.store.senders import Sender, identify, known_thread
+from triage.store.senders import identify, known_thread
 from triage.store.transaction import Transactions, Work
 
 #: Placeholders are carried on from at most this many earlier messages of a conversation.
@@ -47,10 +47,11 @@ class Backgrounds:
         made = self._made.get(clinic)
         if made is None or made[0] != version:
             with self._transactions.write() as work:
-                people = KnownPeople.of(_everybody(work, clinic), key=self._key)
-                detail = {"digests": str(len(people))}
+                facts = list(_everybody(work, clinic))
+                detail = {"facts": str(len(facts))}
                 work.note("roster.digested", clinic=clinic, by=by, detail=detail)
-            made = self._made[clinic] = (version, people)
+            # Digests take a while, so the database is let go first.
+            made = self._made[clinic] = (version, KnownPeople.of(facts, key=self._key))
         return made[1]
 
     def of(self, messages: Sequence[Message], *, clinic: str, by: str) -> list[Background]:
@@ -91,7 +92,11 @@ class Backgrounds:
         if sender.patient_id is None:
             return Background(known=known)
         mine = KnownPeople.of(_about(work, sender.patient_id, clinic), key=self._key)
-        return Background(known, mine or NOBODY, _earlier(work, message, sender, clinic))
+        thread_id = known_thread(work, message, sender, clinic)
+        if thread_id is None:
+            return Background(known, mine)
+        earlier, counts = _earlier(work, thread_id, clinic), _counts(work, thread_id, clinic)
+        return Background(known, mine, earlier, counts)
 
 
 def _everybody(work: Work, clinic: str) -> Iterator[Fact]:
@@ -126,11 +131,23 @@ def _facts(patient: Patient) -> Iterator[Fact]:
     yield from patient.identifiers
 
 
-def _earlier(work: Work, message: Message, sender: Sender, clinic: str) -> tuple[Redaction, ...]:
-    """Return the placeholders of the conversation this message continues, oldest first."""
-    thread_id = known_thread(work, message, sender, clinic)
-    if thread_id is None:
-        return ()
+def _counts(work: Work, thread_id: str, clinic: str) -> dict[IdentifierType, int]:
+    """Return the highest number given to each type, however old: no number is given twice."""
+    messages, redactions = tables.messages, tables.redactions
+    query = (
+        select(redactions.c.type, redactions.c.placeholder)
+        .join(messages, messages.c.id == redactions.c.message_id)
+        .where(messages.c.clinic == clinic, messages.c.thread_id == thread_id)
+    )
+    highest: dict[IdentifierType, int] = {}
+    for row in work.stream(query):
+        kind = IdentifierType(row.type)
+        highest[kind] = max(highest.get(kind, 0), number_of(row.placeholder))
+    return highest
+
+
+def _earlier(work: Work, thread_id: str, clinic: str) -> tuple[Redaction, ...]:
+    """Return the placeholders of the newest part of a conversation, oldest first."""
     messages, redactions = tables.messages, tables.redactions
     query = (
         select(messages.c.id)
