@@ -3,7 +3,7 @@
 import pytest
 
 from triage.domain import IdentifierType as T
-from triage.redaction.capitals import sober
+from triage.redaction.capitals import Loud, sober
 from triage.redaction.finding import Found
 
 
@@ -40,3 +40,42 @@ def test_ordinary_words_go(text: str, surface: str, by: str, kept: list[str]) ->
 
 def test_what_the_roster_says_stays() -> None:
     assert left("THE THE THE THE THE", "THE", "roster") == ["THE"]
+
+
+class Counted(Loud):
+    """Counts the letters it looks at."""
+
+    seen = 0
+
+    def _letters(self, low: int, high: int) -> str:
+        self.seen += high - low
+        return super()._letters(low, high)
+
+
+@pytest.mark.parametrize("line", ["Zorbak", "ZORBAK", "zorbak"])
+def test_many_short_lines_are_read_twice_at_most(line: str) -> None:
+    text = f"my name is Zorbak\n{line}\n" + f"{line}\n" * 2_000
+    loud = Counted(text)
+    starts = range(18, len(text), len(line) + 1)
+    assert len({loud.at(start, start + 6) for start in starts}) == 1
+    assert loud.seen <= 2 * len(text)
+
+
+def test_a_short_line_is_what_the_whole_text_is() -> None:
+    text = "\n".join(["GRACE", "PLEASE SEND THE RECORDS TO US", "this line is a quiet one", "OK"])
+    loud = Loud(text)
+    assert [
+        loud.at(text.index(word), text.index(word) + 2) for word in ("GR", "PL", "th", "OK")
+    ] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert Loud("GRACE\nPLEASE SEND THE RECORDS TO US").at(0, 5)
+
+
+def test_words_nobody_is_called_go_from_both_ends_however_many() -> None:
+    text = "the " * 500 + "Tollan" + " the" * 500
+    assert left(text, text, "tagger") == ["Tollan"]
+    assert left("the " * 500, "the " * 500, "tagger") == []

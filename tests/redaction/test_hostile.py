@@ -67,7 +67,7 @@ ENDLESS = {
     "marks": "e" + "\u0301" * 8_000,
     "marked letters": "e\u0301\u0302\u0303\u0304" * 1_600,
     "bidi": "\u202e\u202d" * 4_000,
-    "tags": "\U000e0041" * 8_000,
+    "flags": "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f go" * 800,
     "full width": "\uff11" * 8_000,
     "ligatures": "\ufdfa" * 400,
     "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 1_600,
@@ -148,3 +148,34 @@ def test_what_lies_across_two_windows_is_hidden(patterns: Patterns) -> None:
         assert CANARY not in done.body
         assert MAIL not in done.body
         assert done.body.count("[") == 2
+
+
+def unseen(text: str) -> str:
+    """Return `text` in tag letters, which a model reads and nobody sees."""
+    return "".join(chr(0xE0000 + ord(letter)) for letter in text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        unseen("I am Zorbak Quill"),
+        f"good morning{unseen(' Zorbak Quill')}",
+        f"\U0001f3f4{unseen('gbsct Zorbak Quill')}\U000e007f",
+        "\u2061\u2062" * 40,
+    ],
+)
+def test_text_nobody_sees_is_withheld(patterns: Patterns, body: str) -> None:
+    for done in (patterns.one(body, subject="hello"), patterns.one("hello", subject=body)):
+        assert len(done.withheld) == 1
+        assert "hello" in (done.body, done.subject)
+        assert "" in (done.body, done.subject)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "\u200b\ufeff", " \u00ad\u200e ", f"good morning \U0001f3f4{unseen('gbwls')}\U000e007f"],
+)
+def test_what_mail_programs_leave_behind_is_read(patterns: Patterns, body: str) -> None:
+    done = patterns.one(body)
+    assert not done.withheld
+    assert done.body == body

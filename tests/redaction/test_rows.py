@@ -90,3 +90,7 @@ def test_only_old_age_is_hidden() -> None:
 def test_heads_are_folded() -> None:
     assert fold_head("Teléfono_#") == "telefono no"
     assert fold_head("Member Number") == "member no"
+
+
+def test_nothing_of_a_text_is_kept() -> None:
+    assert not hasattr(fold_head, "cache_info")

@@ -6,9 +6,10 @@ also a name beside one, or right after a title.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 
 from triage.domain import IdentifierType as Type
 from triage.domain import fold
@@ -47,27 +48,35 @@ def sober(found: Sequence[Found], text: str) -> list[Found]:
 
 
 class Loud:
-    """Which lines of a text are written in capitals; each is read once."""
+    """Which lines of a text are written in capitals; each is read once, and so is the whole."""
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._ends = [match.start() for match in re.finditer("\n", text)]
         self._lines: dict[tuple[int, int], bool] = {}
 
     def at(self, start: int, end: int) -> bool:
         """Whether the lines around a place are written in capitals."""
-        low = self._text.rfind("\n", 0, start) + 1
-        high = self._text.find("\n", end)
-        line = (low, high if high >= 0 else len(self._text))
+        before, after = bisect_left(self._ends, start), bisect_left(self._ends, end)
+        low = self._ends[before - 1] + 1 if before else 0
+        high = self._ends[after] if after < len(self._ends) else len(self._text)
+        line = (low, high)
         if line not in self._lines:
-            self._lines[line] = self._loud(*line)
+            letters = self._letters(low, high)
+            # A short line is what the whole text is.
+            self._lines[line] = self._whole if len(letters) < _LEAST else _shouted(letters)
         return self._lines[line]
 
-    def _loud(self, low: int, high: int) -> bool:
-        letters = [letter for letter in self._text[low:high] if letter.isalpha()]
-        if len(letters) < _LEAST and high - low < len(self._text):
-            # A short line is what the whole text is.
-            return self._loud(0, len(self._text))
-        return sum(map(str.isupper, letters)) > _SHOUTED * len(letters)
+    @cached_property
+    def _whole(self) -> bool:
+        return _shouted(self._letters(0, len(self._text)))
+
+    def _letters(self, low: int, high: int) -> str:
+        return "".join(filter(str.isalpha, self._text[low:high]))
+
+
+def _shouted(letters: str) -> bool:
+    return sum(map(str.isupper, letters)) > _SHOUTED * len(letters)
 
 
 def _sober(find: Found, text: str, loud: Loud) -> Iterator[Found]:
@@ -129,12 +138,13 @@ def _edges_off(find: Found, text: str) -> Iterator[Found]:
     """Yield a find of the tagger without words at its edges that nobody is called."""
     words = list(_WORD.finditer(text, find.start, find.end))
     low, high = find.start, find.end
-    while words and _is_nobody(words[0][0]) and words[0].start() == low:
-        low = words[1].start() if len(words) > 1 else high
-        words = words[1:]
-    while words and _is_nobody(words[-1][0]) and words[-1].end() == high:
-        high = words[-2].end() if len(words) > 1 else low
-        words = words[:-1]
+    first, last = 0, len(words) - 1
+    while first <= last and _is_nobody(words[first][0]) and words[first].start() == low:
+        low = words[first + 1].start() if first < last else high
+        first += 1
+    while first <= last and _is_nobody(words[last][0]) and words[last].end() == high:
+        high = words[last - 1].end() if first < last else low
+        last -= 1
     if low < high:
         yield replace(find, start=low, end=high)
 

@@ -5,8 +5,9 @@ like a name.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from triage.domain import IdentifierType as Type
 from triage.redaction.finding import Found
@@ -14,8 +15,12 @@ from triage.redaction.known import dictionary
 from triage.redaction.table import word_list
 
 _NAME_WORD = re.compile(r"[^\W\d_][\w'-]*")
-#: Shorter pieces of a name say nothing.
-_SHORTEST = 3
+#: A word, or one sign that is no part of a word.
+_TOKEN = re.compile(r"\w+|\W")
+#: Shorter pieces of a name say nothing, and neither do shorter numbers and places.
+_SHORTEST, _SHORTEST_COPY = 3, 4
+#: What has more words and signs is looked for by itself: a text has room for few such.
+_LONGEST = 64
 _COPIED = frozenset({Type.ADDRESS, Type.ORG})
 #: A doubtful find is hidden where it stands and not looked for elsewhere.
 _SURE = 0.5
@@ -40,9 +45,10 @@ def echoes(
                 names |= dict(_pieces(surface, quiet=quiet))
             elif find.type in _COPIED or sum(map(str.isdigit, surface)) >= 4:
                 copies[surface.casefold()] = find.type
+    again = _Copies(copies)
     return {
         # Who names a file writes as they please: capitals there say nothing.
-        field: [*_names(text, names, capitals=field != "files"), *_copies(text, copies)]
+        field: [*_names(text, names, capitals=field != "files"), *again.find(text)]
         for field, text in fields.items()
     }
 
@@ -84,14 +90,63 @@ def _names(text: str, names: Mapping[str, bool], *, capitals: bool) -> list[Foun
     return found
 
 
-def _copies(text: str, copies: Mapping[str, Type]) -> list[Found]:
-    found = []
-    low = text.casefold() if text.isascii() else text.lower()
-    if len(low) != len(text):
-        return []
-    for surface, type in copies.items():
-        if len(surface) < 4:
-            continue
-        for match in re.finditer(rf"(?<!\w){re.escape(surface)}(?!\w)", low):
-            found.append(Found(match.start(), match.end(), type, 0.6, "echo"))
-    return found
+class _Copies:
+    """Finds what was found wherever else it stands by itself, in one pass over a text."""
+
+    def __init__(self, copies: Mapping[str, Type]) -> None:
+        self._types = copies
+        #: Words and signs of all surfaces as a tree; under "" stands the surface that ends there.
+        self._tree: dict[str, Any] = {}
+        self._long: list[str] = []
+        for surface in copies:
+            if len(surface) < _SHORTEST_COPY:
+                continue
+            pieces = _TOKEN.findall(surface)
+            if len(pieces) > _LONGEST:
+                self._long.append(surface)
+            else:
+                branch = self._tree
+                for piece in pieces:
+                    branch = branch.setdefault(piece, {})
+                branch[""] = surface
+
+    def find(self, text: str) -> list[Found]:
+        """Return the places of all surfaces in `text`; those of one surface do not overlap."""
+        low = text.casefold() if text.isascii() else text.lower()
+        if len(low) != len(text) or not self._types:
+            return []
+        places = [*self._short_ones(low), *self._long_ones(low)]
+        return [
+            Found(start, start + len(surface), self._types[surface], 0.6, "echo")
+            for start, surface in places
+        ]
+
+    def _short_ones(self, low: str) -> Iterator[tuple[int, str]]:
+        tokens = list(_TOKEN.finditer(low))
+        words = [_is_word(token[0][0]) for token in tokens]
+        ends: dict[str, int] = {}
+        for first, token in enumerate(tokens):
+            # What begins with a sign does not begin right after a word.
+            branch = None if first and words[first - 1] else self._tree.get(token[0])
+            last = first
+            while branch is not None:
+                surface, last = branch.get(""), last + 1
+                by_itself = last == len(tokens) or not words[last]
+                if surface and by_itself and token.start() >= ends.get(surface, 0):
+                    ends[surface] = token.start() + len(surface)
+                    yield token.start(), surface
+                branch = branch.get(tokens[last][0]) if last < len(tokens) else None
+
+    def _long_ones(self, low: str) -> Iterator[tuple[int, str]]:
+        for surface in self._long:
+            start = low.find(surface)
+            while start >= 0:
+                end = start + len(surface)
+                by_itself = not (_is_word(low[start - 1 : start]) or _is_word(low[end : end + 1]))
+                if by_itself:
+                    yield start, surface
+                start = low.find(surface, end if by_itself else start + 1)
+
+
+def _is_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"

@@ -1,7 +1,7 @@
 """What is read of a message: subject, body and names of files, each in plain letters.
 
-Rule of the room: a field that is too long is not read at all, and so withheld; every place in a
-plain reading leads back to the original.
+Rule of the room: a field that is too long, or that holds text nobody can see, is not read at all,
+and so withheld; every place in a plain reading leads back to the original.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.domain import Background, IdentifierType, Message
 from triage.redaction.finding import Found
-from triage.redaction.plain import Plain, plain
+from triage.redaction.plain import Plain, hides, plain
 
 if TYPE_CHECKING:
     from triage.encoder.texts import TaggedSpan
@@ -38,12 +38,13 @@ class Fields:
         }
         self.plain: dict[str, Plain] = {}
         for field, text in self.original.items():
-            if len(text) <= LONGEST:
-                self.plain[field] = plain(text)
+            shown = plain(text) if len(text) <= LONGEST else None
+            if shown is not None and not hides(text, shown):
+                self.plain[field] = shown
 
     @property
     def readable(self) -> tuple[str, ...]:
-        """The fields that are short enough to be judged."""
+        """The fields that are short enough to be judged and hide no text from the eye."""
         return tuple(self.plain)
 
     @property
@@ -57,7 +58,7 @@ class Fields:
         return self.reading("files")
 
     def reading(self, field: str) -> str:
-        """Return what recognisers read of a field; empty when it is too long to be judged."""
+        """Return what recognisers read of a field; empty when it cannot be judged."""
         if field not in self.plain:
             return ""
         text = self.plain[field].text

@@ -13,6 +13,14 @@ _QUOTES = dict.fromkeys("‘’‚‛ʼʹˈ′`´＇", "'") | dict.fromkeys("“
 #: Characters that show nothing and are not of a category that says so.
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+#: Tag letters spell out any text without showing it; they are at home in three flags only.
+_TAGS = re.compile(r"[\U000e0000-\U000e007f]")
+_FLAGS = re.compile(
+    "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
+    "|\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+#: Invisible characters that mail programs leave in an empty text.
+_LEFT_OVER = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 _LINE_ENDS = frozenset("\x85\u2028\u2029")
 #: A letter with more marks than this is decoration, not writing.
 _MARKS_COMPOSED = 3
@@ -44,6 +52,17 @@ def plain(text: str) -> Plain:
             letters.append(letter)
             places.append((start, end))
     return Plain("".join(letters), tuple(places))
+
+
+def hides(text: str, shown: Plain) -> bool:
+    """Whether `text` says something that its plain reading `shown` does not show."""
+    if text.isascii():
+        return False
+    if _TAGS.search(text) and _TAGS.search(_FLAGS.sub("", text)):
+        return True
+    return not shown.text.strip() and any(
+        unicodedata.category(letter) == "Cf" and letter not in _LEFT_OVER for letter in text
+    )
 
 
 def _clusters(text: str) -> list[tuple[int, int]]:

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from triage.domain import IdentifierType as Type
 from triage.redaction.finding import Found
@@ -141,7 +140,6 @@ class RowFinder:
                 yield Cell(start + quoted, end - quoted, (kind,))
 
 
-@cache
 def fold_head(head: str) -> str:
     """Return a head in small letters without accents, `_` and `#` as spaces and words."""
     plain = unicodedata.normalize("NFD", head.casefold())

@@ -6,6 +6,7 @@ cannot well be anything else: particles, initials and Jr. of a name; the door be
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -118,8 +119,8 @@ def _beside(names: Sequence[Found], text: str) -> Iterator[Found]:
 def _in_files(names: Sequence[Found], text: str) -> Iterator[Found]:
     """Yield the other parts of a name in the name of a file, which underscores part."""
     for file in _FILE.finditer(text):
-        inside = [name for name in names if file.start() <= name.start < file.end()]
-        for name in inside:
+        first = bisect_left(names, file.start(), key=_start)
+        for name in names[first : bisect_left(names, file.end(), lo=first, key=_start)]:
             low, high = name.start, name.end
             for piece in _PIECE.finditer(text, high, file.end()):
                 if piece.start() - high > 1 or not _of_a_name(piece[0]):
@@ -130,6 +131,10 @@ def _in_files(names: Sequence[Found], text: str) -> Iterator[Found]:
                     break
                 low = piece.start()
             yield _name(low, high)
+
+
+def _start(find: Found) -> int:
+    return find.start
 
 
 def _of_a_name(piece: str) -> bool:
