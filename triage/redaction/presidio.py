@@ -153,7 +153,7 @@ class PresidioRedactor:
                 # Nothing can hang on an empty field, and handing it over costs more than reading.
                 found[field] = self._deadline.run(job) if text else job()
         try:
-            return self._written(draft, found)
+            return self._deadline.run(partial(self._written, draft, found))
         except Exception:
             return nothing
 

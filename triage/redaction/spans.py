@@ -4,6 +4,7 @@ Rule of the room: every character of a find ends up hidden; of two types that ov
 specific keeps its whole span and the other keeps the rest.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -41,11 +42,28 @@ def resolve(found: Iterable[Found], text: str) -> list[Found]:
     """
     chosen: list[Found] = []
     for find in sorted(_yielding(_merged(found)), key=_preference):
-        for start, end in _free(find, chosen):
+        for start, end in _free(find, _crossing(find, chosen)):
             part = _trimmed(replace(find, start=start, end=end), text)
             if part is not None:
-                chosen.append(part)
-    return sorted(chosen, key=lambda find: find.start)
+                insort(chosen, part, key=_start)
+    return chosen
+
+
+def _start(find: Found) -> int:
+    return find.start
+
+
+def _crossing(find: Found, row: Sequence[Found], longest: int = 0) -> list[Found]:
+    """Return what of `row`, in order of starts, crosses a find.
+
+    `longest` is the length of the longest in a row whose members may lie in one another.
+    """
+    crossing: list[Found] = []
+    at = bisect_left(row, find.end, key=_start) - 1
+    while at >= 0 and (row[at].end > find.start or row[at].start + longest > find.start):
+        crossing.append(row[at])
+        at -= 1
+    return [other for other in reversed(crossing) if other.end > find.start]
 
 
 def _yielding(finds: Sequence[Found]) -> list[Found]:
@@ -58,9 +76,12 @@ def _yielding(finds: Sequence[Found]) -> list[Found]:
         for find in finds
         if find.type not in _SOFT and find.score >= _SURE and find.found_by != "tagger"
     ]
+    firm.sort(key=_start)
+    longest = max((find.end - find.start for find in firm), default=0)
     cut: list[Found] = []
     for find in finds:
-        crossing = [other for other in firm if _gives_way(find, other)]
+        beside = _crossing(find, firm, longest)
+        crossing = [other for other in beside if _gives_way(find, other)]
         cut += [replace(find, start=low, end=high) for low, high in _free(find, crossing)]
     return cut
 
