@@ -191,7 +191,7 @@ class TestDovecot:
         waiting.start()
         threading.Event().wait(0.3)
         inbox.close()
-        waiting.join(5)
+        waiting.join(25)
         assert heard == [False]
 
     def test_comes_back_by_itself_after_an_outage(self, dovecot: DovecotServer) -> None:
