@@ -17,6 +17,7 @@ from triage.domain import (
     Protected,
     Route,
     SampleItem,
+    Share,
     StoredMessage,
     Urgency,
     User,
@@ -143,7 +144,7 @@ class SupervisionDesk:
         """Return the share of re-read messages that were urgent after all, with its interval."""
         require(actor, Right.JUDGE_SAMPLE)
         judged, missed = self._store.labels.sample_tally(clinic=actor.clinic)
-        low, high = exact_interval(missed, judged)
+        low, high = Share(missed, judged).interval()
         return MissRate(judged, missed, low, high)
 
     def leaks(self, actor: User, *, days: int = 30) -> LeakTally:
@@ -180,13 +181,3 @@ def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:
 def harmless(cell: str) -> str:
     """Return a cell no spreadsheet takes for a formula."""
     return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
-
-
-def exact_interval(hits: int, tries: int) -> tuple[float, float]:
-    """Return the Clopper-Pearson 95 % interval of a share; (0, 1) when nothing was tried."""
-    if not tries:
-        return 0.0, 1.0
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, tries).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
