@@ -136,7 +136,7 @@ class ClassificationFailed(TriageError):
 
 
 class BadRules(TriageError):
-    """The red-flag table cannot be read; restore triage/priority/redflags.yaml."""
+    """The red-flag table cannot be read; restore triage/priority/redflags/."""
 
 
 class BadRow(TriageError):

@@ -1,5 +1,6 @@
 """Safety-bar 25: the table's own examples, the surroundings of a sign, and every reading."""
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def names(redflags: RedFlags, body: str = "", **changes: object) -> set[str]:
 
 def test_the_table_watches_for_at_least_25_dangers_and_says_it_is_not_reviewed() -> None:
     assert len(RULES) >= 25
-    assert "not yet reviewed by a clinician" in TABLE.read_text(encoding="utf-8")
+    assert "not yet reviewed by a clinician" in (TABLE / "words.yaml").read_text(encoding="utf-8")
     assert RedFlags.reviewed is False
     assert all(len(rule.fires) >= 2 and len(rule.silent) >= 2 for rule in RULES)
 
@@ -150,22 +151,47 @@ def test_automatic_mail_about_a_person_now_still_fires(redflags: RedFlags) -> No
     assert names(redflags, "Alert: he is having chest pain right now", automatic=True)
 
 
+HEART = "heart_and_lungs.yaml"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A copy of the table that may be spoilt."""
+    return Path(shutil.copytree(TABLE, tmp_path / "redflags"))
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("page", "old", "new"),
     [
-        "",
-        "rules: [",
-        "rules: []",
-        "facts: {}\nsigns: {}\ncontext: {}\nnever_slips: ''\nrules: []",
-        TABLE.read_text(encoding="utf-8").replace("urgency: today", "urgency: whenever", 1),
-        TABLE.read_text(encoding="utf-8").replace("- <chest> + <pain>", "- <chesst> + <pain>", 1),
-        TABLE.read_text(encoding="utf-8").replace("- <chest> + <pain>", "- (chest|breast)", 1),
-        TABLE.read_text(encoding="utf-8").replace("    source: AHA", "    sauce: AHA", 1),
-        TABLE.read_text(encoding="utf-8") + "\n  - name: stroke\n    urgency: today\n",
+        ("words.yaml", "pages:", "papers:"),
+        ("context.yaml", "context:", "context: ["),
+        ("context.yaml", "  joking:", "  jokes:"),
+        (HEART, "urgency: today", "urgency: whenever"),
+        (HEART, "- <chest> + <pain>", "- <chesst> + <pain>"),
+        (HEART, "- <chest> + <pain>", "- (chest|breast)"),
+        (HEART, "    source: AHA", "    sauce: AHA"),
+        (HEART, "- name: breathing", "- name: heart_attack"),
+        (HEART, "signs:", "facts: {}\nsings:"),
     ],
-    ids=range(9),
 )
-def test_a_corrupt_table_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_corrupt_table_is_refused(table: Path, page: str, old: str, new: str) -> None:
+    whole = (table / page).read_text("utf-8")
+    assert old in whole
+    RedFlags(table)
+    (table / page).write_text(whole.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(BadRules):
+        RedFlags(table)
+
+
+@pytest.mark.parametrize("page", [path.name for path in sorted(TABLE.glob("*.yaml"))])
+def test_a_table_without_one_of_its_pages_is_refused(table: Path, page: str) -> None:
+    (table / page).unlink()
+    with pytest.raises(BadRules):
+        RedFlags(table)
+
+
+@pytest.mark.parametrize("content", ["", "rules: [", "rules: []"])
+def test_a_table_in_one_file_needs_rules(tmp_path: Path, content: str) -> None:
     path = tmp_path / "redflags.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(BadRules):
@@ -177,10 +203,10 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
         RedFlags(tmp_path / "none.yaml")
 
 
-def test_the_digest_follows_the_table(tmp_path: Path, redflags: RedFlags) -> None:
-    path = tmp_path / "redflags.yaml"
-    path.write_bytes(TABLE.read_bytes() + b"\n# changed\n")
-    changed = RedFlags(path)
+def test_the_digest_follows_the_table(table: Path, redflags: RedFlags) -> None:
+    with (table / HEART).open("a", encoding="utf-8") as page:
+        page.write("# changed\n")
+    changed = RedFlags(table)
     assert len(redflags.digest) == 64
     assert changed.digest != redflags.digest
 

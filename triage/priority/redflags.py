@@ -1,7 +1,7 @@
 """The red-flag rules run on the original text; they can raise an urgency, never lower one.
 
 Rule of the room: they read subject, newest body and every other reading, but no quoted older
-text; they need no model; the table they run is `redflags.yaml`, and its digest is what a
+text; they need no model; the table they run is `redflags/`, and its digest is what a
 clinician signs.
 """
 
@@ -15,7 +15,7 @@ from triage.priority.matching import Finder, Hit, Text, everything
 from triage.priority.table import Rule, load
 from triage.priority.words import visible
 
-TABLE = Path(__file__).with_name("redflags.yaml")
+TABLE = Path(__file__).with_name("redflags")
 #: Of one text no more than this is searched in one go; longer texts are searched in pieces.
 _PIECE = 20_000
 _OVERLAP = 500

@@ -1,4 +1,4 @@
-"""The red-flag table is read and checked here; `redflags.yaml` explains its own language.
+"""The red-flag table is read and checked here; `redflags/words.yaml` explains its language.
 
 Rule of the room: a table that is not exactly what it should be raises BadRules; half a table
 would be worse than none, because nobody would notice what is missing.
@@ -6,7 +6,7 @@ would be worse than none, because nobody would notice what is missing.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,41 +87,65 @@ class Table:
 
 
 def load(path: Path) -> Table:
-    """Read and check the table; raise BadRules when anything about it is wrong."""
+    """Read and check the table, a folder of YAML files or one file; raise BadRules."""
     import yaml
 
     try:
-        content = path.read_bytes()
+        pages = {file.name: file.read_bytes() for file in files(path)}
         # The C loader is safe_load's faster twin; some builds of PyYAML lack it.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        read: Any = yaml.load(content, Loader=loader)  # noqa: S506
-        return _table(read, hashlib.sha256(content).hexdigest())
+        read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506
+        named = {name for page in read for name in _split(page.get("pages", ""))}
+        if path.is_dir() and named != {Path(name).stem for name in pages}:
+            raise BadRules(f"{path.name} (a page is missing or unknown)")
+        return _table(read, _digest(pages))
     except BadRules:
         raise
     except Exception as error:
         raise BadRules(path.name) from error
 
 
-def _table(read: Mapping[str, Any], digest: str) -> Table:
+def files(path: Path) -> list[Path]:
+    """Return the table's files in the order a person reads them; raise BadRules for none."""
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("*.yaml"), key=lambda file: (file.stem != "words", file.name))
+    if not found:
+        raise BadRules(path.name)
+    return found
+
+
+def _digest(pages: Mapping[str, bytes]) -> str:
+    """Return one SHA-256 over all files; their lengths keep one from passing as another."""
+    whole = hashlib.sha256()
+    for name, page in pages.items():
+        whole.update(f"{name} {len(page)}\n".encode() + page)
+    return whole.hexdigest()
+
+
+def _table(pages: Sequence[Mapping[str, Any]], digest: str) -> Table:
     lists: dict[str, tuple[Pattern, ...]] = {}
     words: set[str] = set()
-    for section in ("facts", "signs", "context"):
-        for name, entries in read[section].items():
-            if name in lists:
-                raise BadRules(f"list {name} twice")
-            lists[name] = tuple(_pattern(entry, words) for entry in _split(entries))
-    missing = [name for name in _CONTEXT if name not in lists]
-    if missing:
-        raise BadRules(f"context {missing[0]}")
-    rules = tuple(_rule(entry, words) for entry in read["rules"])
-    if len({rule.name for rule in rules}) != len(rules):
-        raise BadRules("a rule twice")
+    facts: set[str] = set()
+    rules: list[Rule] = []
+    slips: list[str] = []
+    for page in pages:
+        if set(page) - {"pages", "never_slips", "facts", "signs", "context", "rules"}:
+            raise BadRules("an unknown section")
+        for section in ("facts", "signs", "context"):
+            for name, entries in page.get(section, {}).items():
+                if name in lists:
+                    raise BadRules(f"list {name} twice")
+                lists[name] = tuple(_pattern(entry, words) for entry in _split(entries))
+        facts.update(page.get("facts", ()))
+        rules += [_rule(entry, words) for entry in page.get("rules", ())]
+        slips += _split(page.get("never_slips", ""))
     table = Table(
         digest=digest,
         lists=lists,
-        facts=frozenset(read["facts"]),
-        rules=rules,
-        never_slips=tuple(_split(read["never_slips"])),
+        facts=frozenset(facts),
+        rules=tuple(rules),
+        never_slips=tuple(slips),
         words=frozenset(words),
     )
     _check_names(table)
@@ -190,6 +214,11 @@ def _part(piece: str, words: set[str]) -> Part:
 
 
 def _check_names(table: Table) -> None:
+    missing = [name for name in _CONTEXT if name not in table.lists]
+    if missing:
+        raise BadRules(f"context {missing[0]}")
+    if not table.rules or len({rule.name for rule in table.rules}) != len(table.rules):
+        raise BadRules("no rule, or a rule twice")
     for pattern in every_pattern(table):
         for part in pattern.parts:
             for name in part.names:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.drafting.wording import wordings
 from triage.priority.redflags import TABLE
+from triage.priority.table import files
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -43,7 +44,7 @@ def sign(
 
 
 def _rules() -> str:
-    return TABLE.read_text(encoding="utf-8")
+    return "\n".join(file.read_text(encoding="utf-8") for file in files(TABLE))
 
 
 def _urgent_texts() -> str:
