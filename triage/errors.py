@@ -21,6 +21,10 @@ class BadSettings(TriageError):
     """The settings file cannot be used; correct the named line of triage.toml."""
 
 
+class CannotPromise(TriageError):
+    """Too few messages were tested to keep this; choose one of the promises that are offered."""
+
+
 class UnknownPlugin(TriageError):
     """No part of this name exists; use one of the names listed."""
 

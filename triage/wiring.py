@@ -231,7 +231,8 @@ class House:
         registry, clinic = self.registry(), self.settings.clinic.id
         digest = clinical_digests()["urgent_texts"]
         signed = store.signatures.signed("urgent_texts", digest, clinic=clinic)
-        return _folder(registry, "router"), _folder(registry, "redactor"), signed
+        serving = _folder(registry, "router"), _folder(registry, "redactor")
+        return *serving, registry.promise(), signed
 
     def inboxes(self) -> list[Inbox]:
         """Return every configured inbox, not yet connected; raise on the first bad one."""
@@ -330,6 +331,8 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
         options = dict(parts.options.get(name, {}))
         if name in table and name not in MODEL_FREE:
             options.setdefault("model_dir", str(registry.folder(task)))
+        if name == "minilm":
+            options = {**_promised(registry), **options}
         return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
 
     redactor = attempt(
@@ -352,3 +355,8 @@ def _folder(registry: Registry, task: str) -> str:
         return str(registry.folder(task))
     except MissingModel:
         return ""
+
+
+def _promised(registry: Registry) -> dict[str, float]:
+    """Return what the clinic wants promised, as the classifier's settings name it."""
+    return dict(zip(("promise_missed", "promise_wrong"), registry.promise() or (), strict=False))

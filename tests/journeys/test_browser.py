@@ -4,6 +4,7 @@ Set TRIAGE_SCREENSHOTS to a folder to keep the pictures of every page.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,12 +35,15 @@ from triage.testing import MemoryOutbox
 pytestmark = pytest.mark.browser
 #: The last is a desktop window zoomed to 400 %, as WCAG asks.
 DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (320, 256)
+#: A promise that can be kept, and one that cannot.
+ASKED = ("?one_in=50&wrong=5", "?one_in=500&wrong=1")
 #: Where the desk shows something, and who may see it.
 PAGES = (
     *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
     *(("nia", page) for page in ("sample", "clinical")),
     *(("sam", page) for page in ("audit", "models")),
-    *(("devi", page) for page in ("models",)),
+    *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
+    *(("devi", page) for page in ("models", "models/promises")),
 )
 CASES = ("chest", "fever", "refill", "unsorted", "hostile", "stranger", "broken", "move")
 
@@ -389,7 +393,7 @@ def test_the_hostile_mail_is_seen_to_act_without_any_fence(
 def everything(served: Served) -> list[tuple[str, str, str]]:
     """Return (who, path, name of the picture) of every page worth a look."""
     cases = [("dana", f"case/{served.practice.cases[key]}", f"case-{key}") for key in CASES]
-    return [*((who, path, path.replace("?", "-")) for who, path in PAGES), *cases]
+    return [*((who, path, re.sub(r"\W+", "-", path)) for who, path in PAGES), *cases]
 
 
 def test_every_page_fits_its_window_and_has_no_serious_barrier(

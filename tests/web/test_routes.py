@@ -48,6 +48,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/models/promote"): Right.PROMOTE_MODEL,
     ("POST", "/models/rollback"): Right.PROMOTE_MODEL,
     ("POST", "/models/training"): Right.EXPORT_TRAINING,
+    ("GET", "/models/promises"): Right.SEE_MODELS,
+    ("POST", "/models/promises"): Right.SET_PROMISE,
 }
 #: Every field any form has, so that no form is refused before the right is asked.
 FORM = {
@@ -67,6 +69,9 @@ FORM = {
     "task": "no-task",
     "what": "nothing",
     "read": "yes",
+    "one_in": "50",
+    "wrong": "10",
+    "model": "no-model",
 }
 
 
@@ -136,11 +141,12 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:
     menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample", "/clinical"}}
+    menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises"}
     for name, expected in menus.items():
         page = visit(name).get("/account").text
         offered = {
             path
-            for path in ("/queue", "/sample", "/clinical", "/audit", "/models")
+            for path in ("/queue", "/sample", "/clinical", "/audit", "/models", "/models/promises")
             if f'href="{path}"' in page
         }
         assert offered == expected

@@ -26,6 +26,7 @@ class Right(StrEnum):
     EXPORT_TRAINING = "export_training"
     SEE_MODELS = "see_models"
     PROMOTE_MODEL = "promote_model"
+    SET_PROMISE = "set_promise"
     SIGN_CLINICAL = "sign_clinical"
     MANAGE_USERS = "manage_users"
     IMPORT_ROSTER = "import_roster"
@@ -44,6 +45,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.EXPORT_TRAINING: frozenset({Role.DATA_SCIENTIST}),
     Right.SEE_MODELS: frozenset({Role.SUPERVISOR, Role.DATA_SCIENTIST, Role.ADMINISTRATOR}),
     Right.PROMOTE_MODEL: _OVERSEERS,
+    Right.SET_PROMISE: _OVERSEERS,
     Right.SIGN_CLINICAL: frozenset({Role.NURSE}),
     Right.MANAGE_USERS: frozenset({Role.ADMINISTRATOR}),
     Right.IMPORT_ROSTER: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),

@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from triage.desk import promises
 from triage.desk.exporting import Leaking, by_the_rules, invented, leaking, named
 from triage.desk.rights import Right, require
-from triage.desk.views import ModelView, TrainingExport
+from triage.desk.views import ModelView, PromiseView, TrainingExport
 from triage.domain import TrainingRow, User
-from triage.encoder.registry import Registry
-from triage.errors import LeakFound, MissingModel, NotAllowed
+from triage.encoder.registry import ModelInfo, Registry
+from triage.errors import CannotPromise, ChangedUnderneath, LeakFound, MissingModel, NotAllowed
 from triage.redaction.leaks import LeakMeter
 from triage.redaction.plausible import Surrogates
 from triage.store import Store
@@ -79,6 +80,42 @@ class ModelsDesk:
         self._record(actor, "model.rollback", name, before)
         return name
 
+    def promises(self, actor: User) -> PromiseView:
+        """Return what is promised of the router that serves, its price, and what else there is."""
+        require(actor, Right.SEE_MODELS)
+        return promises.view(self._router(), self._need().promise())
+
+    def try_promise(self, actor: User, missed: float, wrong: float) -> PromiseView:
+        """Return the price of a promise before anybody says yes; nothing is stored.
+
+        Both are shares. Raise CannotPromise only for what is no share at all: a promise that
+        cannot be kept is shown as such.
+        """
+        require(actor, Right.SEE_MODELS)
+        return promises.view(self._router(), self._need().promise(), (missed, wrong))
+
+    def set_promise(self, actor: User, missed: float, wrong: float, *, model: str = "") -> None:
+        """Promise it from now on; raise CannotPromise, with the strictest, where it cannot be kept.
+
+        `model` is the one whose price was shown; raise ChangedUnderneath when another serves now.
+        """
+        require(actor, Right.SET_PROMISE)
+        registry, serving = self._need(), self._router()
+        if model and model != serving.name:
+            raise ChangedUnderneath("Another model serves now; look at its price first.")
+        points = promises.points_of(serving)
+        if obstacle := promises.offer(points, missed, wrong).obstacle:
+            raise CannotPromise(f"{obstacle} {promises.in_words(points, missed, wrong)}")
+        before = registry.promise()
+        registry.set_promise(missed, wrong)
+        detail = {
+            "missed": f"{missed:.4g}",
+            "wrong": f"{wrong:.4g}",
+            "before": " ".join(f"{share:.4g}" for share in before or ()),
+            "model": serving.name,
+        }
+        self._store.audit.record("model.promise", clinic=actor.clinic, by=actor.id, detail=detail)
+
     def training_rows(
         self, actor: User, *, without_leaking: bool = False
     ) -> tuple[TrainingRow, ...]:
@@ -138,6 +175,10 @@ class ModelsDesk:
         self._store.audit.record(
             action, clinic=actor.clinic, by=actor.id, detail={"model": name, "before": before}
         )
+
+    def _router(self) -> ModelInfo:
+        registry = self._need()
+        return registry.get(registry.serving("router"))
 
     def _need(self) -> Registry:
         if self._registry is None:

@@ -12,6 +12,7 @@ from triage.domain import (
     Protected,
     Reply,
     ReplyState,
+    Share,
     TrainingRow,
     User,
 )
@@ -109,3 +110,67 @@ class TrainingExport:
 
     rows: tuple[TrainingRow, ...]
     left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPrice:
+    """How often a person is called where this share of all messages is urgent."""
+
+    urgent: float
+    per_100_messages: float
+    urgent_in_100: float
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a promise does to the messages it was tested on."""
+
+    #: Urgent ones of which no person would be told.
+    misses: Share
+    #: With 95 % certainty a smaller share than this is missed (exact, one-sided).
+    missed_below: float
+    #: Routed ones that went the wrong way.
+    errors: Share
+    #: Left to people, of all tested messages and of everyday ones.
+    left: Share
+    left_everyday: Share
+    alerts: tuple[AlertPrice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One promise: at most this share of the urgent missed, of the routed wrong."""
+
+    missed: float
+    wrong: float
+    #: None when it cannot be kept; then `obstacle` is the sentence that says why.
+    price: Price | None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseView:
+    """What the clinic wants promised, what the serving router keeps of it, and what else it could.
+
+    A pair is (share of urgent missed, share of routed wrong).
+    """
+
+    model: str
+    #: Messages it was tested on, and urgent ones among them; 0 when the model came without.
+    tested: int
+    urgent: int
+    #: None when nobody chose yet; then the model serves by thresholds of its own.
+    promised: tuple[float, float] | None
+    #: What the model keeps; None when nobody chose or it can keep nothing.
+    kept: tuple[float, float] | None
+    #: The price paid now; None when the model came without its tested messages.
+    now: Price | None
+    #: The promise whose price is asked for; None when none is.
+    asked: Offer | None
+    #: The nearest to what is asked, or promised, that can be kept; None when nothing can.
+    nearest: tuple[float, float] | None
+    #: The smallest share of each that can be promised; None when nothing can.
+    strictest: tuple[float, float] | None
+    #: Other choices of one share, with the other as in `nearest`.
+    by_missed: tuple[Offer, ...] = ()
+    by_wrong: tuple[Offer, ...] = ()

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from triage.errors import MissingModel
+from triage.errors import BadSettings, MissingModel
 
 #: The models that ship, beside the package.
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 TASKS = ("router", "redactor")
+#: Beside the serving choice: what the clinic wants promised, as shares.
+MISSED, WRONG = "router:missed", "router:wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class ModelInfo:
     folder: Path
     trainer: str
     metrics: Mapping[str, object]
+    #: Its own thresholds as config.json gives them, not yet checked.
+    policy: object = None
 
 
 class Registry:
@@ -82,10 +86,31 @@ class Registry:
         self._write(task, serving=previous, previous=self.serving(task))
         return previous
 
+    def promise(self) -> tuple[float, float] | None:
+        """Return the shares of urgent messages missed and of routed ones wrong, each "at most".
+
+        None when the clinic never chose; then a model serves by its own thresholds.
+        """
+        choice = _read(self._home / "serving.json")
+        missed, wrong = choice.get(MISSED), choice.get(WRONG)
+        if not isinstance(missed, float) or not isinstance(wrong, float):
+            return None
+        return (missed, wrong) if 0 < missed < 1 and 0 < wrong < 1 else None
+
+    def set_promise(self, missed: float, wrong: float) -> None:
+        """Keep what the clinic wants promised; raise BadSettings unless both are in (0, 1)."""
+        if not (0 < missed < 1 and 0 < wrong < 1):
+            raise BadSettings("a promised share is not between 0 and 1")
+        self._keep({MISSED: float(missed), WRONG: float(wrong)})
+
     def _write(self, task: str, *, serving: str, previous: str) -> None:
+        self._keep({task: serving, f"{task}:previous": previous})
+
+    def _keep(self, chosen: Mapping[str, object]) -> None:
+        """Add to the clinic's choices in one step; the others stay."""
         self._home.mkdir(parents=True, exist_ok=True)
         path = self._home / "serving.json"
-        choice = {**_read(path), task: serving, f"{task}:previous": previous}
+        choice = {**_read(path), **chosen}
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
         fresh.replace(path)
@@ -99,6 +124,7 @@ def _info(folder: Path) -> ModelInfo:
         folder=folder,
         trainer=str(config.get("trainer", "")),
         metrics=_read(folder / "metrics.json"),
+        policy=config.get("policy"),
     )
 
 

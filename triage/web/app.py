@@ -15,6 +15,7 @@ from triage.web import (
     clinical,
     errors,
     patients,
+    promises,
     queue,
     reply,
     sample,
@@ -25,7 +26,7 @@ from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
 
-ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained)
+ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained, promises)
 
 
 def create_app(

@@ -29,6 +29,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NoConsent: (409, "No e-mail to this patient"),
     errors.NotAnswerable: (409, "This cannot be done for this case"),
     errors.OpenRequest: (409, "A request is still open"),
+    errors.CannotPromise: (409, "This cannot be promised"),
     errors.LeakFound: (409, "Something in these rows is still readable"),
     errors.TooLate: (409, "Too late to take it back"),
     errors.StoreLocked: (503, "The database is busy"),

@@ -28,6 +28,7 @@ MENU = (
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/audit", "Audit", Right.SEE_AUDIT),
     ("/models", "Models", Right.SEE_MODELS),
+    ("/models/promises", "Promises", Right.SET_PROMISE),
 )
 
 
@@ -50,6 +51,8 @@ def environment(static: str) -> Environment:
         "age": wording.age,
         "size": wording.size,
         "percent": wording.percent,
+        "exactly": wording.exactly,
+        "one_in": wording.one_in,
     }
     return made
 

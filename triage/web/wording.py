@@ -146,6 +146,16 @@ def percent(share: float) -> str:
     return f"{min(whole, 99) if share < 1 else whole} %"
 
 
+def exactly(share: float) -> str:
+    """Return a share as a percentage with one decimal: `3.1 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def one_in(share: float) -> str:
+    """Return a share as `1 in 58`, never rarer than it is; a large one as a percentage."""
+    return f"1 in {math.floor(1 / share + 1e-9)}" if 0 < share <= 0.5 else exactly(share)
+
+
 def seconds_until(moment: datetime) -> int:
     """Return the whole seconds until a moment, rounded up; 0 once it has passed."""
     left = (moment - datetime.now(UTC)).total_seconds()
