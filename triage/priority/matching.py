@@ -81,6 +81,8 @@ class Text:
         self._lists: dict[str, list[Hit]] = {}
         self._parts: dict[str, list[Hit]] = {}
         self._numbers = [at for at, word in enumerate(self.words) if word.number is not None]
+        #: What stands between the parts of a longer entry ("lips + blue"), by its hit.
+        self.gaps: dict[Hit, Hit] = {}
 
     def hits(self, name: str) -> list[Hit]:
         """Return where any entry of a named list stands, first to last."""
@@ -90,8 +92,11 @@ class Text:
             found = set(self._in_list.get(name, ()))
             for pattern in self._finder.longer.get(name, ()):
                 for combination in self.combinations(pattern, everything):
-                    start = min(hit.start for hit in combination)
-                    found.add(Hit(start, max(hit.end for hit in combination)))
+                    ordered = sorted(combination)
+                    hit = Hit(ordered[0].start, max(one.end for one in ordered))
+                    found.add(hit)
+                    if len(ordered) > 1:
+                        self.gaps[hit] = Hit(ordered[0].end, ordered[-1].start)
             self._lists[name] = sorted(found)[:MOST_HITS]
         return self._lists[name]
 

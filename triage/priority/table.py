@@ -28,7 +28,9 @@ _NAMES = re.compile(r"<([a-z_|]+)>$")
 _LITERAL = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?: [^\W_]+(?:['’][^\W_]+)*)*$")
 _CONTEXT = (
     "negates_list", "negates_next", "does_not_negate", "ends_negation", "past", "now",
-    "hypothetical", "gone", "joking", "bulk", "machine", "calm", "first_person",
+    "hypothetical", "gone", "joking", "bulk", "machine", "calm", "first_person", "writer",
+    "right_now", "excepts", "new_matter", "papers", "dated", "pet_has", "back_again",
+    "present_tense", "past_tense",
 )  # fmt: skip
 
 

@@ -1,0 +1,149 @@
+"""What stands around a sign: a told danger fires, a mere mention stays silent. Invented texts."""
+
+import time
+
+import pytest
+
+from triage.priority import RedFlags, forms
+
+
+@pytest.fixture(scope="module")
+def redflags() -> RedFlags:
+    return RedFlags()
+
+
+DENIED = [
+    "Chest pain: [ ] yes [x] no",
+    "Chest pain ( ) Yes (X) No",
+    "Chest pain .... N\nFainting .... N",
+    "Seizures - never\nFainting: n/a",
+    "Chest pain: NO Fainting: NO Cough: YES",
+    "[ ] chest pain\n[ ] fainting\n[x] yearly visit",
+    "Desmayos [ ] Dolor de pecho [ ]",
+    "¿Dolor de pecho? No. ¿Desmayos? No.",
+    "My lips aren't blue and I am not wheezing.",
+    "No me duele el pecho, no me falta el aire y no me he desmayado.",
+    "No me ha vuelto a doler el pecho.",
+    "No se me hinchan las piernas ni me falta el aire.",
+]
+PRESENT = [
+    "Chest pain: [x] yes [ ] no",
+    "Chest pain: yes\nFever: no",
+    "[x] chest pain\n[ ] fainting",
+    "chest pain - no relief from the antacid",
+    "CHEST PAIN - NO RIDE",
+    "Fever: no. My chest hurts",
+    "No fever but the pain in my chest is back, like last year",
+    "No insurance, chest pain since 4",
+    "Reason for visit: chest pain since this morning",
+    "Motivo de la consulta: dolor en el pecho",
+    "No tengo fiebre pero me duele el pecho y el brazo",
+    "No se me quita el dolor de pecho",
+    "No me deja dormir el dolor de pecho",
+]
+OVER = [
+    "Please send the bill for the day I passed out.",
+    "Could I get the records from my seizure on May 3?",
+    "I was charged twice for my ER trip with chest pain.",
+    "My insurer denied the claim for my wife's stroke.",
+    "Ya se me quitó el dolor de pecho, fue acidez, gracias.",
+    "Me cobraron dos veces la visita por el dolor de pecho.",
+    "Necesito una carta por el desmayo que tuve en mayo.",
+    "The chest pain was acid, the ER said. I am doing well.",
+    "My dog had a seizure so I have to move my appointment.",
+]
+NOT_OVER = [
+    "I'm fine otherwise, only my chest hurts when I walk to the mailbox",
+    "It's not urgent but my face is drooping on one side",
+    "Estoy bien pero mi esposo tiene dolor de pecho y está sudando",
+    "No es urgente pero no puedo respirar cuando me acuesto",
+    "The chest pain went away but came back an hour ago",
+    "I got a bill for 300 dollars and by the way my chest hurts",
+    "My bill is wrong. My son is having a seizure right now",
+    "Could you mail the record of my last visit. Also, I passed out twice.",
+    "Necesito la cuenta del mes pasado, y también me duele mucho el pecho",
+    "I had a stent last year and now my chest feels tight and heavy",
+    "Last year it was my gallbladder, this time the pain is in my chest",
+    "My dog saw me have a seizure",
+    "Thanks for the refill. I am doing well, but my chest hurts",
+]
+SUPPOSED = [
+    "What should I do if my son has a seizure at school?",
+    "If he gets stung and his throat starts to close, who do I call?",
+    "If she were ever to choke, or faint, should we phone you?",
+    "If his heart stops or he stops breathing, he wants comfort only.",
+    "Suppose I passed out on the plane, does he give me the sugar?",
+    "The leaflet says it can cause chest pain. With food or without?",
+    "¿Qué debo hacer si me da dolor en el pecho?",
+    "Chest pain? Numb arm? Order the new home monitor before Friday.",
+]
+NOT_SUPPOSED = [
+    "If I lie flat I can't breathe",
+    "If I move my chest hurts",
+    "I don't know if it is my heart but my chest hurts",
+    "Let me know if I should come in, my chest hurts",
+    "My chest hurts, what should I do if it gets worse?",
+    "Your handout said to call about chest pain and I have chest pain",
+    "What do I do if my son is having a seizure?",
+    "Not sure whom to call, if I should come in or not, but I can't breathe",
+    "¿Qué hago si mi hijo está convulsionando?",
+    "Chest pain? Numb arm? Yes, I have chest pain",
+]
+
+
+@pytest.mark.parametrize("text", [*DENIED, *OVER, *SUPPOSED])
+def test_a_mere_mention_is_silent(redflags: RedFlags, text: str) -> None:
+    assert not redflags.fires(text)
+
+
+@pytest.mark.parametrize("text", [*PRESENT, *NOT_OVER, *NOT_SUPPOSED])
+def test_a_told_danger_fires(redflags: RedFlags, text: str) -> None:
+    assert redflags.fires(text)
+
+
+CALM = [
+    "I was billed on May 3 for the day I passed out.",
+    "Please send the chart about the seizure she had in June.",
+    "Thank you, I feel fine.",
+    "The newsletter was nice. Unsubscribe me from the newsletter.",
+    "No fever, no cough.",
+    "What if I get sick on the trip?",
+]
+
+
+@pytest.mark.parametrize("before", CALM)
+@pytest.mark.parametrize("danger", ["Right now my chest hurts.", "Me duele el pecho y sudo frío."])
+def test_calm_words_elsewhere_do_not_silence_a_danger(
+    redflags: RedFlags, before: str, danger: str
+) -> None:
+    assert redflags.fires(f"{before} {danger}")
+    assert redflags.fires(f"{danger} {before}")
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("Pain: no", ["Pain"]),
+        ("Pain ..... N\nRash ..... Y", ["Pain"]),
+        ("Pain: [x] yes [ ] no", []),
+        ("Pain: [ ] yes [ ] no", []),
+        ("[ ] pain\n[x] rash", ["pain"]),
+        ("Pain: no relief", []),
+        ("my chest hurts. No fever", []),
+    ],
+)
+def test_only_a_plain_no_answers_a_form(text: str, labels: list[str]) -> None:
+    assert [text[start:end].strip(" :.") for start, end in forms.denied(text)] == labels
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[ ] ", "(x", ".", "..no ", "chest pain: no ", "if my chest hurts ", "no me me ", "- ",
+        "yes [ ] no [x] ", "chest pain? ", "my chest hurts and ", "bill for my chest pain, ",
+    ],
+)  # fmt: skip
+def test_hostile_surroundings_end(redflags: RedFlags, piece: str) -> None:
+    began = time.monotonic()
+    redflags.fires(piece * (20_000 // len(piece)))
+    assert time.monotonic() - began < 5
