@@ -116,3 +116,15 @@ def test_a_promoted_model_serves_without_a_restart(tmp_path: Path, store: Store)
     assert fresh[0].classifier.name == "router-copy"
     assert list(fresh[1]) == ["inbox_failing"]
     assert refresh() is None
+
+
+def test_a_new_promise_is_taken_up_without_a_restart(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "triage.toml").write_text(
+        '[clinic]\nid = "c1"\nname = "C"\n[parts]\nredactor = "withhold"\nclassifier = "abstain"\n'
+    )
+    house = House.at(tmp_path)
+    move_in(store)
+    refresh = house._refresher(store, [])
+    house.registry().set_promise(0.02, 0.05)
+    assert refresh() is not None
+    assert refresh() is None

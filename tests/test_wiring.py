@@ -1,9 +1,11 @@
 """A bad settings file is one line that names what to mend; a missing part is left to people."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.encoder.registry import Registry
 from triage.errors import BadSettings, MissingModel, UnknownPlugin
 from triage.plugins import load
@@ -90,3 +92,36 @@ def test_the_registry_promotes_and_goes_back(tmp_path: Path) -> None:
     assert registry.serving("router") == "router-1"
     with pytest.raises(MissingModel, match="router-1, router-2"):
         registry.promote("router-9")
+
+
+class Remembering:
+    """A classifier that only remembers its settings."""
+
+    name = "remembering"
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        self.settings = dict(settings)
+
+
+def test_what_the_clinic_wants_promised_reaches_its_classifier_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "router-1").mkdir()
+    (tmp_path / "router-1" / "config.json").write_text('{"task": "router"}')
+    (tmp_path / "serving.json").write_text('{"router": "router-1"}')
+    for name in ("minilm", "other"):
+        monkeypatch.setitem(CLASSIFIERS, name, "tests.test_wiring.Remembering")
+    registry = Registry(tmp_path / "home", shipped=tmp_path)
+
+    def told(name: str = "minilm", **options: float) -> dict[str, object]:
+        parts = PartsSettings(classifier=name, options={name: options})
+        settings: dict[str, object] = load_parts(parts, registry, {}).rooms.classifier.settings
+        settings.pop("model_dir")
+        return settings
+
+    assert told() == {}
+    registry.set_promise(0.01, 0.05)
+    assert told() == {"promise_missed": 0.01, "promise_wrong": 0.05}
+    assert told("other") == {}
+    # A line of triage.toml is the administrator's own word and wins.
+    assert told(promise_wrong=0.02) == {"promise_missed": 0.01, "promise_wrong": 0.02}
