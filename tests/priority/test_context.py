@@ -50,6 +50,9 @@ OVER = [
     "Me cobraron dos veces la visita por el dolor de pecho.",
     "Necesito una carta por el desmayo que tuve en mayo.",
     "The chest pain was acid, the ER said. I am doing well.",
+    "He had crushing chest pain on Jan. 17; we need a release form.",
+    "She passed out in March and has been well since.",
+    "In 1996 she had two seizures, and she has been on the pills from then.",
     "My dog had a seizure so I have to move my appointment.",
 ]
 NOT_OVER = [
@@ -65,6 +68,9 @@ NOT_OVER = [
     "I had a stent last year and now my chest feels tight and heavy",
     "Last year it was my gallbladder, this time the pain is in my chest",
     "My dog saw me have a seizure",
+    "Dad had been well. Then he passed out in the kitchen",
+    "She was symptom free until she passed out",
+    "Click here, says your newsletter. Dad can't breathe",
     "Thanks for the refill. I am doing well, but my chest hurts",
 ]
 SUPPOSED = [

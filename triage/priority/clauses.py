@@ -17,7 +17,7 @@ def one_of(words: str) -> frozenset[str]:
 REACH = 24
 _SUBJECTS = one_of(
     "i im ive he hes she shes it its we they theyre you my our his her the this that there now "
-    "yo el ella mi me se le la lo nos ahora hoy"
+    "yo el ella mi me se le la lo nos ahora hoy has have had is was"
 )
 _TURNS = one_of("but however although though because so while except pero aunque porque")
 _JOINS = one_of("and or nor then y e o u ni")

@@ -52,7 +52,7 @@ class Context:
 
     def _reasons(self, hit: Hit) -> set[str]:
         reasons = set()
-        now = self._in_sentence("now", hit)
+        now = self._now(hit)
         if self._denied(hit):
             reasons.add("denied")
         if self._gone(hit):
@@ -70,6 +70,14 @@ class Context:
         if self._pet(hit):
             reasons.add("pet")
         return reasons
+
+    def _now(self, hit: Hit) -> bool:
+        """A word for now; "has been" says nothing of another clause ("... and has been well")."""
+        clause = self._clauses.around(hit)
+        return any(
+            _overlap(cue, clause) or self._text.words[cue.end - 1].exact != "been"
+            for cue in self._near("now", hit)
+        )
 
     def _past(self, hit: Hit) -> bool:
         """A word such as "last year" dates the sign, and does not only compare with it."""
@@ -128,9 +136,9 @@ class Context:
         return self._is_calm
 
     def _excepted(self, cue: Hit) -> bool:
-        """ "I am fine otherwise, only ..." says that all is not well."""
+        """ "I am fine otherwise, only ...", "he was fine. Then ...": all is not well."""
         return any(
-            self._sentence(one) == self._sentence(cue) and 0 <= one.start - cue.end <= 3
+            0 <= one.start - cue.end <= (6 if self._sentence(one) == self._sentence(cue) else 1)
             for one in self._of("excepts")
         )
 

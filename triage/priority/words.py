@@ -16,6 +16,13 @@ _INVISIBLE = re.compile(
 )
 #: A line this short before a break is a finished thought, not a wrapped one.
 _SHORT_LINE = 60
+#: The full stop after these ends no sentence ("on Jan. 17", "Dr. Young").
+_SHORTENED = frozenset(
+    (
+        *("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec"),
+        *("dr", "dra", "mr", "mrs", "ms", "sra", "st", "vs", "approx"),
+    )
+)
 #: Words shorter than this are never taken for a mistyped other word.
 _MENDED_FROM = 6
 
@@ -111,6 +118,8 @@ class Vocabulary:
         for match in _TOKEN.finditer(text):
             between = text[last : match.start()]
             if found and between != " ":
+                if found[-1].exact in _SHORTENED and between[0] == ".":
+                    between = between[1:]
                 breaks, line_start = _breaks(between, last, line_start)
                 sentence += breaks
             shown = match[0]
