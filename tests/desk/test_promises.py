@@ -33,7 +33,8 @@ def sam(store: Store, clinic: str) -> User:
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     shipped = tmp_path / "shipped"
-    config = {"task": "router", "trainer": "devi", "policy": Policy(urgent_at=0.7).as_dict()}
+    config = {"task": "router", "trainer": "devi", "gate": {"passed": True}}
+    config["policy"] = Policy(urgent_at=0.7).as_dict()
     for name, points in {"tested": URGENT + CALM + DOUBTFUL, "few": URGENT[:5] + CALM}.items():
         (shipped / name).mkdir(parents=True)
         (shipped / name / "config.json").write_text(json.dumps(config))

@@ -432,7 +432,8 @@ def calibration() -> list[Point]:
 def _write_models(shipped: Path) -> None:
     for name, trainer, score in (("router-1", "triage", "0.87"), ("router-2", "devi", "0.89")):
         (shipped / name).mkdir(parents=True)
-        config = {"task": "router", "trainer": trainer, "policy": Policy().as_dict()}
+        config = {"task": "router", "trainer": trainer, "gate": {"passed": True}}
+        config["policy"] = Policy().as_dict()
         (shipped / name / "config.json").write_text(json.dumps(config))
         metrics = f'{{"macro_f1": {score}, "urgent_recall": 0.97, "messages": 1200}}'
         (shipped / name / "metrics.json").write_text(metrics)
