@@ -6,7 +6,7 @@ Both sides read the same words: ours subject and body, stock the two as one text
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.rounds import ROUNDS, keep, per_message, ratio, rounds
+from benchmarks.rounds import ROUNDS, few, keep, per_message, ratio, rounds
 from benchmarks.stock import StockRedactor
 from triage.classifiers.dataset import SHIPPED, read_rows
 from triage.domain import NO_BACKGROUND, Channel, Message, Protected
@@ -25,7 +25,7 @@ def messages() -> list[Message]:
     nobody = Protected("")
     return [
         Message(row.id, Channel.EMAIL, nobody, nobody, Protected(row.subject), Protected(row.body))
-        for row in rows[::2][:MESSAGES]
+        for row in rows[::2][: few(MESSAGES)]
     ]
 
 
