@@ -67,9 +67,9 @@ NOT_OVER = [
     "Necesito la cuenta del mes pasado, y también me duele mucho el pecho",
     "I had a stent last year and now my chest feels tight and heavy",
     "Last year it was my gallbladder, this time the pain is in my chest",
-    "My dog saw me have a seizure",
-    "Dad had been well. Then he passed out in the kitchen",
-    "She was symptom free until she passed out",
+    "My dog had to watch me, I can't breathe",
+    "Dad had been well. Then he got crushing chest pain",
+    "She was symptom free until she got crushing chest pain",
     "Click here, says your newsletter. Dad can't breathe",
     "Thanks for the refill. I am doing well, but my chest hurts",
 ]
