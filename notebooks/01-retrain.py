@@ -27,7 +27,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from triage.classifiers.dataset import SHIPPED, read_rows
+from triage.classifiers.dataset import DATA, read_material
 from triage.classifiers.training import dev_metrics, read_policy, train
 from triage.encoder.registry import Registry
 from triage.encoder.serving import RouterSession
@@ -76,18 +76,31 @@ extra = [
     for row in rows
 ]
 
-messages = SHIPPED
+data = DATA
 if SMALL:
-    messages = HOME / "few-messages"
-    messages.mkdir(parents=True, exist_ok=True)
-    for path in SHIPPED.glob("*.jsonl"):
-        few = path.read_text(encoding="utf-8").splitlines()[:40]
-        (messages / path.name).write_text("\n".join(few) + "\n", encoding="utf-8")
+    data = HOME / "few-messages"
+    for part in ("messages", "routes"):
+        (data / part).mkdir(parents=True, exist_ok=True)
+        for path in (DATA / part).glob("*.jsonl"):
+            few = path.read_text(encoding="utf-8").splitlines()[:40]
+            (data / part / path.name).write_text("\n".join(few) + "\n", encoding="utf-8")
 
 registry = Registry(HOME)
 candidate = registry.candidates / NAME
 effort = {"epochs": 1, "layers": 1} if SMALL else {}
-train(candidate, messages=messages, extra=extra, trainer=USERNAME, **effort)
+train(candidate, data=data, extra=extra, trainer=USERNAME, **effort)
+
+# %% [markdown]
+# ## Thresholds, promises and the release gate
+#
+# Copies in lower case, with typos, slang, white space, other names and another gender: a candidate
+# they upset is refused when somebody wants to promote it.
+
+# %%
+from triage.evaluation.settling import settle
+
+settled = settle(candidate, root=data)
+print(settled.gate)
 
 # %% [markdown]
 # ## Compare it with the model that serves
@@ -97,7 +110,7 @@ train(candidate, messages=messages, extra=extra, trainer=USERNAME, **effort)
 # %%
 from triage.classifiers.verdict import judge
 
-development = read_rows(messages / "dev.jsonl")
+development = read_material(data).dev
 texts = [labelled(row).text for row in development]
 
 

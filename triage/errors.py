@@ -65,6 +65,12 @@ class WrongKey(TriageError):
     """The key does not open this database; give the key it was made with."""
 
 
+class GateShut(TriageError):
+    """The candidate did not pass the release gate: small changes of wording upset it, or it never
+    walked through; run `triage evaluate settle` and read what it says.
+    """
+
+
 class NotAllowed(TriageError):
     """Your role does not include this; ask a supervisor."""
 

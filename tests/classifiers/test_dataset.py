@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from triage.classifiers.dataset import SHIPPED, as_served, read_rows, read_training
+from triage.classifiers.dataset import (
+    FRESH,
+    REPORTING,
+    as_served,
+    read_material,
+    read_part,
+    read_rows,
+)
 from triage.domain import IdentifierType, Route, Urgency
 from triage.errors import BadRow
+
+LATER = (REPORTING, FRESH)
 
 GOOD = {
     "id": "m1",
@@ -85,19 +94,29 @@ def test_a_row_that_is_no_object_and_a_repeated_id(tmp_path: Path) -> None:
 
 
 def test_the_shipped_messages_are_whole_and_apart() -> None:
-    train, dev = read_training()
-    report = read_rows(SHIPPED / "report.jsonl")
-    assert {row.route for row in train} == set(Route)
-    assert {row.route for row in dev} == set(Route)
-    ids = [row.id for row in (*train, *dev, *report)]
-    assert len(set(ids)) == len(ids)
-    bodies = [row.body for row in (*train, *dev, *report)]
-    assert len(set(bodies)) == len(bodies)
+    material = read_material()
+    parts = (material.train, material.dev, material.calibration, *map(read_part, LATER))
+    for part in parts:
+        assert {row.route for row in part} == set(Route)
+    rows = [row for part in parts for row in part]
+    assert len({row.id for row in rows}) == len(rows)
+    assert len({row.body for row in rows}) == len(rows)
+    assert len({row.id.split("-")[0] for row in read_part(REPORTING)}) >= 8
+
+
+def test_messages_without_a_part_for_thresholds_use_those_that_choose(tmp_path: Path) -> None:
+    (tmp_path / "messages").mkdir()
+    for name in ("train-a", "dev"):
+        (tmp_path / "messages" / f"{name}.jsonl").write_text(json.dumps({**GOOD, "id": name}))
+    material = read_material(tmp_path)
+    assert material.calibration == material.dev
+    (tmp_path / "messages" / "dev.jsonl").unlink()
+    with pytest.raises(BadRow, match=r"dev\.jsonl"):
+        read_material(tmp_path)
 
 
 def test_every_identifier_is_gone_from_what_is_served() -> None:
-    train, _ = read_training()
-    for row in train:
+    for row in read_material().train:
         served = "\n".join(as_served(row))
         for each in row.phi:
             original = row.text_of(each.field)[each.start : each.end]

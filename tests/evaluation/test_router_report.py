@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import tiny
+from triage.classifiers.dataset import read_part
 from triage.classifiers.minilm import MiniLMClassifier
+from triage.classifiers.promises import read_points
 from triage.classifiers.training import train
-from triage.domain import Redacted
+from triage.domain import Redacted, Route, Share, Urgency
+from triage.evaluation import gate
+from triage.evaluation.gate import walk
+from triage.evaluation.readings import Shown, show
 from triage.evaluation.router import report_router
+from triage.evaluation.settling import settle
 
 #: Trains and exports a small model of its own.
 pytestmark = pytest.mark.timeout(600)
@@ -48,29 +55,91 @@ def write(path: Path, numbers: range) -> None:
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
 
 
-def test_a_model_is_trained_measured_and_described(tmp_path: Path) -> None:
-    messages = tmp_path / "messages"
-    messages.mkdir()
-    write(messages / "train-x.jsonl", range(2, 8))
-    write(messages / "dev.jsonl", range(8, 14))
-    write(messages / "report.jsonl", range(14, 16))
-    out = tmp_path / "router-x"
-    numbers = train(out, messages=messages, epochs=1, layers=1, trainer="robin", progress=False)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small router, and the messages it was made from and is measured on."""
+    data = tmp_path_factory.mktemp("data")
+    for name, numbers in PARTS.items():
+        (data / name).parent.mkdir(exist_ok=True)
+        write(data / name, numbers)
+    out = data / "router-x"
+    with tiny.own_cache():
+        numbers = train(out, data=data, epochs=1, layers=1, trainer="robin", progress=False)
     assert numbers["dev_messages"] == 24
     assert numbers["dev_macro_f1"] > 0.9
+    return out, data
+
+
+PARTS = {
+    "messages/train-x.jsonl": range(2, 8),
+    "messages/dev.jsonl": range(8, 14),
+    "routes/calibration.jsonl": range(14, 34),
+    "routes/report.jsonl": range(34, 37),
+    "routes/fresh.jsonl": range(37, 39),
+}
+
+
+def test_a_model_is_trained_settled_measured_and_described(made: tuple[Path, Path]) -> None:
+    out, data = made
     config = json.loads((out / "config.json").read_text())
     assert (config["task"], config["trainer"], config["texts"]) == ("router", "robin", 24)
 
-    tables = report_router(out, messages=messages)
-    assert "rules + model" in tables
+    settled = settle(out, root=data)
+    config = json.loads((out / "config.json").read_text())
+    assert config["policy"]["urgent_at"] == round(settled.promise.urgent_at, 4)
+    assert config["gate"]["passed"] is settled.gate.passed
+    assert config["held"] == list(settled.gate.held)
+    points = read_points(json.loads((out / "calibration.json").read_text()))
+    assert len(points) == 80
+    assert sum(point.urgent for point in points) == 20
+    # Twenty urgent messages cannot carry one in a hundred: the strictest they can is taken.
+    assert settled.promise.missed == pytest.approx(1 / 21)
+
+    tables = report_router(out, root=data)
+    for words in ("rules + model", "frozen MiniLM + LR", "TF-IDF + LR", "keywords", "language"):
+        assert words in tables
     card = (out / "card.md").read_text()
     assert "No public corpus was used" in card
-    assert tables in card
+    assert "4.8%" in card
+    assert (out / "reliability.svg").read_text().startswith("<svg")
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["report_messages"] == 8
+    assert metrics["report_messages"] == 12
+    assert metrics["fresh_messages"] == 8
     assert metrics["dev_messages"] == 24
 
     (said,) = MiniLMClassifier({"model_dir": str(out)}).classify(
         [Redacted("", WORDS["refill"].format(30))]
     )
     assert said.route == "refill"
+
+
+def test_a_candidate_upset_by_capitals_stays_outside(
+    made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, data = made
+    rows = read_part(["routes/calibration.jsonl"], data)
+    shown = show(out, rows)
+    assert walk(out, shown).all_copies.fallen.hits == 0
+
+    # Sabotage: copies that lose every word that matters.
+    lost = {"lost": lambda text, chance: "please send it"}
+    monkeypatch.setattr(gate, "PERTURBATIONS", lost)
+    spoilt = walk(out, shown)
+    assert not spoilt.passed
+    assert spoilt.copies["lost"].fallen == Share(20, 20)
+    assert "NOT passed" in str(spoilt)
+
+
+def test_a_group_that_falls_behind_is_held(made: tuple[Path, Path]) -> None:
+    out, data = made
+    shown = show(out, read_part(["routes/calibration.jsonl"], data))
+    wrong = {row.id for row in shown.rows[:30]}
+    groups = [
+        frozenset({"language: Spanish" if row.id in wrong else "language: English"})
+        for row in shown.rows
+    ]
+    rows = [
+        replace(row, route=Route.GENERAL, urgency=Urgency.ROUTINE) if row.id in wrong else row
+        for row in shown.rows
+    ]
+    assert walk(out, Shown(rows, shown.flags, shown.said, groups)).held == ("language: Spanish",)

@@ -108,6 +108,40 @@ def test_watching_the_queue_writes_no_audit(practice: Practice, visit: Visits) -
     assert after["version"] != news["version"]
 
 
+def test_a_page_that_lies_open_is_told_what_does_not_work(
+    practice: Practice, visit: Visits
+) -> None:
+    dana = visit("dana")
+    before = dana.get("/queue/version").json()
+    practice.store.beats.beat("worker", notes=["no_classifier"])
+    after = dana.get("/queue/version").json()
+    assert not any("classifier" in one["text"] for one in before["banners"])
+    assert any("classifier is not working" in one["text"] for one in after["banners"])
+    # The queue did not change: no row is fetched and nothing moves under the cursor.
+    assert after["version"] == before["version"]
+
+
+def test_no_word_of_a_model_stands_where_a_case_is_closed(
+    practice: Practice, visit: Visits
+) -> None:
+    dana = visit("dana")
+    forms = 0
+    for case_id in practice.cases.values():
+        page = dana.get(f"/case/{case_id}").text
+        form = re.search(r'<details class="card close".*?</details>', page, re.S)
+        assert form
+        file = practice.store.cases.get(case_id, clinic="c1", by="test")
+        said = [
+            line for one in file.messages for line in (*one.because, *one.classification.because)
+        ]
+        forms += bool(said)
+        assert not [line for line in said if line and line in form[0]]
+        # No outcome is chosen beforehand: a person says what was done.
+        assert " checked" not in form[0]
+        assert "></textarea>" in form[0]
+    assert forms
+
+
 def test_a_page_that_polls_is_told_to_sign_in_again(app, visit: Visits) -> None:  # type: ignore[no-untyped-def]
     nobody = Visit(app)
     assert nobody.get("/queue/version", Accept="application/json").status_code == 401
@@ -440,6 +474,14 @@ def test_models_are_promoted_by_another_person_and_rolled_back(visit: Visits) ->
     assert sam.post("/models/rollback", task="router").status_code == 303
     assert re.search(r"router-1 <span class=\"now\">", sam.get("/models").text)
     assert sam.post("/models/promote", name="router-9").status_code == 404
+
+
+def test_a_candidate_that_did_not_pass_the_release_gate_never_serves(visit: Visits) -> None:
+    sam = visit("sam")
+    refused = sam.post("/models/promote", name="router-3")
+    assert refused.status_code == 409
+    assert "release gate" in refused.text
+    assert re.search(r"router-1 <span class=\"now\">", sam.get("/models").text)
 
 
 def test_a_data_scientist_gets_redacted_rows_only(practice: Practice, visit: Visits) -> None:

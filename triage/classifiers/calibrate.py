@@ -1,7 +1,7 @@
-"""Chooses the policy's numbers on the dev messages, which nobody trained on.
+"""Chooses the policy's numbers on messages that nobody trained on.
 
-Rule of the room: missing an urgent message costs more than a false alarm, and a wrong route
-costs more than asking a person.
+Rule of the room: a probability is fitted so that it means what it says; where to draw the line is
+the supervisor's to choose.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,49 +10,52 @@ from dataclasses import replace
 import numpy as np
 
 from triage.classifiers.dataset import Row
-from triage.classifiers.verdict import Policy, evidence, judge
+from triage.classifiers.verdict import Policy, evidence, judge, log_odds
 from triage.domain import Route, Urgency
 from triage.encoder import RouterScores
 
-#: At most this share of the calm messages may be called urgent for the sake of recall.
-MOST_FALSE_ALARMS = 0.10
-#: At most this share of the messages that are not handed to a person may be wrong.
-MOST_ERRORS = 0.05
 #: At least this share of the further requests that are named must be real.
 LEAST_REAL_REQUESTS = 0.6
+#: How much the requests' log-odds may add to the routes' logits.
+_ASKED = (0.0, 0.25, 0.5, 1.0)
 
 _GRID = tuple(round(step / 100, 2) for step in range(5, 100))
 
 
 def calibrate(scores: Sequence[RouterScores], rows: Sequence[Row]) -> Policy:
-    """Return the policy that suits these rows; `scores` are theirs, same order."""
+    """Return the policy that suits these rows; `scores` are theirs, same order.
+
+    `urgent_at` and `abstain_below` are left to what a supervisor wants promised (`promises.py`).
+    """
+    temperature, asked = _temperature(scores, rows)
     scale, shift = _urgent_odds(scores, rows)
-    policy = Policy(temperature=_temperature(scores, rows), urgent_scale=scale, urgent_shift=shift)
-    policy = replace(policy, urgent_at=_urgent_at(scores, rows, policy))
+    policy = Policy(temperature=temperature, asked=asked, urgent_scale=scale, urgent_shift=shift)
     policy = replace(policy, emergency_at=_emergency_at(scores, rows, policy))
-    policy = replace(policy, also_at=_also_at(scores, rows, policy))
-    return replace(policy, abstain_below=_abstain_below(scores, rows, policy))
+    return replace(policy, also_at=_also_at(scores, rows, policy))
 
 
-def _temperature(scores: Sequence[RouterScores], rows: Sequence[Row]) -> float:
-    """Return what makes the calm routes' probabilities most honest (least log loss)."""
+def _temperature(scores: Sequence[RouterScores], rows: Sequence[Row]) -> tuple[float, float]:
+    """Return what makes the calm routes' probabilities most honest (least log loss).
+
+    That is a temperature and the part of the requests' log-odds in them.
+    """
+    routes = [route for route in Route if route is not Route.URGENT_CLINICAL]
     calm = [
-        (
-            np.array([value for key, value in each.logits.items() if key != Route.URGENT_CLINICAL]),
-            [route for route in Route if route is not Route.URGENT_CLINICAL].index(row.route),
-        )
-        for each, row in zip(scores, rows, strict=True)
-        if row.route is not Route.URGENT_CLINICAL
+        (each, row.route) for each, row in zip(scores, rows, strict=True) if row.route in routes
     ]
+    if not calm:
+        return 1.0, 0.0
+    logits = np.array([[each.logits[route] for route in routes] for each, _ in calm])
+    asks = np.array([[log_odds(each.asks[route]) for route in routes] for each, _ in calm])
+    goal = np.array([routes.index(route) for _, route in calm])
 
-    def loss(temperature: float) -> float:
-        total = 0.0
-        for logits, goal in calm:
-            cooled = logits / temperature
-            total += float(np.logaddexp.reduce(cooled) - cooled[goal])
-        return total
+    def loss(choice: tuple[float, float]) -> float:
+        temperature, asked = choice
+        cooled = (logits + asked * asks) / temperature
+        whole = np.logaddexp.reduce(cooled, axis=1)
+        return float((whole - cooled[np.arange(len(goal)), goal]).sum())
 
-    return min((step / 20 for step in range(6, 81)), key=loss)
+    return min(((step / 20, asked) for step in range(6, 121) for asked in _ASKED), key=loss)
 
 
 def _urgent_odds(scores: Sequence[RouterScores], rows: Sequence[Row]) -> tuple[float, float]:
@@ -64,21 +67,6 @@ def _urgent_odds(scores: Sequence[RouterScores], rows: Sequence[Row]) -> tuple[f
         return 1.0, 0.0
     fit = LogisticRegression(C=1.0).fit([[evidence(each)] for each in scores], urgent)
     return max(float(fit.coef_[0][0]), 0.05), float(fit.intercept_[0])
-
-
-def _urgent_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy) -> float:
-    """Return the threshold of the best recall that the allowed false alarms can buy."""
-
-    def worth(threshold: float) -> tuple[float, float]:
-        trial = replace(policy, urgent_at=threshold)
-        called = [judge(each, trial).route is Route.URGENT_CLINICAL for each in scores]
-        urgent = [row.urgency > Urgency.ROUTINE for row in rows]
-        pairs = list(zip(called, urgent, strict=True))
-        recall = sum(c and u for c, u in pairs) / max(sum(urgent), 1)
-        alarms = sum(c and not u for c, u in pairs) / max(len(rows) - sum(urgent), 1)
-        return (recall, -alarms) if alarms <= MOST_FALSE_ALARMS else (-alarms, 0.0)
-
-    return _middle_of_best(worth)
 
 
 def _emergency_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy) -> float:
@@ -110,25 +98,6 @@ def _also_at(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy
         return hits / max(asked, 1) if real >= LEAST_REAL_REQUESTS * named else -1.0
 
     return _middle_of_best(worth)
-
-
-def _abstain_below(scores: Sequence[RouterScores], rows: Sequence[Row], policy: Policy) -> float:
-    """Return the lowest threshold above which at most MOST_ERRORS of the verdicts are wrong.
-
-    One error more than was seen is counted, as conformal risk control does (Angelopoulos and
-    others, 2022), because the threshold is chosen on the messages it is judged by.
-    """
-    verdicts = [judge(each, policy) for each in scores]
-    judged = [
-        (verdict.confidence, verdict.route is row.route)
-        for verdict, row in zip(verdicts, rows, strict=True)
-    ]
-    for threshold in _GRID:
-        kept = [right for confidence, right in judged if confidence >= threshold]
-        wrong = len(kept) - sum(kept)
-        if (wrong + 1) / (len(kept) + 1) <= MOST_ERRORS:
-            return threshold
-    return _GRID[-1]
 
 
 def _middle_of_best(worth: Callable[[float], object]) -> float:

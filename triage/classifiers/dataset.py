@@ -13,8 +13,15 @@ from typing import Any
 from triage.domain import Channel, IdentifierType, Route, Urgency
 from triage.errors import BadRow
 
-#: The labelled messages that ship, beside the package.
-SHIPPED = Path(__file__).resolve().parents[2] / "data" / "messages"
+#: The labelled messages that ship, beside the package: folders of parts.
+DATA = Path(__file__).resolve().parents[2] / "data"
+SHIPPED = DATA / "messages"
+#: Which files teach, choose the epoch, set the thresholds, and are measured on once, below DATA.
+TEACHING = ("messages/train-*.jsonl", "routes/train*.jsonl")
+CHOOSING = ("messages/dev.jsonl", "messages/report.jsonl")
+SETTING = ("routes/calibration.jsonl",)
+REPORTING = ("routes/report.jsonl",)
+FRESH = ("routes/fresh.jsonl",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +161,30 @@ def as_served(row: Row) -> tuple[str, str]:
     return hide("subject"), hide("body")
 
 
-def read_training(folder: Path = SHIPPED) -> tuple[list[Row], list[Row]]:
-    """Return the training rows (train-*.jsonl) and the dev rows (dev.jsonl) of a folder."""
-    train = [row for path in sorted(folder.glob("train-*.jsonl")) for row in read_rows(path)]
-    if not train:
-        raise BadRow(f"{folder.name}: no train-*.jsonl")
-    return train, read_rows(folder / "dev.jsonl")
+def read_part(names: Sequence[str], root: Path = DATA) -> list[Row]:
+    """Return the rows of every file under `root` that fits a name, in order; raise BadRow."""
+    found = [path for name in names for path in sorted(root.glob(name))]
+    return [row for path in found for row in read_rows(path)]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a router is made from: rows that teach, that choose the epoch, that set thresholds."""
+
+    train: tuple[Row, ...]
+    dev: tuple[Row, ...]
+    calibration: tuple[Row, ...]
+
+
+def read_material(root: Path = DATA) -> Material:
+    """Return the labelled messages under `root`, laid out as in data/; raise BadRow.
+
+    Where nobody set messages for the thresholds apart, those that choose the epoch set them.
+    """
+    train, dev = read_part(TEACHING, root), read_part(CHOOSING, root)
+    if not train or not dev:
+        raise BadRow(f"{root.name}: no messages/train-*.jsonl, or no messages/dev.jsonl")
+    return Material(tuple(train), tuple(dev), tuple(read_part(SETTING, root) or dev))
 
 
 def routes_of(rows: Sequence[Row]) -> list[Route]:

@@ -1,4 +1,7 @@
-"""Trains, calibrates and measures the router that ships: `triage train router`."""
+"""Trains and calibrates the router that ships: `triage train classifier`.
+
+The thresholds a supervisor may choose are set afterwards, by `evaluation.settling`.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +10,16 @@ from triage.classifiers import dataset
 from triage.classifiers.calibrate import calibrate
 from triage.classifiers.dataset import Row
 from triage.classifiers.verdict import Policy, Verdict, judge
-from triage.classifiers.wording import compose, vary
+from triage.classifiers.wording import compose, vary_all
 from triage.domain import Route
-from triage.encoder import LabelledText, Metrics
+from triage.encoder import LabelledText, Metrics, RouterScores
 
 #: What the shipped model was trained with.
-EPOCHS = 10
+EPOCHS = 8
 #: Steps that train the heads alone before the encoder moves.
 WARM = 400
+#: Share of the old weights in the moving average that is kept.
+AVERAGE = 0.995
 SEED = 7
 
 
@@ -22,7 +27,7 @@ def train(
     out: Path,
     *,
     public_data: Path | None = None,
-    messages: Path = dataset.SHIPPED,
+    data: Path = dataset.DATA,
     extra: Sequence[LabelledText] = (),
     trainer: str = "shipped",
     epochs: int = EPOCHS,
@@ -30,37 +35,38 @@ def train(
     layers: int = 6,
     progress: bool = True,
 ) -> Metrics:
-    """Train on `messages`/train-*.jsonl, choose the thresholds on dev.jsonl, write `out`.
+    """Train on the labelled messages under `data` (see `dataset.read_material`), write `out`.
 
     `public_data` is the folder of the public corpora, `extra` further redacted texts with labels
-    people chose. Writes tensors, labels.json, config.json (with the policy) and metrics.json
-    with the dev numbers; returns these. About ten minutes on two free cores. Raise BadRow for a
-    bad row.
+    people chose. Writes tensors, labels.json, config.json (with the policy) and metrics.json with
+    the numbers of the messages that chose the epoch; returns these. About half an hour on two free
+    cores; called again after an interruption it goes on where it was. Raise BadRow for a bad row.
     """
     from triage.classifiers.public_data import public_texts
     from triage.encoder import folder
     from triage.encoder.training import train_router
 
-    rows, dev = dataset.read_training(messages)
-    texts = [labelled(row) for row in rows]
+    material = dataset.read_material(data)
+    texts = [labelled(row) for row in material.train]
     texts += extra
     if public_data is not None:
         texts += public_texts(public_data)
     measured = train_router(
         texts,
-        [labelled(row) for row in dev],
+        [labelled(row) for row in material.dev],
         list(Route),
         out,
         epochs=epochs,
         seed=seed,
         layers=layers,
         warm=WARM,
-        augment=vary,
+        augment=vary_all,
+        average=AVERAGE,
         trainer=trainer,
         progress=progress,
     )
     folder.remember(out, public_data=public_data is not None)
-    return {**measured, **_settle(out, dev)}
+    return {**measured, **_calibrate(out, material)}
 
 
 def labelled(row: Row) -> LabelledText:
@@ -73,15 +79,20 @@ def labelled(row: Row) -> LabelledText:
     )
 
 
-def _settle(out: Path, dev: Sequence[Row]) -> Metrics:
-    """Choose the policy with the graph that will serve, store it, and measure on dev."""
+def _calibrate(out: Path, material: dataset.Material) -> Metrics:
+    """Fit the policy with the graph that will serve, store it, and measure on the dev rows."""
     from triage.encoder import folder
     from triage.encoder.serving import RouterSession
 
-    scores = RouterSession(out).predict([labelled(row).text for row in dev])
-    policy = calibrate(scores, dev)
+    session = RouterSession(out)
+
+    def scores(rows: Sequence[Row]) -> list[RouterScores]:
+        return session.predict([labelled(row).text for row in rows])
+
+    policy = calibrate(scores(material.calibration), material.calibration)
     folder.remember(out, policy=policy.as_dict())
-    metrics = dev_metrics([judge(each, policy) for each in scores], dev)
+    verdicts = [judge(each, policy) for each in scores(material.dev)]
+    metrics = dev_metrics(verdicts, material.dev)
     folder.write_json(out / "metrics.json", metrics)
     return metrics
 

@@ -1,7 +1,7 @@
 """From the router's scores to a route, further routes, an urgency and a confidence.
 
-Rule of the room: every number here was chosen on the dev messages and stands in the model's
-config.json; urgent means route `urgent_clinical`, never one without the other.
+Rule of the room: every number here was chosen on messages nobody trained on and stands in the
+model's config.json; urgent means route `urgent_clinical`, never one without the other.
 """
 
 import math
@@ -31,6 +31,8 @@ class Policy:
     also_at: float = 0.5
     #: Below this confidence a person sorts.
     abstain_below: float = 0.5
+    #: How much the log-odds that a route is asked for add to its logit.
+    asked: float = 0.0
 
     @classmethod
     def read(cls, content: object) -> "Policy":
@@ -69,7 +71,7 @@ def evidence(scores: RouterScores) -> float:
     """Return the log-odds that a text is urgent: half from its route, half from its urgency."""
     urgent = scores.logits[Route.URGENT_CLINICAL]
     others = _log_sum(value for key, value in scores.logits.items() if key != "urgent_clinical")
-    return 0.5 * (urgent - others) + 0.5 * _log_odds(1.0 - scores.urgency[0])
+    return 0.5 * (urgent - others) + 0.5 * log_odds(1.0 - scores.urgency[0])
 
 
 def judge(scores: RouterScores, policy: Policy) -> Verdict:
@@ -77,7 +79,7 @@ def judge(scores: RouterScores, policy: Policy) -> Verdict:
     urgent = _logistic(policy.urgent_scale * evidence(scores) + policy.urgent_shift)
     calm = _softmax(
         {
-            Route(key): value / policy.temperature
+            Route(key): (value + policy.asked * log_odds(scores.asks[key])) / policy.temperature
             for key, value in scores.logits.items()
             if key != Route.URGENT_CLINICAL
         }
@@ -118,7 +120,8 @@ def _log_sum(values: Any) -> float:
     return float(highest + math.log(sum(math.exp(number - highest) for number in numbers)))
 
 
-def _log_odds(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Return the log-odds of a probability; 0 and 1 are moved a millionth inwards."""
     safe = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(safe / (1 - safe))
 

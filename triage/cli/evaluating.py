@@ -43,6 +43,7 @@ def add_to(app: typer.Typer) -> None:
         "redaction",
         epilog="Example: triage evaluate redaction data/messages/dev.jsonl --against stock --leaks",
     )(redaction)
+    evaluate.command("settle", epilog="Example: triage evaluate settle models/router-2")(settle)
     evaluate.command("card", epilog="Example: triage evaluate card models/router-1")(card)
     app.add_typer(evaluate, name="evaluate")
 
@@ -51,15 +52,16 @@ def routes(
     file: Annotated[Path, typer.Argument(help="Labelled messages as JSON Lines.")],
     model: Model = None,
 ) -> None:
-    """Print model, rules with model, rules alone and a baseline side by side."""
-    from triage.classifiers.dataset import read_rows, read_training
+    """Print rules with model, each alone, and baselines side by side; targets; cost of redaction.
+
+    For invented messages with labels, in the format of data/routes.
+    """
+    from triage.classifiers.dataset import read_rows
     from triage.encoder.registry import Registry
     from triage.evaluation.router import measure
-    from triage.evaluation.routes import compare
 
     folder = model or Registry(Path.home() / ".triage").folder("router")
-    train, _ = read_training()
-    print(compare(measure(folder, train, read_rows(file))))
+    print(measure(folder, read_rows(file)))
 
 
 def redaction(
@@ -102,6 +104,20 @@ def redaction(
     if out:
         numbers = _numbers(file, scores) | {"by": {key: it.flat() for key, it in shown.items()}}
         out.write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
+
+
+def settle(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained router.")],
+) -> None:
+    """Choose a router's thresholds anew and walk it through the release gate.
+
+    On data/routes/calibration.jsonl, rules beside the model. Do this after the rules changed.
+    """
+    from triage.evaluation.card import promise_table
+    from triage.evaluation.settling import settle as settle_anew
+
+    settled = settle_anew(model)
+    print(f"{promise_table(settled.promise)}\n\n{settled.gate}")
 
 
 def card(

@@ -10,7 +10,14 @@ from triage.desk.rights import Right, require
 from triage.desk.views import ModelView, PromiseView, TrainingExport
 from triage.domain import TrainingRow, User
 from triage.encoder.registry import ModelInfo, Registry
-from triage.errors import CannotPromise, ChangedUnderneath, LeakFound, MissingModel, NotAllowed
+from triage.errors import (
+    CannotPromise,
+    ChangedUnderneath,
+    GateShut,
+    LeakFound,
+    MissingModel,
+    NotAllowed,
+)
 from triage.redaction.leaks import LeakMeter
 from triage.redaction.plausible import Surrogates
 from triage.store import Store
@@ -29,6 +36,12 @@ def headline(metrics: Mapping[str, object]) -> dict[str, str]:
         for key, value in metrics.items()
         if not any(part in key for part in DETAILS)
     }
+
+
+def _gate(model: ModelInfo) -> dict[str, str]:
+    """Return what the release gate said of a router; redactors walk through none."""
+    words = {True: "passed", False: "not passed", None: "never walked through"}
+    return {"release gate": words[model.passed]} if model.task == "router" else {}
 
 
 class ModelsDesk:
@@ -56,17 +69,23 @@ class ModelsDesk:
                 task=model.task,
                 serving=registry.serving(model.task) == model.name,
                 trainer=model.trainer,
-                metrics=headline(model.metrics),
+                metrics=headline(model.metrics) | _gate(model),
             )
             for model in registry.models()
         )
 
     def promote(self, actor: User, name: str) -> str:
-        """Let a candidate serve; the one who trained it may not. Return the model it replaces."""
+        """Let a candidate serve; return the model it replaces.
+
+        The one who trained it may not, and a router that did not pass the release gate cannot.
+        """
         require(actor, Right.PROMOTE_MODEL)
         registry = self._need()
-        if registry.get(name).trainer == actor.username:
+        model = registry.get(name)
+        if model.trainer == actor.username:
             raise NotAllowed("promoting a model you trained yourself")
+        if model.task == "router" and model.passed is not True:
+            raise GateShut(name)
         before = registry.promote(name)
         self._record(actor, "model.promote", name, before)
         return before

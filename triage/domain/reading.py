@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from triage.domain.message import Message, RawMessage
 from triage.domain.text import Protected
-from triage.domain.words import IdentifierType, Lane, Mark, Route, Urgency
+from triage.domain.words import Channel, IdentifierType, Lane, Mark, Route, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Redacted:
     redactor: str = ""
     #: The names of the attachments, one a line.
     files: str = ""
+    #: The channel the message came by; it tells nobody who wrote.
+    channel: Channel = Channel.EMAIL
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class ModelInfo:
     metrics: Mapping[str, object]
     #: Its own thresholds as config.json gives them, not yet checked.
     policy: object = None
+    #: Whether it passed the release gate; None when it never walked through.
+    passed: bool | None = None
 
 
 class Registry:
@@ -125,7 +127,12 @@ def _info(folder: Path) -> ModelInfo:
         trainer=str(config.get("trainer", "")),
         metrics=_read(folder / "metrics.json"),
         policy=config.get("policy"),
+        passed=_passed(config.get("gate")),
     )
+
+
+def _passed(gate: object) -> bool | None:
+    return gate.get("passed") is True if isinstance(gate, dict) else None
 
 
 def _read(path: Path) -> dict[str, object]:

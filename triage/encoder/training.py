@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from triage.encoder import base, batches, folder, loop
+from triage.encoder.checkpoint import Checkpoint
 from triage.encoder.texts import LabelledText, Metrics
 from triage.encoder.tokens import Window, sentences, windows
 
-#: Changes a text a little, in the way people vary; the label must stay true.
-Augment = Callable[[str, random.Random], str]
+#: Gives the texts of one epoch: the same number, varied as people vary, with labels that hold.
+Augment = Callable[[Sequence[LabelledText], random.Random], Sequence[LabelledText]]
 
 #: What each part counts in the loss.
 _WEIGHTS = {"route": 1.0, "asks": 1.0, "urgency": 1.0, "sentence": 0.5}
@@ -33,21 +34,25 @@ def train_router(
     freeze: int = 0,
     warm: int = 200,
     augment: Augment | None = None,
+    average: float = 0.0,
     trainer: str = "shipped",
     progress: bool = True,
 ) -> Metrics:
     """Train on `train`, keep the best epoch on `dev`, write the model folder `out`.
 
-    `labels` are the route ids in the order of the heads. `augment` varies each text anew in every
-    epoch. `layers` is how many of the encoder's layers are used, `freeze` how many of these get
-    no adapter (both for speed). `warm` steps train the heads alone first, on vectors computed
-    once. Returns the dev numbers: `macro_f1`, `accuracy`, `urgent_auc`, `score`, `epoch`; the same
-    are written to metrics.json.
+    `labels` are the route ids in the order of the heads. `augment` varies the texts anew in every
+    epoch. `average` is the share of the old weights in a moving average (see `loop.fit`). An
+    interrupted training goes on from a file beside `out` when called again with the same texts.
+    `layers` is how many of the encoder's layers are used, `freeze` how many of these get no
+    adapter (both for speed). `warm` steps train the heads alone first, on vectors computed once.
+    Returns the dev numbers: `macro_f1`, `accuracy`, `urgent_auc`, `score`, `epoch`; the same are
+    written to metrics.json.
     """
     from triage.encoder.networks import Router, adapted
 
-    chance = loop.seed_everything(seed)
-    device = loop.device()
+    settings = (epochs, seed, batch, rate, layers, freeze, warm, average)
+    checkpoint = Checkpoint.beside(out, [settings, *labels, *map(_named, (*train, *dev))])
+    chance, device = loop.seed_everything(seed), loop.device()
     network = Router(adapted(layers=layers, freeze=freeze), len(labels)).to(device)
     material = _Material(train, labels, device, augment, chance)
     _warm_heads(network, material, steps=warm)
@@ -62,18 +67,27 @@ def train_router(
         rate=rate,
         chance=chance,
         progress=progress,
+        average=average,
+        checkpoint=checkpoint,
     )
     about = {"trainer": trainer, "layers": layers, "freeze": freeze, "seed": seed}
+    _write(out, network, labels, {**about, "texts": len(train)}, metrics)
+    checkpoint.remove()
+    return metrics
+
+
+def _write(
+    out: Path, network: Any, labels: Sequence[str], config: Mapping[str, Any], metrics: Metrics
+) -> None:
     folder.write(
         out,
         kind="router",
         labels=labels,
         adapter=network.cpu().adapter(),
         heads=network.heads(),
-        config={**about, "texts": len(train)},
+        config=dict(config),
         metrics=metrics,
     )
-    return metrics
 
 
 class _Material:
@@ -93,25 +107,29 @@ class _Material:
         self._augment, self._chance = augment, chance
         self._windows: Sequence[Window] = ()
         self._sentences: list[list[tuple[int, int]]] = []
-        places = {label: place for place, label in enumerate(labels)}
-        self._route = torch.tensor([places[each.route] for each in texts], device=device)
-        self._asks = torch.tensor([_asks(each, places) for each in texts], device=device)
-        # -1 stands for "nobody said"; such texts are left out of the urgency loss.
-        urgency = [-1 if each.urgency is None else each.urgency for each in texts]
-        self._urgency = torch.tensor(urgency, device=device)
-        self._weight = torch.tensor([each.weight for each in texts], device=device)
-        self._balance = _balance(self._route, len(labels))
-        self._rarity = _rarity(urgency, device)
+        self._places = {label: place for place, label in enumerate(labels)}
+        routes = torch.tensor([self._places[each.route] for each in texts], device=device)
+        self._balance = _balance(routes, len(labels))
+        self._rarity = _rarity([_soon(each) for each in texts], device)
 
     def windows(self, epoch: int) -> Sequence[Window]:
         """Return the windows of an epoch; the first epoch reads the texts as they are."""
-        texts = [each.text for each in self._texts]
         if self._augment is not None and epoch > 0:
-            texts = [self._augment(text, self._chance) for text in texts]
-        if self._augment is not None or not self._windows:
-            self._windows = windows(texts)
-            self._sentences = [sentences(text) for text in texts]
+            self._take(self._augment(self._texts, self._chance))
+        elif not self._windows:
+            self._take(self._texts)
         return self._windows
+
+    def _take(self, texts: Sequence[LabelledText]) -> None:
+        import torch
+
+        self._windows = windows([each.text for each in texts])
+        self._sentences = [sentences(each.text) for each in texts]
+        places, device = self._places, self._device
+        self._route = torch.tensor([places[each.route] for each in texts], device=device)
+        self._asks = torch.tensor([_asks(each, places) for each in texts], device=device)
+        self._urgency = torch.tensor([_soon(each) for each in texts], device=device)
+        self._weight = torch.tensor([each.weight for each in texts], device=device)
 
     def loss(self, network: Any, indices: Sequence[int]) -> Any:
         """Return the loss of the windows `indices`."""
@@ -146,13 +164,13 @@ class _Material:
                 asks, self._asks[rows], reduction="none"
             ).mean(1)
             * 4,
-            "urgency": self._soon(urgency, rows),
-            "sentence": self._soon(each_urgency.amax(1), rows),
+            "urgency": self._ordinal(urgency, rows),
+            "sentence": self._ordinal(each_urgency.amax(1), rows),
         }
         total = sum(_WEIGHTS[name] * part for name, part in parts.items())
         return (total * weight).sum() / weight.sum()
 
-    def _soon(self, logits: Any, rows: Any) -> Any:
+    def _ordinal(self, logits: Any, rows: Any) -> Any:
         """Ordinal loss: is it at least today, is it an emergency."""
         import torch
         from torch.nn import functional
@@ -193,6 +211,16 @@ def inputs(
         batches.tensor(mask, device),
         batches.tensor(member, device),
     )
+
+
+def _named(text: LabelledText) -> tuple[object, ...]:
+    """Return a text and its labels in an order that no process's hash seed changes."""
+    return (text.text, str(text.route), sorted(map(str, text.also)), text.urgency, text.weight)
+
+
+def _soon(text: LabelledText) -> int:
+    """Return 0, 1 or 2; -1 stands for "nobody said", and urgency is not learned from such texts."""
+    return -1 if text.urgency is None else text.urgency
 
 
 def _asks(text: LabelledText, places: Mapping[str, int]) -> list[float]:

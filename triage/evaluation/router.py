@@ -1,186 +1,144 @@
-"""Measures a trained router once on the reporting messages and writes its card.
+"""Measures a router on labelled messages, beside plain baselines and with the rules on top.
 
 Rule of the room: the reporting messages choose nothing; what they say goes into the card as it
-is, beside a plain baseline and with the red-flag rules on top.
+is, the bad with the good.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triage.classifiers import dataset
 from triage.classifiers.dataset import Row
-from triage.classifiers.minilm import because
-from triage.classifiers.training import labelled, read_policy
-from triage.classifiers.verdict import judge
-from triage.domain import Classification
+from triage.classifiers.groups import by_group
+from triage.domain import Share
 from triage.encoder import folder
+from triage.evaluation import baselines
+from triage.evaluation.card import card
+from triage.evaluation.pictures import reliability_plot
+from triage.evaluation.readings import Reader, Shown, by_redactor, original, show
 from triage.evaluation.routes import (
     Prediction,
     RouteReport,
     compare,
     evaluate_routes,
-    tfidf_baseline,
+    reliability,
+    verdicts,
 )
+from triage.evaluation.tables import table
 
-MODEL, PATH, RULES, BASELINE = "model", "rules + model", "rules alone", "TF-IDF + logistic regr."
-
-
-def report_router(model: Path, *, messages: Path = dataset.SHIPPED) -> str:
-    """Measure the router in `model` on report.jsonl, write metrics.json and card.md.
-
-    Identifiers are replaced as a perfect redactor would; the rules read the original. Returns
-    the tables as Markdown. Raise MissingModel or BadRow.
-    """
-    train, _ = dataset.read_training(messages)
-    rows = dataset.read_rows(messages / "report.jsonl")
-    reports = measure(model, train, rows)
-    tables = compare(reports)
-    metrics = dict(_metrics(model))
-    metrics |= reports[MODEL].flat("report") | reports[PATH].flat("report_with_rules")
-    folder.write_json(model / "metrics.json", metrics)
-    (model / "card.md").write_text(card(model, tables, reports), "utf-8")
-    return tables
+PATH, MODEL, RULES = "rules + model", "model", "rules alone"
+FROZEN, WORDS, KEYWORDS = "frozen MiniLM + LR", "TF-IDF + LR", "keywords"
+#: Beside the card: how far the confidences can be believed.
+PICTURE = "reliability.svg"
 
 
-def measure(model: Path, train: Sequence[Row], rows: Sequence[Row]) -> dict[str, RouteReport]:
-    """Return the reports of the model, of rules and model, of the rules, and of the baseline."""
-    said = classifications(model, rows)
-    return {
-        MODEL: evaluate_routes(rows, [Prediction.of(each) for each in said]),
-        PATH: evaluate_routes(rows, with_rules(rows, said)),
-        RULES: evaluate_routes(rows, with_rules(rows, None)),
-        BASELINE: evaluate_routes(rows, tfidf_baseline(train, rows)),
+def reports_of(
+    model: Path, rows: Sequence[Row], *, train: Sequence[Row] = ()
+) -> tuple[dict[str, RouteReport], Shown]:
+    """Return the reports of path, model, rules and (given `train`) the baselines."""
+    shown = show(model, rows)
+    said: dict[str, Sequence[Prediction]] = {
+        PATH: shown.of_path(),
+        MODEL: shown.of_model(),
+        RULES: shown.of_rules(),
     }
+    if train:
+        said |= {
+            FROZEN: baselines.frozen(train, rows),
+            WORDS: baselines.tfidf(train, rows),
+            KEYWORDS: baselines.keywords(rows),
+        }
+    return {name: evaluate_routes(rows, each) for name, each in said.items()}, shown
 
 
-def classifications(model: Path, rows: Sequence[Row]) -> list[Classification]:
-    """Return what the router says of rows whose identifiers are replaced as labelled."""
-    from triage.encoder.serving import RouterSession
-
-    policy = read_policy(model)
-    texts = [labelled(row).text for row in rows]
-    answers = []
-    for text, scores in zip(texts, RouterSession(model).predict(texts), strict=True):
-        verdict = judge(scores, policy)
-        answers.append(
-            Classification(
-                route=verdict.route,
-                also=verdict.also,
-                urgency=verdict.urgency,
-                confidence=verdict.confidence,
-                abstained=verdict.abstained,
-                model=model.name,
-                scores=verdict.scores,
-                because=because(text, scores.sentences, verdict),
-            )
-        )
-    return answers
+def measure(model: Path, rows: Sequence[Row], *, root: Path = dataset.DATA) -> str:
+    """Return everything `triage evaluate routes` prints, as Markdown. Raise MissingModel."""
+    train = dataset.read_material(root).train
+    reports, shown = reports_of(model, rows, train=train)
+    return "\n\n".join(
+        [
+            compare(reports),
+            verdicts(reports[PATH].flat()),
+            redaction_cost(model, rows, train),
+            groups(shown),
+        ]
+    )
 
 
-def with_rules(rows: Sequence[Row], said: Sequence[Classification] | None) -> list[Prediction]:
-    """Return what the queue shows: red-flag rules on the original text, then the rank.
+def redaction_cost(model: Path, rows: Sequence[Row], train: Sequence[Row]) -> str:
+    """Return what hiding identifiers costs: two models trained and served on either text.
 
-    With `said` None the classifier is missing, as in degraded operation.
+    Ours is trained on redacted text only, as it must be; it is served on text redacted as
+    labelled, by our redactor, and not at all.
     """
-    from triage.parsing import plain
-    from triage.priority import RedFlags, rank
+    ours: dict[str, Reader | None] = {
+        "ours, redacted as labelled": None,
+        "ours, redacted by our redactor": by_redactor,
+        "ours, served the original (never done)": original,
+    }
+    lines = [
+        [name, f"{evaluate_routes(rows, show(model, rows, read=read).of_model()).macro_f1:.3f}"]
+        for name, read in ours.items()
+    ]
+    for name, learn in ((FROZEN, baselines.frozen), (WORDS, baselines.tfidf)):
+        for words, read in (("redacted", baselines.redacted), ("original", baselines.original)):
+            scored = evaluate_routes(rows, learn(train, rows, read=read))
+            lines.append([f"{name}, trained and served on {words} text", f"{scored.macro_f1:.3f}"])
+    return table(["cost of redaction", "macro-F1"], lines)
 
-    rules = RedFlags()
-    shown = []
-    for place, row in enumerate(rows):
-        message = plain(id=row.id, channel=row.channel, subject=row.subject, body=row.body)
-        classification = None if said is None else said[place]
-        priority = rank(message, rules.flags(message), classification)
-        abstained = classification is None or classification.abstained
-        shown.append(Prediction(priority.route, priority.also, priority.urgency, abstained))
-    return shown
+
+def groups(shown: Shown) -> str:
+    """Return the share of right routes by language, channel and kind of writer."""
+    best = shown.of_path()
+    right = [said.best is row.route for row, said in zip(shown.rows, best, strict=True)]
+    labelled = [
+        {f"written in {row.lang}", f"labelled {row.writer or 'nobody'}"} for row in shown.rows
+    ]
+    everyone = {"all": Share.among(right)}
+    rows = {**everyone, **by_group(shown.groups, right), **by_group(labelled, right)}
+    return table(
+        ["group", "right route"],
+        [[name, str(share)] for name, share in rows.items() if share.of >= 10],
+    )
+
+
+def report_router(model: Path, *, root: Path = dataset.DATA) -> str:
+    """Measure the router in `model` on the reporting and the fresh messages; write its card.
+
+    Writes metrics.json, reliability.svg and card.md. Returns the tables as Markdown. Raise
+    MissingModel or BadRow.
+    """
+    rows, fresh = dataset.read_part(dataset.REPORTING, root), dataset.read_part(dataset.FRESH, root)
+    metrics = dict(_metrics(model))
+    tables = {}
+    train = dataset.read_material(root).train
+    for name, part in (("report", rows), ("fresh", fresh)):
+        if not part:
+            continue
+        reports, shown = reports_of(model, part, train=train)
+        metrics |= reports[PATH].flat(f"{name}_") | reports[MODEL].flat(f"{name}_model_")
+        tables[name] = [compare(reports), verdicts(reports[PATH].flat()), groups(shown)]
+        if name == "report":
+            tables[name].append(redaction_cost(model, part, train))
+            (model / PICTURE).write_text(_picture(part, shown), "utf-8")
+    folder.write_json(model / "metrics.json", metrics)
+    (model / "card.md").write_text(card(model, metrics, tables), "utf-8")
+    return "\n\n".join(block for blocks in tables.values() for block in blocks)
+
+
+def _picture(rows: Sequence[Row], shown: Shown) -> str:
+    def curve(*, hard: bool) -> list[tuple[float, Share]]:
+        pairs = [
+            (said.confidence, said.route is row.route)
+            for row, said in zip(rows, shown.said, strict=True)
+            if ("hard" in row.tags) is hard
+        ]
+        return reliability([sure for sure, _ in pairs], [ok for _, ok in pairs])
+
+    return reliability_plot({"everyday": curve(hard=False), "hard": curve(hard=True)})
 
 
 def _metrics(model: Path) -> Mapping[str, float]:
-    import json
-
     content: dict[str, float] = json.loads((model / "metrics.json").read_text("utf-8"))
     return content
-
-
-def card(model: Path, tables: str, reports: Mapping[str, RouteReport]) -> str:
-    """Return the model's card: what it is, what it was made from, how good it is, its limits."""
-    checked = folder.read(model, kind="router")
-    metrics = _metrics(model)
-    dev = "\n".join(
-        f"- {name.removeprefix('dev_').replace('_', ' ')}: {value}"
-        for name, value in metrics.items()
-        if name.startswith("dev_")
-    )
-    return _CARD.format(
-        name=checked.name,
-        base=checked.config["base_sha256"],
-        texts=checked.config["texts"],
-        public=_PUBLIC[bool(checked.config.get("public_data"))],
-        policy="\n".join(f"- {key}: {value}" for key, value in checked.config["policy"].items()),
-        dev=dev,
-        count=reports[MODEL].messages,
-        tables=tables,
-    )
-
-
-_PUBLIC = {
-    False: (
-        "No public corpus was used: with some intents of CLINC150, BANKING77, HWU64 and DSTC11 the "
-        "score on dev was lower."
-    ),
-    True: (
-        "Besides these, a few intents of CLINC150 (CC BY 3.0), BANKING77 (CC BY 4.0), HWU64 (CC BY "
-        "4.0) and DSTC11 track 2 (CDLA-Permissive-2.0), each text counting a fifth of a message."
-    ),
-}
-
-_CARD = """\
-# {name}
-
-Reads a redacted message and says its route, what else it asks for, and how urgent it is. It
-abstains when it is not sure. It may raise urgency; red-flag rules on the original text stand
-beside it and it cannot lower what they say. **Not a medical device; not reviewed by a clinician.**
-
-## What it is
-
-all-MiniLM-L6-v2 (Apache-2.0; model.safetensors {base})
-with a LoRA adapter (rank 16, every linear layer) and five small heads: route, requests and urgency
-of the whole text, requests and urgency of each sentence. A message's urgency is its text's plus
-that of its most alarming sentence, so that one sentence is not diluted by ten. Served in int8 by
-ONNX Runtime, built from the tensors here on first use.
-
-## Made from
-
-{texts} texts, those of `data/messages/train-*.jsonl`: invented people, composed one at a time.
-{public}
-Epoch and thresholds were chosen on `data/messages/dev.jsonl`. Made with
-`triage train router --out models/{name}`.
-
-Thresholds:
-
-{policy}
-
-## On the dev messages, where these were chosen (so: flattering)
-
-{dev}
-
-## On {count} reporting messages, read by nobody who tuned anything
-
-Other writers than in training; identifiers replaced as labelled; exact 95 % intervals. Printed
-again by `triage evaluate card models/{name}`.
-
-{tables}
-
-"Rules alone" is what a clinic has when no model loads. The baseline says only a route.
-
-## Limits
-
-- Invented messages, written by assistants; nothing here was measured on a clinic's own mail. A
-  third of them are urgent, in a clinic very few are: expect more false alarms for every true one
-  than in this table.
-- US English, some Spanish. Other languages were not looked at.
-- Texts above 256 tokens are read in windows; a route is their average.
-- Few training messages are "today", so the line between today and emergency is weak.
-- A confident mistake is possible. The supervisor's daily sample is there to find it.
-"""

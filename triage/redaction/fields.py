@@ -30,6 +30,7 @@ class Fields:
 
     def __init__(self, message: Message, background: Background) -> None:
         self.background = background
+        self.channel = message.channel
         names = (" ".join(file.name.reveal().splitlines()) for file in message.attachments)
         self.original = {
             "subject": message.subject.reveal(),

@@ -214,6 +214,7 @@ class PresidioRedactor:
             redactions=naming.redactions(),
             withheld=frozenset(FIELDS) - frozenset(found),
             redactor=self.name,
+            channel=draft.channel,
         )
 
 

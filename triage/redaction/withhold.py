@@ -19,4 +19,7 @@ class WithholdEverything:
         """Return one empty Redacted per message with every field withheld."""
         del backgrounds
         withheld = frozenset({"subject", "body", "files"})
-        return [Redacted("", "", withheld=withheld, redactor=self.name) for _ in messages]
+        return [
+            Redacted("", "", withheld=withheld, redactor=self.name, channel=message.channel)
+            for message in messages
+        ]

@@ -19,6 +19,7 @@ log = logging.getLogger("triage.web")
 #: Error -> (HTTP status, headline). Whatever is not listed is a 500.
 TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NotAllowed: (403, "Your role does not include this"),
+    errors.GateShut: (409, "The candidate did not pass the release gate"),
     errors.ForeignForm: (403, "This page was out of date"),
     errors.ProofRefused: (403, "The approval does not hold"),
     errors.NotFound: (404, "There is nothing here"),

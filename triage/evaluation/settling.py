@@ -1,0 +1,93 @@
+"""After the training: thresholds that keep what is promised, groups left to people, the gate.
+
+Rule of the room: everything here is chosen on the calibration messages; the rules stand beside the
+model, since what a rule finds the model need not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.classifiers import dataset
+from triage.classifiers.dataset import Row
+from triage.classifiers.promises import Point, Promise, at_best, write_points
+from triage.classifiers.training import read_policy
+from triage.classifiers.verdict import Policy, Verdict, judge
+from triage.domain import Route, Urgency
+from triage.encoder import RouterScores, folder
+from triage.evaluation.gate import Gate, walk
+from triage.evaluation.readings import show
+
+#: Beside the model: the calibration messages as numbers, from which any promise is worked out.
+POINTS = "calibration.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was chosen for one model."""
+
+    promise: Promise
+    gate: Gate
+
+
+def settle(model: Path, *, root: Path = dataset.DATA) -> Settled:
+    """Choose thresholds and held groups on the calibration messages and walk through the gate.
+
+    Writes calibration.json, and policy, held groups and the gate's verdict into config.json. Raise
+    MissingModel or BadRow.
+    """
+    rows = dataset.read_material(root).calibration
+    # First with nobody held, to see which groups fall behind; then as it will serve.
+    folder.remember(model, held=[])
+    held = walk(model, show(model, rows)).held
+    folder.remember(model, held=list(held))
+    points = points_of(model, rows)
+    folder.write_json(model / POINTS, write_points(points))
+    chosen = at_best(points)
+    folder.remember(model, policy=chosen.policy(read_policy(model)).as_dict())
+    gate = walk(model, show(model, rows))
+    folder.remember(model, gate=_verdict(gate))
+    return Settled(chosen, gate)
+
+
+def points_of(model: Path, rows: Sequence[Row]) -> list[Point]:
+    """Return the calibration messages as a promise needs them."""
+    from triage.classifiers.training import labelled
+    from triage.encoder.serving import RouterSession
+
+    policy, shown = read_policy(model), show(model, rows)
+    held = set(folder.read(model, kind="router").config.get("held", ()))
+    scores = RouterSession(model).predict([labelled(row).text for row in rows])
+    return [
+        _point(row, score, policy, flagged=bool(flags), held=bool(held & groups))
+        for row, score, flags, groups in zip(rows, scores, shown.flags, shown.groups, strict=True)
+    ]
+
+
+def _point(row: Row, score: RouterScores, policy: Policy, *, flagged: bool, held: bool) -> Point:
+    verdict = judge(score, policy)
+    calm = _best_calm(verdict)
+    return Point(
+        urgent=row.urgency > Urgency.ROUTINE,
+        flagged=flagged,
+        p_urgent=verdict.scores[Route.URGENT_CLINICAL],
+        p_calm=verdict.scores[calm],
+        calm_right=calm is row.route,
+        everyday="hard" not in row.tags,
+        held=held,
+    )
+
+
+def _best_calm(verdict: Verdict) -> Route:
+    calm = [route for route in verdict.scores if route is not Route.URGENT_CLINICAL]
+    return max(calm, key=lambda route: verdict.scores[route])
+
+
+def _verdict(gate: Gate) -> dict[str, object]:
+    every = gate.all_copies
+    return {
+        "passed": gate.passed,
+        "urgent_to_routine": round(every.fallen.value, 4),
+        "other_route": round(every.changed.value, 4),
+        "routed_another_way": round(every.astray.value, 4),
+    }
