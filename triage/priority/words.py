@@ -118,7 +118,7 @@ class Vocabulary:
         for match in _TOKEN.finditer(text):
             between = text[last : match.start()]
             if found and between != " ":
-                if found[-1].exact in _SHORTENED and between[0] == ".":
+                if found[-1].exact in _SHORTENED and between[:1] == ".":
                     between = between[1:]
                 breaks, line_start = _breaks(between, last, line_start)
                 sentence += breaks
