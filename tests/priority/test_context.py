@@ -86,6 +86,7 @@ SUPPOSED = [
 NOT_SUPPOSED = [
     "If I lie flat I can't breathe",
     "If I move my chest hurts",
+    "He cries if you touch him, and there is crushing pain in his chest",
     "I don't know if it is my heart but my chest hurts",
     "Let me know if I should come in, my chest hurts",
     "My chest hurts, what should I do if it gets worse?",

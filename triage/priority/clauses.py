@@ -116,6 +116,8 @@ class Clauses:
                 return True
             if word.paused and at > condition + 1 and not joined and not self._in_list(at):
                 return True
+            if word.exact in {"and", "y"} and self._goes_on(condition, at):
+                return True
             if at >= condition + 3 and not joined:
                 if word.exact in _PRONOUNS and words[at - 1].exact not in _INDIRECT:
                     return True
@@ -124,6 +126,15 @@ class Clauses:
                 ):
                     return True
         return False
+
+    def _goes_on(self, condition: int, at: int) -> bool:
+        """The main sentence goes on: "he cries if you touch it, and there are purple dots"."""
+        words = self._words
+        first = words[condition]
+        trailing = not first.paused and condition > 0
+        trailing = trailing and words[condition - 1].sentence == first.sentence
+        follower = words[at + 1].exact if at + 1 < len(words) else ""
+        return (trailing and words[at].paused) or follower in {"there", "now", "hay", "ahora"}
 
     def _in_list(self, at: int) -> bool:
         """A comma of "a, b or c", not the one that ends a clause."""
