@@ -13,8 +13,11 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Longest a model may think about one batch before the path goes on without it, in seconds.
-LONGEST = 60.0
+#: Longest a model may think about one batch before the path goes on without it, in seconds: with
+#: the beat of the worker and the page's own asking, a hang stands on every screen within ten.
+LONGEST = 4.0
+#: For every so many characters a model is given one second more; it takes a tenth of that.
+CHARACTERS_A_SECOND = 40_000
 
 
 class Health:
@@ -47,8 +50,27 @@ class Patience:
         """Whether an abandoned step is still running."""
         return self._stuck is not None and self._stuck.is_alive()
 
+    def attempt(
+        self,
+        items: Sequence[Item],
+        step: Callable[[Sequence[Item]], list[Result]],
+        instead: Callable[[Sequence[Item]], list[Result]],
+        length: Callable[[Item], int] = lambda _: 0,
+    ) -> list[Result]:
+        """Run `step` on all items, else on each alone; whatever still fails gets `instead`."""
+        results = self.run(step, items, characters=sum(map(length, items)))
+        if results is not None and len(results) == len(items):
+            return results
+        if len(items) == 1 or self.exhausted:
+            return instead(items)
+        return [self.attempt([item], step, instead, length)[0] for item in items]
+
     def run(
-        self, step: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+        self,
+        step: Callable[[Sequence[Item]], list[Result]],
+        items: Sequence[Item],
+        *,
+        characters: int = 0,
     ) -> list[Result] | None:
         """Return the step's results, or None when it raised or took too long."""
         if self.exhausted:
@@ -56,13 +78,17 @@ class Patience:
         answer: Queue[list[Result] | None] = Queue(1)
         # A daemon thread, because a step that never returns must not keep the process alive.
         thread = Thread(target=_answer, args=(step, items, answer), daemon=True)
-        thread.start()
+        seconds = self._seconds + characters / CHARACTERS_A_SECOND
         try:
-            return answer.get(timeout=self._seconds)
+            thread.start()
+            return answer.get(timeout=seconds)
         except Empty:
             self._stuck = thread
-            log.error("a model did not answer within %.0f s", self._seconds)
-            return None
+            log.error("a model did not answer within %.0f s", seconds)
+        except (RuntimeError, MemoryError) as trouble:
+            # A machine short of memory may refuse to begin the thread at all.
+            log.error("a model step did not begin: %s", type(trouble).__name__)
+        return None
 
 
 def _answer(
@@ -72,6 +98,8 @@ def _answer(
 ) -> None:
     try:
         answer.put(step(items))
-    except Exception as trouble:
+    except BaseException as trouble:
+        # Also what is no Exception, such as a panic in Rust: without an answer here it would
+        # pass for a hang, and every message would be waited for.
         log.error("a model step failed: %s", type(trouble).__name__)
         answer.put(None)

@@ -13,11 +13,12 @@ person, marked with what failed; nothing raises past the path.
 
 import hmac
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from triage.classifiers import Classifier
 from triage.classifiers.abstain import AlwaysAbstain
@@ -45,6 +46,7 @@ from triage.domain import (
 )
 from triage.drafting import Drafter
 from triage.errors import (
+    ClassificationFailed,
     ProofRefused,
     SendPostponed,
     SendRefused,
@@ -59,8 +61,6 @@ from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
 
 log = logging.getLogger(__name__)
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: How long a postponed reply waits before it is tried again.
 AGAIN = timedelta(seconds=30)
@@ -102,7 +102,9 @@ class Rooms:
     drafter: Drafter | None
     #: Looks independently at what the redactor left.
     meter: LeakMeter = field(default_factory=LeakMeter)
-    patience: Patience = field(default_factory=Patience)
+    #: Apart, so that a hanging classifier does not stop redaction, which is slower and cuts itself.
+    redactor_patience: Patience = field(default_factory=lambda: Patience(60.0))
+    classifier_patience: Patience = field(default_factory=Patience)
     health: Health = field(default_factory=Health)
 
 
@@ -225,7 +227,7 @@ def _redact(messages: Sequence[tuple[Message, Background]], rooms: Rooms) -> lis
     def withhold(pairs: Sequence[tuple[Message, Background]]) -> list[Redacted]:
         return WithholdEverything().redact([one for one, _ in pairs])
 
-    return _attempt(messages, redact, withhold, rooms.patience)
+    return rooms.redactor_patience.attempt(messages, redact, withhold)
 
 
 def _leaks(
@@ -240,33 +242,23 @@ def _leaks(
 
 
 def _classify(texts: Sequence[Redacted], rooms: Rooms) -> list[Classification]:
-    instead = AlwaysAbstain()
-    return _attempt(texts, rooms.classifier.classify, instead.classify, rooms.patience, _sane)
+    def classify(batch: Sequence[Redacted]) -> list[Classification]:
+        return [_usable(answer) for answer in rooms.classifier.classify(batch)]
+
+    def length(text: Redacted) -> int:
+        return len(text.subject) + len(text.body)
+
+    instead = AlwaysAbstain().classify
+    return rooms.classifier_patience.attempt(texts, classify, instead, length)
 
 
-def _sane(classification: Classification) -> bool:
-    """Whether a model's answer can be used at all; NaN and foreign labels cannot."""
-    return (
-        isinstance(classification.route, Route)
-        and isinstance(classification.urgency, Urgency)
-        and 0.0 <= classification.confidence <= 1.0
-    )
-
-
-def _attempt(
-    items: Sequence[Item],
-    step: Callable[[Sequence[Item]], list[Result]],
-    instead: Callable[[Sequence[Item]], list[Result]],
-    patience: Patience,
-    sane: Callable[[Result], bool] = lambda _: True,
-) -> list[Result]:
-    """Run `step` on all items, else on each alone; whatever still fails gets `instead`."""
-    results = patience.run(step, items)
-    if results is not None and len(results) == len(items) and all(map(sane, results)):
-        return results
-    if len(items) == 1 or patience.exhausted:
-        return instead(items)
-    return [_attempt([item], step, instead, patience, sane)[0] for item in items]
+def _usable(answer: Classification) -> Classification:
+    """Return a model's answer; raise when a label is foreign or a number is none."""
+    known = all(isinstance(route, Route) for route in (answer.route, *answer.also, *answer.scores))
+    sure = 0.0 <= answer.confidence <= 1.0 and all(map(math.isfinite, answer.scores.values()))
+    if not (known and sure and isinstance(answer.urgency, Urgency)):
+        raise ClassificationFailed("an answer that cannot be used")
+    return answer
 
 
 def _reading(

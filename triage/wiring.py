@@ -322,9 +322,11 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
     def attempt(make: Any, instead: Any, note: str) -> Any:
         try:
             return make()
-        except (TriageError, OSError, ImportError) as trouble:
+        except Exception as trouble:
+            # Also what nobody foresaw, such as too little memory for a model: the worker starts.
             notes.append(note)
-            troubles.append(str(trouble))
+            ours = isinstance(trouble, TriageError | OSError | ImportError)
+            troubles.append(str(trouble) if ours else f"{note}: {type(trouble).__name__}")
             return instead
 
     def model(task: str, name: str, table: Mapping[str, str]) -> Any:

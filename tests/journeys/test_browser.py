@@ -326,6 +326,25 @@ def test_a_new_urgent_message_shows_without_moving_anything_under_the_cursor(
     expect(page.locator("#fresh")).to_be_empty()
 
 
+def test_an_open_queue_page_says_what_stopped_working(served: Served, opened: Opened) -> None:
+    beat = served.practice.store.beats.beat
+    beat("worker")
+    page = opened("dana")
+    alarms = page.locator(".banner[data-banner]", has_text="The classifier is not working")
+    expect(alarms).to_have_count(0)
+    beat("worker", notes=["no_classifier"])
+    look_again(page)
+    expect(alarms).to_have_count(1)
+    expect(alarms).to_have_class("banner alarm")
+    others = page.locator(".banner[data-banner]").count()
+    look_again(page)
+    expect(page.locator(".banner[data-banner]")).to_have_count(others)
+    beat("worker")
+    look_again(page)
+    expect(alarms).to_have_count(0)
+    expect(page.locator(".banner[data-banner]")).to_have_count(others - 1)
+
+
 def test_a_queue_page_that_lost_the_desk_says_so(served: Served, opened: Opened) -> None:
     page = opened()
     page.clock.install()

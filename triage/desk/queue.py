@@ -76,10 +76,11 @@ class QueueDesk:
         return self._store.cases.version(clinic=actor.clinic)
 
     def pulse(self, actor: User) -> Pulse:
-        """Return the version and the number of cases per lane, for a page that stays open."""
+        """Return version, number of cases per lane and banners, for a page that stays open."""
         require(actor, Right.SEE_QUEUE)
         counts = dict(self._store.cases.counts(clinic=actor.clinic))
-        return Pulse(self._store.cases.version(clinic=actor.clinic), counts)
+        found = banners(self._store, actor.clinic, self._clock(), self._clinical)
+        return Pulse(self.version(actor), counts, found)
 
     def open(self, actor: User, case_id: str) -> CaseView:
         """Return everything about one case."""

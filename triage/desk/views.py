@@ -41,10 +41,11 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """Whether the queue changed and how full its lanes are; holds nothing about anybody."""
+    """Whether the queue changed, how full its lanes are, what is wrong; nothing about anybody."""
 
     version: str
     counts: dict[Lane, int]
+    banners: tuple[Banner, ...]
 
 
 @dataclass(frozen=True, slots=True)

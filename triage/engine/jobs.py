@@ -86,22 +86,26 @@ class Jobs:
         walk: Callable[[str, list[str]], int] = read_batch
         return walk
 
-    def sweep(self) -> int:
-        """File one round of landed messages; return how many were filed."""
+    def sweep(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """File one round of landed messages; return how many were filed.
+
+        `progress` is told after every batch how many of it were filed.
+        """
         filed = 0
         waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
         for clinic, rows in groupby(sorted(waiting), key=lambda row: row[0]):
             raw_ids = [raw_id for _, raw_id in rows]
             for start in range(0, len(raw_ids), BATCH):
-                filed += self._batch(clinic, raw_ids[start : start + BATCH])
+                count = self._batch(clinic, raw_ids[start : start + BATCH])
+                progress(count)
+                filed += count
         return filed
 
     def drain(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Sweep as long as that files anything; return how many messages were filed."""
         filed = 0
-        while count := self.sweep():
+        while count := self.sweep(progress):
             filed += count
-            progress(count)
         return filed
 
     def stop(self) -> None:

@@ -61,16 +61,28 @@ class Worker:
         self._jobs.stop()
 
     def once(self) -> None:
-        """File what waits and give a sign of life."""
+        """File what waits and give a sign of life, also after every batch of a long round."""
         try:
             if fresh := self._refresh():
                 self._jobs.rooms, self._notes = fresh[0], tuple(fresh[1])
-            self._jobs.drain()
-            notes = {*self._notes, *self._jobs.rooms.health.failing}
-            notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
-            self._store.beats.beat("worker", notes=sorted(notes))
+        except Exception as trouble:
+            # The rooms that serve go on; no trouble with new ones may hold up a message.
+            log.error("new rooms cannot be made: %s", type(trouble).__name__)
+        try:
+            self._jobs.drain(lambda _: self._beat())
         except Exception as trouble:
             log.error("worker round failed: %s", type(trouble).__name__)
+        else:
+            self._beat()
+
+    def _beat(self) -> None:
+        """Say what does not work just now; a beat that fails stops no message."""
+        notes = {*self._notes, *self._jobs.rooms.health.failing}
+        notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
+        try:
+            self._store.beats.beat("worker", notes=sorted(notes))
+        except Exception as trouble:
+            log.error("worker beat failed: %s", type(trouble).__name__)
 
 
 class Sender:

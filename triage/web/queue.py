@@ -39,10 +39,11 @@ def rows(
 
 @router.get("/version")
 def version(desk: TheDesk, asking: Asking) -> JSONResponse:
-    """Say whether anything changed, and how many cases each lane holds; nothing about anybody."""
+    """Say whether anything changed, how full each lane is and what is wrong; about nobody."""
     pulse = desk.queue.pulse(asking.user)
     counts = {lane.value: pulse.counts.get(lane, 0) for lane in Lane}
-    return JSONResponse({"version": pulse.version, "counts": counts})
+    found = [{"level": banner.level, "text": banner.text} for banner in pulse.banners]
+    return JSONResponse({"version": pulse.version, "counts": counts, "banners": found})
 
 
 def _render(

@@ -33,6 +33,7 @@ export function startQueue() {
   async function take(news) {
     counts = news.counts;
     writeCounts(counts);
+    writeBanners(news.banners);
     document.title = counts.urgent ? `(${counts.urgent} urgent) ${title}` : title;
     if (news.version === shown) return;
     if (inUse()) offer();
@@ -78,6 +79,27 @@ function readCounts() {
   const found = [...document.querySelectorAll("[data-count]")];
   const pairs = found.map((place) => [place.dataset.count, Number(place.textContent)]);
   return Object.fromEntries(pairs.filter(([lane]) => lane !== "all"));
+}
+
+// A model that fails while the page lies open is said on it; lines that stay are left alone, so
+// that a screen reader does not say them again.
+function writeBanners(banners) {
+  const place = document.querySelector(".banners");
+  const shown = [...place.querySelectorAll("[data-banner]")];
+  const told = banners.map(({ level, text }) => `${level === "alarm" ? "Alarm" : "Note"}: ${text}`);
+  if (told.join("\n") === shown.map((line) => line.textContent).join("\n")) return;
+  shown.forEach((line) => told.includes(line.textContent) || line.remove());
+  const kept = shown.map((line) => line.textContent);
+  banners.forEach(({ level, text }, index) => {
+    if (kept.includes(told[index])) return;
+    const line = document.createElement("p");
+    line.className = `banner ${level === "alarm" ? "alarm" : "warning"}`;
+    line.dataset.banner = "";
+    const word = document.createElement("strong");
+    word.textContent = told[index].slice(0, told[index].indexOf(":") + 1);
+    line.append(word, ` ${text}`);
+    place.insertBefore(line, document.getElementById("stale"));
+  });
 }
 
 function writeCounts(counts) {
