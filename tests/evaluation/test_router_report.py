@@ -121,8 +121,8 @@ def test_a_candidate_upset_by_capitals_stays_outside(
     shown = show(out, rows)
     assert walk(out, shown).all_copies.fallen.hits == 0
 
-    # Sabotage: copies that lose every word that matters.
-    lost = {"lost": lambda text, chance: "please send it"}
+    # Sabotage: copies that say something else altogether.
+    lost = {"lost": lambda text, chance: text and WORDS["refill"].format(3)}
     monkeypatch.setattr(gate, "PERTURBATIONS", lost)
     spoilt = walk(out, shown)
     assert not spoilt.passed

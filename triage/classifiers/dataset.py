@@ -22,6 +22,8 @@ CHOOSING = ("messages/dev.jsonl", "messages/report.jsonl")
 SETTING = ("routes/calibration.jsonl",)
 REPORTING = ("routes/report.jsonl",)
 FRESH = ("routes/fresh.jsonl",)
+#: Written for the red-flag rules; they and their weights learn from these beside TEACHING.
+RULES = ("routes/rules.jsonl",)
 
 
 @dataclass(frozen=True, slots=True)

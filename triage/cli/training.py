@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     train.command("classifier", epilog="Example: triage train classifier --out models/router-3")(
         classifier
     )
+    train.command("redflags", epilog="Example: triage train redflags")(redflags)
     train.command("redactor", epilog="Example: triage train redactor --out models/redactor-2")(
         redactor
     )
@@ -46,3 +47,17 @@ def redactor(
     from triage.redaction.training import train
 
     train(out, public_data=public_data)
+
+
+def redflags() -> None:
+    """Weigh the signs of the red-flag table on the training messages; rewrites its last page.
+
+    Minutes on one core. A clinician signs the table anew afterwards, and the router is settled
+    again (`triage evaluate settle`).
+    """
+    from triage.classifiers.dataset import RULES, TEACHING, read_part
+    from triage.evaluation.weighing import weigh, write
+
+    weights = weigh(read_part((*TEACHING, *RULES)))
+    write(weights)
+    print(f"{len(weights.points)} lists count; a message is raised at {weights.raises_at} points")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from triage.classifiers.promises import Promise, at_best, read_points
+from triage.classifiers.promises import Promise, at_best, cautious, read_points
 from triage.encoder import folder
 from triage.evaluation.tables import table
 
@@ -41,7 +41,7 @@ def _promised(model: Path) -> str:
         points = read_points(json.loads((model / "calibration.json").read_text("utf-8")))
     except FileNotFoundError:
         return "No calibration messages: nothing is promised."
-    return promise_table(at_best(points))
+    return promise_table(cautious(points, at_best(points)))
 
 
 def promise_table(kept: Promise) -> str:

@@ -119,4 +119,5 @@ def ranked(row: Row, flags: Sequence[Flag], said: Classification | None) -> Pred
         priority.urgency,
         abstained or disputed,
         said.confidence if said else 0.0,
+        said.route if said else None,
     )

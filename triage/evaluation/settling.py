@@ -10,7 +10,7 @@ from pathlib import Path
 
 from triage.classifiers import dataset
 from triage.classifiers.dataset import Row
-from triage.classifiers.promises import Point, Promise, at_best, write_points
+from triage.classifiers.promises import Point, Promise, at_best, cautious, write_points
 from triage.classifiers.training import read_policy
 from triage.classifiers.verdict import Policy, Verdict, judge
 from triage.domain import Route, Urgency
@@ -43,7 +43,7 @@ def settle(model: Path, *, root: Path = dataset.DATA) -> Settled:
     folder.remember(model, held=list(held))
     points = points_of(model, rows)
     folder.write_json(model / POINTS, write_points(points))
-    chosen = at_best(points)
+    chosen = cautious(points, at_best(points))
     folder.remember(model, policy=chosen.policy(read_policy(model)).as_dict())
     gate = walk(model, show(model, rows))
     folder.remember(model, gate=_verdict(gate))
