@@ -11,7 +11,7 @@ from triage.domain import Channel, Mark, Message, Protected, Urgency
 from triage.errors import BadRules
 from triage.priority import RedFlags
 from triage.priority.redflags import TABLE
-from triage.priority.table import load
+from triage.priority.table import CONTEXT, LAST_LINE, load
 from triage.priority.words import stem
 
 RULES = load(TABLE).rules
@@ -190,6 +190,72 @@ def test_a_table_without_one_of_its_pages_is_refused(table: Path, page: str) -> 
         RedFlags(table)
 
 
+@pytest.mark.parametrize("page", [path.name for path in sorted(TABLE.glob("*.yaml"))])
+def test_a_page_cut_off_anywhere_is_refused(table: Path, page: str) -> None:
+    whole = (table / page).read_bytes()
+    for share in (0.3, 0.6, 0.9, 0.999):
+        (table / page).write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(BadRules):
+            RedFlags(table)
+    # Sabotage: without the last line, a page cut between two rules would pass.
+    middle = whole.rfind(b"\n  - name:")
+    if middle > 0:
+        (table / page).write_bytes(whole[:middle] + LAST_LINE)
+        assert len(RedFlags(table).rules) < len(RULES)
+
+
+WEIGHED = """
+facts: {{}}
+signs:
+  tired: tired, weary
+  pale: pale, white as a sheet
+  thirsty: thirsty
+context: {context}
+rules:
+- name: together
+  urgency: today
+  because: several signs
+  source: nobody
+  raises_at: {raises_at}
+  points: {{tired: 2, pale: 3, thirsty: 2}}
+  fires: [x]
+  silent: [x]
+"""
+
+
+def weighed(tmp_path: Path, raises_at: int = 5) -> RedFlags:
+    context = dict.fromkeys(CONTEXT, "zzz") | {"negates_list": "no, without"}
+    path = tmp_path / "weighed.yaml"
+    path.write_text(WEIGHED.format(context=context, raises_at=raises_at), "utf-8")
+    return RedFlags(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "fires"),
+    [
+        ("she is pale and thirsty", True),
+        ("she is tired. So tired, so weary", False),
+        ("tired and thirsty all day", False),
+        ("tired, pale, thirsty", True),
+        ("no pale skin, but thirsty", False),
+        ("", False),
+    ],
+)
+def test_weak_signs_raise_together_and_each_counts_once(
+    tmp_path: Path, text: str, fires: bool
+) -> None:
+    assert bool(weighed(tmp_path).fires(text)) is fires
+
+
+def test_no_single_sign_may_raise_by_weight(tmp_path: Path) -> None:
+    with pytest.raises(BadRules):
+        weighed(tmp_path, raises_at=3)
+
+
+def test_the_words_that_weighed_most_are_quoted(tmp_path: Path) -> None:
+    assert weighed(tmp_path).fires("tired and pale") == {"together": "tired and pale"}
+
+
 @pytest.mark.parametrize("content", ["", "rules: [", "rules: []"])
 def test_a_table_in_one_file_needs_rules(tmp_path: Path, content: str) -> None:
     path = tmp_path / "redflags.yaml"
@@ -204,8 +270,8 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_digest_follows_the_table(table: Path, redflags: RedFlags) -> None:
-    with (table / HEART).open("a", encoding="utf-8") as page:
-        page.write("# changed\n")
+    heart = table / HEART
+    heart.write_bytes(b"# changed\n" + heart.read_bytes())
     changed = RedFlags(table)
     assert len(redflags.digest) == 64
     assert changed.digest != redflags.digest
@@ -215,20 +281,6 @@ def test_no_word_of_a_patient_is_kept(redflags: RedFlags) -> None:
     redflags.flags(message("Xylophonica Quux cannot breathe"))
     assert "Xylophonica" not in redflags._finder._vocab.strings
     assert stem("xylophonica") not in redflags._finder._vocab.strings
-
-
-def test_it_is_quick(redflags: RedFlags) -> None:
-    body = "Could you refill my lisinopril, my knee is a bit sore after the garden this week. " * 6
-    redflags.flags(message(body))
-    best = min(_seconds(redflags, body) for _ in range(7))
-    # Measured 1 to 3 ms; the bound leaves room for a busy machine.
-    assert best < 0.02
-
-
-def _seconds(redflags: RedFlags, body: str) -> float:
-    began = time.perf_counter()
-    redflags.flags(message(body))
-    return time.perf_counter() - began
 
 
 def test_hostile_length_ends(redflags: RedFlags) -> None:

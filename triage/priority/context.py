@@ -29,7 +29,8 @@ class Context:
 
     def __init__(self, text: Text, table: Table, *, automatic: bool = False) -> None:
         self._text = text
-        self._facts = table.facts
+        #: Lists whose hits are true whatever stands around them.
+        self.facts = table.facts
         self._clauses = Clauses(text, table)
         self._answered_no = forms.denied(text.text)
         #: Written by a machine; or by a seller, who also says "now" and "he".
@@ -42,7 +43,7 @@ class Context:
     def counts_for(self, rule: Rule) -> Counts:
         """Return the judge of hits that one rule asks."""
         ignored = frozenset({"gone"}) if rule.even_if_gone else frozenset[str]()
-        return _Judge(self, self._facts, ignored)
+        return _Judge(self, self.facts, ignored)
 
     def against(self, hit: Hit) -> frozenset[str]:
         """Return what speaks against a hit: denied, past, supposed, gone, joke, bulk."""

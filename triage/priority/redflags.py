@@ -6,13 +6,13 @@ clinician signs.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from triage.domain import Flag, Message, Protected
 from triage.priority.context import Context
 from triage.priority.matching import Finder, Hit, Text, everything
-from triage.priority.table import Rule, load
+from triage.priority.table import CONTEXT, Rule, load
 from triage.priority.words import visible
 
 TABLE = Path(__file__).with_name("redflags")
@@ -21,6 +21,8 @@ _PIECE = 20_000
 _OVERLAP = 500
 _ANSWER = re.compile(r"\s*(re|aw|sv|rif)\s*:", re.I)
 _ENOUGH_WORDS = 4
+#: Of the signs that came to enough together so many are quoted.
+_SHOWN = 3
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>[^\n]*\n?", re.M)
 
 
@@ -53,6 +55,17 @@ class RedFlags:
         """Return rule name to quoted words for one bare text, for the table's own examples."""
         return {rule.name: quote for rule, quote in self._fired(visible(text))}
 
+    def signs(self, message: Message) -> frozenset[str]:
+        """Return the lists with a sign that counts in the newest words, to weigh them."""
+        text = Text(self._finder, next(_texts(message))[:_PIECE])
+        context = Context(text, self._finder.table, automatic=message.automatic)
+        return frozenset(name for name, _ in _signs(self.weighable, text, context))
+
+    @property
+    def weighable(self) -> tuple[str, ...]:
+        """The lists of facts and signs, without those that describe the context."""
+        return tuple(name for name in self._finder.table.lists if name not in CONTEXT)
+
     def _fired(self, whole: str, *, automatic: bool = False) -> Iterator[tuple[Rule, str]]:
         for start in range(0, max(len(whole), 1), _PIECE):
             text = Text(self._finder, whole[max(0, start - _OVERLAP) : start + _PIECE])
@@ -68,6 +81,8 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
     for pattern in rule.when:
         for hits in text.combinations(pattern, counts):
             return hits
+    if rule.points:
+        return _weighty(rule, text, context)
     if not rule.several:
         return ()
     seen: list[Hit] = []
@@ -84,6 +99,23 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
         if fresh is not None:
             seen.append(fresh)
     return tuple(seen) if len(seen) >= rule.least else ()
+
+
+def _weighty(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
+    """Return the signs that count most when all together come to enough."""
+    found = [(rule.points[name], hit) for name, hit in _signs(rule.points, text, context)]
+    if sum(points for points, _ in found) < rule.raises_at:
+        return ()
+    return tuple(hit for _, hit in sorted(found, key=lambda one: -one[0])[:_SHOWN])
+
+
+def _signs(names: Iterable[str], text: Text, context: Context) -> Iterator[tuple[str, Hit]]:
+    """Yield each of the lists that has a sign which counts now, with the first such sign."""
+    for name in names:
+        fitting = (hit for hit in text.hits(name) if name in context.facts or not context.against(hit))
+        first = next(fitting, None)
+        if first is not None:
+            yield name, first
 
 
 def _excused(rule: Rule, text: Text) -> bool:

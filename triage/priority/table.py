@@ -21,12 +21,16 @@ NEAR = 8
 #: A window wider than this may cross the end of a sentence.
 ONE_SENTENCE = 15
 
+#: How every page of the table ends, so that one cut off is noticed.
+LAST_LINE = b"\n# end of page\n"
+
 _WINDOW = re.compile(r"\s+@\s*(\d+|any)\s*$")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)$")
 _AROUND_RANGE = re.compile(r"\s*(\S+\.\.\S+)\s*")
 _NAMES = re.compile(r"<([a-z_|]+)>$")
 _LITERAL = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?: [^\W_]+(?:['’][^\W_]+)*)*$")
-_CONTEXT = (
+#: The lists every table needs to judge what stands around a sign.
+CONTEXT = (
     "negates_list", "negates_next", "does_not_negate", "ends_negation", "past", "now",
     "hypothetical", "gone", "joking", "bulk", "machine", "calm", "first_person", "writer",
     "right_now", "excepts", "new_matter", "papers", "dated", "pet_has", "back_again",
@@ -69,6 +73,9 @@ class Rule:
     #: How many different lists of `several` must be hit, where that is how the rule fires.
     least: int = 0
     several: tuple[str, ...] = ()
+    #: What each list counts, and the sum at which the rule fires.
+    points: Mapping[str, int] = field(default_factory=dict)
+    raises_at: int = 0
     #: The danger counts although the sign has gone, as with a passing stroke.
     even_if_gone: bool = False
     fires: tuple[str, ...] = ()
@@ -97,6 +104,8 @@ def load(path: Path) -> Table:
         # The C loader is safe_load's faster twin; some builds of PyYAML lack it.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506
+        if path.is_dir() and not all(page.endswith(LAST_LINE) for page in pages.values()):
+            raise BadRules(f"{path.name} (a page is cut off)")
         named = {name for page in read for name in _split(page.get("pages", ""))}
         if path.is_dir() and named != {Path(name).stem for name in pages}:
             raise BadRules(f"{path.name} (a page is missing or unknown)")
@@ -162,7 +171,7 @@ def _split(entries: str | list[str]) -> list[str]:
 def _rule(entry: Mapping[str, Any], words: set[str]) -> Rule:
     known = {
         "name", "urgency", "because", "source", "when", "unless", "least", "several",
-        "even_if_gone", "fires", "silent",
+        "even_if_gone", "fires", "silent", "points", "raises_at",
     }  # fmt: skip
     name = str(entry.get("name", "?"))
     if set(entry) - known or not entry["because"] or not entry["source"]:
@@ -179,11 +188,14 @@ def _rule(entry: Mapping[str, Any], words: set[str]) -> Rule:
         unless=tuple(_pattern(line, words) for line in entry.get("unless", ())),
         least=int(entry.get("least", 0)),
         several=tuple(_split(entry.get("several", ""))),
+        points=dict(entry.get("points", {})),
+        raises_at=int(entry.get("raises_at", 0)),
         even_if_gone=bool(entry.get("even_if_gone", False)),
         fires=tuple(entry["fires"]),
         silent=tuple(entry["silent"]),
     )
-    if not rule.when and not rule.several:
+    weighed = rule.points and rule.raises_at > max(rule.points.values())
+    if not (rule.when or rule.several or weighed):
         raise BadRules(f"rule {name}")
     return rule
 
@@ -216,7 +228,7 @@ def _part(piece: str, words: set[str]) -> Part:
 
 
 def _check_names(table: Table) -> None:
-    missing = [name for name in _CONTEXT if name not in table.lists]
+    missing = [name for name in CONTEXT if name not in table.lists]
     if missing:
         raise BadRules(f"context {missing[0]}")
     if not table.rules or len({rule.name for rule in table.rules}) != len(table.rules):
@@ -227,7 +239,7 @@ def _check_names(table: Table) -> None:
                 if name not in table.lists:
                     raise BadRules(f"list {name} is missing")
     for rule in table.rules:
-        if any(name not in table.lists for name in rule.several):
+        if any(name not in table.lists for name in (*rule.several, *rule.points)):
             raise BadRules(f"rule {rule.name}")
 
 
