@@ -96,6 +96,48 @@ NOT_SUPPOSED = [
     "¿Qué hago si mi hijo está convulsionando?",
     "Chest pain? Numb arm? Yes, I have chest pain",
 ]
+HARMLESS = [
+    "The dizziness and the crushing chest pain passed.",
+    "I never had crushing chest pain in my life.",
+    "I told you she swallowed a battery. She did not.",
+    "Has the applicant ever attempted suicide? (Y/N)",
+    'Section 4 of the form says "trouble breathing, blue lips" and needs a signature.',
+    "Say his throat closed on the plane and he still couldn't breathe, do I use two pens?",
+    "¿Qué hacer si Ana come maní y se le cierra la garganta?",
+    "On June 3 her throat closed. She has been cleared and is back at practice.",
+    "The portal kicks me out every time, me muero de los nervios.",
+]
+PLAIN_DANGER = [
+    "He passed out an hour after the shot and is clammy and can't breathe",
+    "My three year old swallowed bleach",
+    "Ever since my fall yesterday I can't move my legs and I wet myself",
+    "When I was shoveling this morning I got crushing chest pain and a numb arm",
+    "He fell off the ladder, hit his head and is confused",
+    "He choked on a grape and his lips are blue",
+    "I took 30 of my blood pressure pills to kill myself",
+    "Casi me desmayo y me duele mucho el pecho",
+    "Her skin has gone blotchy, she is hard to wake and has a fever of 104",
+    "She is covered in hives and her tongue is swelling",
+    "After the vaccine his throat is closing and he has hives",
+    "I can't get the nosebleed under control, I'm on Eliquis",
+    "I have never had crushing pain in my chest like this",
+    "I'm losing my mind, I want to kill myself",
+    "I'm worried to death, my chest hurts and my arm is numb",
+    "Do you have any openings, my chest hurts and I'm sweating",
+    "He was discharged Tuesday and now he can't breathe",
+    'I found a note from my son: "I want to kill myself"',
+    "¿Qué hago si mi bebé no respira?",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_a_harmless_saying_is_silent(redflags: RedFlags, text: str) -> None:
+    assert not redflags.fires(text)
+
+
+@pytest.mark.parametrize("text", PLAIN_DANGER)
+def test_a_calm_word_beside_it_silences_no_danger(redflags: RedFlags, text: str) -> None:
+    assert redflags.fires(text)
 
 
 @pytest.mark.parametrize("text", [*DENIED, *OVER, *SUPPOSED])

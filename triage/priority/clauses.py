@@ -13,6 +13,11 @@ def one_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+def overlap(one: Hit, other: Hit) -> bool:
+    """Say whether two stretches of words share a word."""
+    return one.start < other.end and other.start < one.end
+
+
 #: How far a clause is followed to each side, in words.
 REACH = 24
 _SUBJECTS = one_of(
@@ -28,11 +33,18 @@ _INDIRECT = one_of(
     "clue decide figure se sabe como aun"
 )
 _CONDITIONS = one_of("if suppose supposing assuming unless imagine")
+#: These open a whole imagined scene, which goes on to the end of the sentence.
+_SCENES = one_of("suppose supposing imagine say")
+#: "Say his throat closed", but not "they say his throat closed".
+_AFTER_SAY = one_of("his her he she my i the that somebody someone its")
+#: "Que hacer si se desmaya": only then "si" is surely no yes.
+_BEFORE_SI = one_of("hacer hago hace hacemos pasa por sobre saber")
+_AFTER_SI = one_of("algun alguna alguien llegara")
 _PEOPLE = one_of(
     "he she baby son daughter husband wife mom mother dad father kid child hijo hija mama papa "
     "esposo esposa bebe nino nina i my mi"
 )
-_HAPPENING = one_of("is isnt wont cant cannot hes shes im keeps esta estan not sigue")
+_HAPPENING = one_of("is isnt wont cant cannot hes shes im keeps esta estan not no sigue")
 
 
 class Clauses:
@@ -85,7 +97,10 @@ class Clauses:
 
     def _tense_of(self, clause: Hit) -> str:
         words = self._words[clause.start : clause.end]
-        if any(word.stem in self._present for word in words if word.stem):
+        # "Started" has the stem of "starts".
+        if any(
+            word.stem in self._present and word.exact[-2:] != "ed" for word in words if word.stem
+        ):
             return "present"
         if any(word.stem in self._past for word in words if word.stem):
             return "past"
@@ -98,7 +113,7 @@ class Clauses:
         for at in range(hit.start - 1, max(-1, hit.start - REACH), -1):
             if words[at].sentence != sentence:
                 return False
-            if words[at].exact in _CONDITIONS:
+            if self._condition(at):
                 before = words[at - 1] if at else None
                 asks = before is not None and before.sentence == sentence and not words[at].paused
                 if asks and before is not None and before.exact in _INDIRECT:
@@ -106,15 +121,34 @@ class Clauses:
                 return not self._left(at, hit) and not self.happening(at, hit)
         return False
 
+    def _condition(self, at: int) -> bool:
+        words = self._words
+        word = words[at]
+        if word.exact not in _SCENES:
+            return word.exact in _CONDITIONS or self._spanish_if(at)
+        first = at == 0 or words[at - 1].sentence != word.sentence
+        follower = words[at + 1].exact if at + 1 < len(words) else ""
+        if word.exact == "say":
+            return first and follower in _AFTER_SAY
+        return first or words[at - 1].exact not in {"i", "cant", "dont", "you", "id"}
+
+    def _spanish_if(self, at: int) -> bool:
+        words = self._words
+        if words[at].exact != "si" or at + 1 >= len(words):
+            return False
+        before = {word.exact for word in words[max(0, at - 2) : at]}
+        return bool(before & _BEFORE_SI) or words[at + 1].exact in _AFTER_SI
+
     def _left(self, condition: int, hit: Hit) -> bool:
         """The condition has ended before the hit: "if I lie flat I can't breathe"."""
         words = self._words
+        if words[condition].exact in _SCENES:
+            return any(words[at].exact in _TURNS for at in range(condition + 1, hit.start))
         for at in range(condition + 1, hit.start + 1):
             word = words[at]
             joined = words[at - 1].exact in _JOINS or word.exact in _JOINS
-            if word.exact in _TURNS:
-                return True
-            if word.paused and at > condition + 1 and not joined and not self._in_list(at):
+            parted = word.paused and at > condition + 1 and not joined
+            if word.exact in _TURNS or (parted and not self._in_list(at)):
                 return True
             if word.exact in {"and", "y"} and self._goes_on(condition, at):
                 return True
@@ -146,6 +180,8 @@ class Clauses:
     def happening(self, condition: int, hit: Hit) -> bool:
         """ "What do I do if he won't wake up": a known person, and it goes on now."""
         words = self._words[condition + 1 : hit.end]
+        if words and words[0].exact == "no" and self._words[condition].exact == "si":
+            return True
         return any(
             word.exact in {"hes", "shes"}
             or (word.exact in _HAPPENING and at > 0 and words[at - 1].exact in _PEOPLE)

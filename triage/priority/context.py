@@ -4,24 +4,28 @@ Rule of the room: in doubt a sign counts. A word that says "now" in the same sen
 a word that says "then".
 """
 
-from triage.priority import forms
-from triage.priority.clauses import Clauses, one_of
+from triage.priority.clauses import Clauses, one_of, overlap
+from triage.priority.denials import LIST_REACH, REACH, Denials
 from triage.priority.matching import Counts, Hit, Text
+from triage.priority.papers import Papers
 from triage.priority.table import Part, Rule, Table
 
-#: How far before a sign a denial still reaches: as a list ("no fever, cough or chest pain") ...
-LIST_REACH = 16
-#: ... without a list, and directly ("not short of breath").
-REACH, NEXT_REACH = 5, 3
-#: How far "last year" or "what if" reaches, and how soon "is gone" must follow.
-SENTENCE_REACH, GONE_REACH = 16, 6
-#: Between "no" and a Spanish verb stand its pronouns: "no me falta el aire".
-_CLITICS = one_of("me te se le les lo la nos he ha han hemos vuelto a")
+#: How far "last year" or "what if" reaches.
+SENTENCE_REACH = 16
 #: "Like last year" compares; it does not date the sign.
 _COMPARES = one_of("like as than since como desde igual similar to")
-#: The answers of a form; and how the sentence goes on where no leaflet is quoted any more.
-_NOS = one_of("no none denied negative n ninguno ninguna never nunca")
+#: How the sentence goes on where no leaflet is quoted any more.
 _OPENS = one_of("i im ive he hes she shes my we it its that tengo tiene mi")
+#: A joke silences its own words, and one that ends in "a" the next.
+_JOKE_REACH = 2
+_OWNERS = one_of("my his her their")
+#: Words of now that tell of another moment when another clause holds them.
+_MOMENT = one_of("woke up just minutes ago started starting began this lunch")
+#: "We are fine now" says nothing of when the sign was.
+_WELL = one_of("fine well ok okay good gone bien better normal home clear over")
+_DEATH = one_of("died passed late deceased decedent murio fallecio difunto difunta death")
+_THIRD, _OWN = one_of("he him his she her they"), one_of("i im ive my me we our mi yo")
+_NONES = one_of("not nothing none no isnt nada")
 
 
 class Context:
@@ -32,11 +36,12 @@ class Context:
         #: Lists whose hits are true whatever stands around them.
         self.facts = table.facts
         self._clauses = Clauses(text, table)
-        self._answered_no = forms.denied(text.text)
+        self._denials = Denials(text)
         #: Written by a machine; or by a seller, who also says "now" and "he".
         self._automatic = automatic or bool(text.hits("machine"))
-        self._bulk = len(text.hits("bulk")) >= 2
-        self._asked = _bare_questions(text)
+        #: A seller's words, less one.
+        self._bulk = max(0, len(text.hits("bulk")) - 1)
+        self._printed = Papers(text)
         self._is_calm: bool | None = None
         self._known: dict[Hit, frozenset[str]] = {}
 
@@ -54,9 +59,9 @@ class Context:
     def _reasons(self, hit: Hit) -> set[str]:
         reasons = set()
         now = self._now(hit)
-        if self._denied(hit):
+        if self._denials.denied(hit):
             reasons.add("denied")
-        if self._gone(hit):
+        if self._denials.gone(hit):
             reasons.add("gone")
         if not now and self._past(hit):
             reasons.add("past")
@@ -74,25 +79,32 @@ class Context:
 
     def _now(self, hit: Hit) -> bool:
         """A word for now; "has been" says nothing of another clause ("... and has been well")."""
-        clause = self._clauses.around(hit)
-        return any(
-            _overlap(cue, clause) or self._text.words[cue.end - 1].exact != "been"
-            for cue in self._near("now", hit)
-        )
+        clause, words = self._clauses.around(hit), self._text.words
+        was = self._clauses.tense(hit) == "past"
+        for cue in self._near("now", hit):
+            if overlap(cue, clause):
+                return True
+            last = words[cue.end - 1].exact
+            beside = {word.exact for word in words[max(0, cue.start - 2) : cue.end + 2]}
+            other = last in _MOMENT or words[cue.start].exact == "all"
+            if last == "been" or (was and (other or beside & (_WELL | _NONES))):
+                continue
+            return True
+        return False
 
     def _past(self, hit: Hit) -> bool:
         """A word such as "last year" dates the sign, and does not only compare with it."""
         clause = self._clauses.around(hit)
         for cue in self._near("past", hit):
             before = [word.exact for word in self._text.words[max(0, cue.start - 2) : cue.start]]
-            if _COMPARES & set(before) or self._negated(cue):
+            if _COMPARES & set(before) or self._denials.negated(cue):
                 continue
-            if _overlap(cue, clause) or self._clauses.tense(hit) != "present":
+            if overlap(cue, clause) or self._clauses.tense(hit) != "present":
                 return True
         return False
 
     def _supposed(self, hit: Hit, *, now: bool) -> bool:
-        if self._text.words[hit.start].sentence in self._asked:
+        if self._printed.on(hit):
             return True
         if self._clauses.supposed(hit) and not self._in_clause("right_now", hit):
             return True
@@ -108,6 +120,11 @@ class Context:
         return any(
             words[at].exact in {"but", "pero"}
             or (
+                words[at].paused
+                and words[at].exact in _OPENS
+                and words[cue.end - 1].exact not in {"if", "si"}
+            )
+            or (
                 words[at].exact in {"and", "well", "y"}
                 and words[at + 1].exact in _OPENS
                 and words[cue.end - 1].exact not in {"if", "si"}
@@ -116,23 +133,43 @@ class Context:
         )
 
     def _joked(self, hit: Hit) -> bool:
+        words = self._text.words
         return any(
-            one.start < hit.end + 6
-            and hit.start < one.end + 6
-            and self._sentence(hit) in {self._sentence(one), self._text.words[one.end - 1].sentence}
+            one.start < hit.end
+            and hit.start < one.end + (_JOKE_REACH if self._frames(one) else 0)
+            and self._sentence(hit) in {self._sentence(one), words[one.end - 1].sentence}
+            # "Lost my balance" is no money.
+            and not (words[one.start].exact == "balance" and words[one.start - 1].exact in _OWNERS)
             for one in self._of("joking")
         )
+
+    def _frames(self, joke: Hit) -> bool:
+        """ "Nearly had a ...": what is joked about comes next."""
+        return self._text.words[joke.end - 1].exact in {"a", "an", "un", "me", "with"}
 
     def _over(self, hit: Hit) -> bool:
         """The writer says elsewhere that all is well, or asks only for papers about it."""
         if self._clauses.tense(hit) == "present" or self._turned(hit):
             return False
-        return self._calm() or self._papers(hit)
+        return self._calm() or self._papers(hit) or self._of_the_dead(hit)
+
+    def _of_the_dead(self, hit: Hit) -> bool:
+        """ "Gerald passed on May 2. He couldn't breathe": of one who died."""
+        words, clause = self._text.words, self._clauses.around(hit)
+        said = {word.exact for word in words[clause.start : clause.end]}
+        if self._clauses.tense(hit) != "past" or not said & _THIRD or said & _OWN:
+            return False
+        return any(
+            0 <= self._sentence(hit) - self._sentence(cue) <= 2
+            and {word.exact for word in words[cue.start : cue.end]} & _DEATH
+            for cue in self._of("past")
+        )
 
     def _calm(self) -> bool:
         if self._is_calm is None:
             self._is_calm = any(
-                not self._negated(cue) and not self._excepted(cue) for cue in self._of("calm")
+                not self._denials.negated(cue) and not self._excepted(cue)
+                for cue in self._of("calm")
             )
         return self._is_calm
 
@@ -163,6 +200,8 @@ class Context:
         return bool(self._near("dated", hit))
 
     def _recited(self, hit: Hit, *, now: bool) -> bool:
+        if self._bulk > 3 and not now:
+            return True
         if self._bulk:
             return not self._in_sentence("writer", hit)
         return self._automatic and not (now and self._in_sentence("first_person", hit))
@@ -184,7 +223,7 @@ class Context:
         """Return the words of a list in the sentence of a hit, and not in the hit itself."""
         found = []
         for cue in self._of(name):
-            if self._sentence(cue) != self._sentence(hit) or _overlap(cue, hit):
+            if self._sentence(cue) != self._sentence(hit) or overlap(cue, hit):
                 continue
             gap = hit.start - cue.end if cue.start < hit.start else cue.start - hit.end
             if gap <= SENTENCE_REACH and (cue.start < hit.start or not before):
@@ -196,107 +235,7 @@ class Context:
 
     def _in_clause(self, name: str, hit: Hit) -> bool:
         clause = self._clauses.around(hit)
-        return any(_overlap(cue, clause) for cue in self._near(name, hit))
-
-    def _denied(self, hit: Hit) -> bool:
-        at = self._text.words[hit.start].start
-        if any(start <= at < end for start, end in self._answered_no):
-            return True
-        return self._negated(hit) or self._negated_within(hit) or self._answered(hit)
-
-    def _negated(self, hit: Hit) -> bool:
-        spared = self._of("does_not_negate")
-        for name, is_list in (("negates_list", True), ("negates_next", False)):
-            for cue in self._of(name):
-                if cue.end > hit.start or self._sentence(cue) != self._sentence(hit):
-                    continue
-                if self._spanish(cue, hit):
-                    return True
-                if any(_overlap(cue, one) for one in spared):
-                    continue
-                if self._reaches(cue, hit, is_list=is_list):
-                    return True
-        return False
-
-    def _spanish(self, cue: Hit, hit: Hit) -> bool:
-        """ "No se me hinchan las piernas": only pronouns stand between."""
-        words = self._text.words[cue.start : hit.start]
-        return (
-            words[0].exact in {"no", "ni"}
-            and 1 < len(words) <= REACH
-            and all(word.exact in _CLITICS for word in words[1:])
-        )
-
-    def _negated_within(self, hit: Hit) -> bool:
-        """ "Lips aren't blue": the denial stands between the two parts of one entry."""
-        gap = self._text.gaps.get(hit)
-        if gap is None:
-            return False
-        return any(
-            gap.start <= cue.start < cue.end <= gap.end
-            and not any(_overlap(cue, one) for one in self._of("does_not_negate"))
-            and not any(word.paused for word in self._text.words[cue.end : gap.end + 1])
-            for cue in self._of("negates_next")
-        )
-
-    def _reaches(self, cue: Hit, hit: Hit, *, is_list: bool) -> bool:
-        gap = hit.start - cue.end
-        if gap > LIST_REACH:
-            return False
-        between = Hit(cue.end, hit.start)
-        if any(_overlap(between, one) for one in self._of("ends_negation")) and gap:
-            return False
-        if not is_list:
-            paused = any(word.paused for word in self._text.words[cue.end : hit.start + 1])
-            return gap <= NEXT_REACH and not paused
-        words = self._text.words[cue.end : hit.start + 1]
-        listed = any(
-            word.paused or word.exact in {"or", "nor", "ni", "o", "and", "y"} for word in words
-        )
-        return gap <= REACH or listed
-
-    def _answered(self, hit: Hit) -> bool:
-        """A form's "Chest pain: no", or "chest pain NO, fainting NO"."""
-        words = self._text.words
-        if hit.end >= len(words):
-            return False
-        after = words[hit.end]
-        if after.exact not in _NOS:
-            return False
-        gap = self._text.text[words[hit.end - 1].end : after.start]
-        asked = any(one in gap for one in ":?=-–") and "\n" not in gap
-        spared = any(one.start == hit.end for one in self._of("does_not_negate"))
-        last = words[hit.end + 1] if hit.end + 1 < len(words) else None
-        # The answer stands between the sign and a pause.
-        ticked = last is None or last.paused or last.sentence != after.sentence
-        return (asked and not spared) or ticked
-
-    def _gone(self, hit: Hit) -> bool:
-        words = self._text.words
-        for cue in self._of("gone"):
-            if self._sentence(cue) != self._sentence(hit):
-                continue
-            follows = 0 <= cue.start - hit.end <= GONE_REACH
-            # "Ya se me quitó el dolor": in Spanish the verb may come first.
-            leads = 0 <= hit.start - cue.end <= 2 and words[cue.start].exact in {"ya", "se", "no"}
-            if (follows or leads) and not self._gone_denied(cue) and not self._back(cue):
-                return True
-        return False
-
-    def _gone_denied(self, cue: Hit) -> bool:
-        return any(
-            0 <= cue.start - one.end <= 2
-            for name in ("negates_list", "negates_next")
-            for one in self._of(name)
-        )
-
-    def _back(self, cue: Hit) -> bool:
-        """ "It went away but came back an hour ago."""
-        return any(
-            0 <= one.start - cue.end <= GONE_REACH * 2
-            and self._text.words[one.start].sentence - self._sentence(cue) <= 1
-            for one in self._of("back_again")
-        )
+        return any(overlap(cue, clause) for cue in self._near(name, hit))
 
 
 class _Judge(Counts):
@@ -311,23 +250,3 @@ class _Judge(Counts):
         if not part.names and not part.phrase:
             return True
         return not self._context.against(hit) - self._ignored
-
-
-def _overlap(one: Hit, other: Hit) -> bool:
-    return one.start < other.end and other.start < one.end
-
-
-def _bare_questions(text: Text) -> frozenset[int]:
-    """Return the sentences of a questionnaire or a seller: "Chest pain? Numb arm?"."""
-    people = {hit.start for hit in text.hits("first_person")}
-    words = text.words
-    bare, start = set(), 0
-    for at, word in enumerate(words):
-        last = at + 1 == len(words)
-        if not last and words[at + 1].sentence == word.sentence:
-            continue
-        after = text.text[word.end : words[at + 1].start] if not last else text.text[word.end :]
-        if "?" in after[:3] and at - start < 12 and not people & set(range(start, at + 1)):
-            bare.add(word.sentence)
-        start = at + 1
-    return frozenset(bare) if len(bare) >= 2 else frozenset()

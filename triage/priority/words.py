@@ -116,13 +116,15 @@ class Vocabulary:
         sentence, last, line_start = 0, 0, 0
         read: dict[str, str] = {}
         for match in _TOKEN.finditer(text):
-            between = text[last : match.start()]
+            between, shown = text[last : match.start()], match[0]
             if found and between != " ":
-                if found[-1].exact in _SHORTENED and between[:1] == ".":
+                # "At 3 a.m. after ..." is one sentence, too.
+                hour = shown in {"m", "M"} and found[-1].exact in {"a", "p"}
+                hour = hour or (found[-1].exact == "m" and shown[0].islower())
+                if (hour or found[-1].exact in _SHORTENED) and between[:1] == ".":
                     between = between[1:]
                 breaks, line_start = _breaks(between, last, line_start)
                 sentence += breaks
-            shown = match[0]
             if shown[0].isdigit():
                 # A price is no temperature.
                 number = None if between.endswith(("$", "€", "£")) else _number(shown)
