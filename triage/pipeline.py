@@ -227,7 +227,9 @@ def _redact(messages: Sequence[tuple[Message, Background]], rooms: Rooms) -> lis
     def withhold(pairs: Sequence[tuple[Message, Background]]) -> list[Redacted]:
         return WithholdEverything().redact([one for one, _ in pairs])
 
-    return rooms.redactor_patience.attempt(messages, redact, withhold)
+    hidden = rooms.redactor_patience.attempt(messages, redact, withhold)
+    # The path knows the channel and need not trust a plugin to repeat it.
+    return [replace(one, channel=at.channel) for one, (at, _) in zip(hidden, messages, strict=True)]
 
 
 def _leaks(

@@ -334,7 +334,7 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
         if name in table and name not in MODEL_FREE:
             options.setdefault("model_dir", str(registry.folder(task)))
         if name == "minilm":
-            options = {**_promised(registry), **options}
+            options = {**options, **_promised(registry)}
         return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
 
     redactor = attempt(

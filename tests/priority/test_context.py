@@ -196,3 +196,24 @@ def test_hostile_surroundings_end(redflags: RedFlags, piece: str) -> None:
     began = time.monotonic()
     redflags.fires(piece * (20_000 // len(piece)))
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I want to kill myself tonight, allergies: none",
+        "my baby is limp and won't wake up, meds: none, allergies: none",
+        "chest is tight and I can't breathe well since last night, covid test: negative, thanks",
+        "I have crushing chest pain down my left arm, should I come in? No, I don't have a car",
+        "took the whole bottle of tylenol an hour ago, pain level = n/a",
+        "crushing chest pain, can't breathe, please call [ ]",
+        "Crushing chest pain, left arm numb. Everyone says I'm fine.",
+    ],
+)
+def test_no_answer_to_another_question_erases_a_danger(redflags: RedFlags, text: str) -> None:
+    assert redflags.fires(text)
+
+
+@pytest.mark.parametrize("text", ["fever, cough, chest pain: no", "Chest pain: [ ] yes [x] no"])
+def test_a_list_of_labels_answered_with_no_is_silent(redflags: RedFlags, text: str) -> None:
+    assert not redflags.fires(text)

@@ -172,6 +172,7 @@ def table(tmp_path: Path) -> Path:
         (HEART, "    source: AHA", "    sauce: AHA"),
         (HEART, "- name: breathing", "- name: heart_attack"),
         (HEART, "signs:", "facts: {}\nsings:"),
+        (HEART, "  - name: breathing", "\nrules:\n  - name: breathing"),
     ],
 )
 def test_a_corrupt_table_is_refused(table: Path, page: str, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from triage.classifiers.groups import groups_of
-from triage.classifiers.promises import MISSED, WRONG, at_best, points_of
+from triage.classifiers.promises import MISSED, WRONG, at_best, cautious, points_of
 from triage.classifiers.verdict import Policy, Verdict, judge
 from triage.classifiers.wording import compose
 from triage.domain import Channel, Classification, Redacted, Route, Urgency
@@ -29,7 +29,7 @@ class MiniLMClassifier:
         `settings`: `model_dir` (folder under models/), `threads` (default: all cores of this
         process), `promise_missed` and `promise_wrong` (shares of urgent messages missed and of
         routed ones wrong that the clinic allows at most; default: the model's own thresholds) and
-        `threshold` (abstain below this confidence, whatever is promised).
+        `threshold` (abstain below this confidence even where the promise would not).
         """
         from triage.encoder.serving import RouterSession
 
@@ -137,7 +137,7 @@ def _with_promise(policy: Policy, settings: Mapping[str, object], model: Path) -
     points = points_of(model)
     missed, wrong = asked["missed"] or MISSED, asked["wrong"] or WRONG
     try:
-        kept = at_best(points, missed=missed, wrong=wrong)
+        kept = cautious(points, at_best(points, missed=missed, wrong=wrong))
     except BadSettings as trouble:
         why = trouble.args[0] if points else "it came without its calibration messages"
         log.warning("%s serves by its own thresholds: %s", model.name, why)
@@ -167,4 +167,4 @@ def _with_threshold(policy: Policy, settings: Mapping[str, object]) -> Policy:
         return policy
     if not isinstance(threshold, int | float) or not 0.0 <= threshold <= 1.0:
         raise BadSettings("minilm.threshold is not a number from 0 to 1")
-    return replace(policy, abstain_below=float(threshold))
+    return replace(policy, abstain_below=max(policy.abstain_below, float(threshold)))

@@ -3,6 +3,9 @@
 Rule of the room: a promise rests on messages that nobody trained or tuned on, counts one failure
 more than was seen, and is refused where too few messages were labelled to keep it.
 
+The confidences were fitted, and groups that fall behind left out, on the same calibration messages;
+for urgency that changes nothing (the fit keeps the order), for routing it flatters a little.
+
 Source: Angelopoulos, Bates, Fisch, Lei, Schuster, "Conformal Risk Control" (2022). The promise
 holds on average over messages like the calibration ones; the exact interval stands beside it.
 For missed urgent messages that is a theorem. For routed ones, whose number moves with the

@@ -60,7 +60,7 @@ def offer(points: Sequence[Point], missed: float, wrong: float) -> Offer:
     obstacle = _obstacle(points, missed, wrong)
     if obstacle:
         return Offer(missed, wrong, None, obstacle)
-    return Offer(missed, wrong, price(promises.promise(points, missed=missed, wrong=wrong)))
+    return Offer(missed, wrong, price(_kept(points, missed, wrong)))
 
 
 def nearest(
@@ -110,12 +110,18 @@ def price(promise: Promise) -> Price:
     )
 
 
+def _kept(points: Sequence[Point], missed: float, wrong: float) -> promises.Promise:
+    """Return the promise as it is served, so that price and service cannot differ."""
+    asked = promises.promise(points, missed=missed, wrong=wrong)
+    return promises.cautious(points, asked)
+
+
 def _now(model: ModelInfo, points: Sequence[Point], kept: Pair | None) -> Price | None:
     """Return the price paid now, by what is kept or by the model's own thresholds."""
     if not points:
         return None
     if kept:
-        return price(promises.promise(points, missed=kept[0], wrong=kept[1]))
+        return price(_kept(points, *kept))
     try:
         policy = Policy.read(model.policy)
     except MissingModel:

@@ -68,6 +68,8 @@ def fit(
             run.resume(state)
             advance(run.done / epochs, f"going on after epoch {run.done}")
         for epoch in range(run.done, epochs):
+            if run.best and run.done - run.best["epoch"] >= PATIENCE:
+                break
             if epoch > 0:
                 order = batches.shuffled(windows(epoch), batch, chance)
             run.epoch(order, loss, lambda: advance(1 / (len(order) * epochs), ""))  # noqa: B023
@@ -75,8 +77,6 @@ def fit(
             advance(0.0, f"epoch {epoch + 1}, {better} {metrics[better]:.3f}")
             if checkpoint is not None:
                 checkpoint.save(run.state())
-            if epoch + 1 - run.best["epoch"] >= PATIENCE:
-                break
     return run.finish()
 
 

@@ -50,7 +50,8 @@ def train_router(
     """
     from triage.encoder.networks import Router, adapted
 
-    settings = (epochs, seed, batch, rate, layers, freeze, warm, average)
+    varied = f"{augment.__module__}.{augment.__qualname__}" if augment else ""
+    settings = (epochs, seed, batch, rate, layers, freeze, warm, average, varied, base.WEIGHTS)
     checkpoint = Checkpoint.beside(out, [settings, *labels, *map(_named, (*train, *dev))])
     chance, device = loop.seed_everything(seed), loop.device()
     network = Router(adapted(layers=layers, freeze=freeze), len(labels)).to(device)

@@ -22,6 +22,10 @@ from triage.evaluation.readings import show
 POINTS = "calibration.json"
 
 
+#: Groups are held until none is left that falls behind, in at most so many rounds.
+MOST_ROUNDS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What was chosen for one model."""
@@ -36,18 +40,29 @@ def settle(model: Path, *, root: Path = dataset.DATA) -> Settled:
     Writes calibration.json, and policy, held groups and the gate's verdict into config.json. Raise
     MissingModel or BadRow.
     """
+    from triage.priority import RedFlags
+
     rows = dataset.read_material(root).calibration
-    # First with nobody held, to see which groups fall behind; then as it will serve.
-    folder.remember(model, held=[])
-    held = walk(model, show(model, rows)).held
-    folder.remember(model, held=list(held))
+    folder.remember(model, held=[], rules=RedFlags().digest)
+    chosen, gate = _round(model, rows)
+    for _ in range(MOST_ROUNDS):
+        # What falls behind depends a little on the thresholds, and they on what is held.
+        held = sorted({*folder.read(model, kind="router").config["held"], *gate.held})
+        if held == folder.read(model, kind="router").config["held"]:
+            break
+        folder.remember(model, held=held)
+        chosen, gate = _round(model, rows)
+    folder.remember(model, gate=_verdict(gate))
+    return Settled(chosen, gate)
+
+
+def _round(model: Path, rows: Sequence[Row]) -> tuple[Promise, Gate]:
+    """Set the thresholds for the groups held now; return them and the gate's view of the model."""
     points = points_of(model, rows)
     folder.write_json(model / POINTS, write_points(points))
     chosen = cautious(points, at_best(points))
     folder.remember(model, policy=chosen.policy(read_policy(model)).as_dict())
-    gate = walk(model, show(model, rows))
-    folder.remember(model, gate=_verdict(gate))
-    return Settled(chosen, gate)
+    return chosen, walk(model, show(model, rows))
 
 
 def points_of(model: Path, rows: Sequence[Row]) -> list[Point]:

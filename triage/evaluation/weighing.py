@@ -44,12 +44,14 @@ def weigh(rows: Sequence[Row], *, alarms: float = ALARMS) -> Weights:
     ).fit(signs, urgent)
     strong = np.maximum(fit.coef_[0], 0.0)
     points = np.rint(strong / strong.max() * MOST_POINTS).astype(int)
-    calm = np.sort((signs @ points)[~urgent])
-    # The lowest sum that all but the allowed share of the calm messages stay below.
-    raises_at = int(calm[int(len(calm) * (1 - alarms))]) + 1
     chosen = {name: int(one) for name, one in zip(names, points, strict=True) if one > 0}
-    ordered = sorted(chosen.items(), key=lambda item: (-item[1], item[0]))
-    return Weights(dict(ordered), max(raises_at, MOST_POINTS + 1))
+    weights = dict(sorted(chosen.items(), key=lambda item: (-item[1], item[0])))
+    calm = sorted(
+        rules.weight(message_of(row), weights) for row in rows if row.urgency is Urgency.ROUTINE
+    )
+    # The lowest sum that all but the allowed share of the calm messages stay below.
+    raises_at = calm[int(len(calm) * (1 - alarms))] + 1
+    return Weights(weights, max(raises_at, MOST_POINTS + 1))
 
 
 def write(weights: Weights, page: Path = PAGE) -> None:

@@ -149,9 +149,12 @@ class Context:
 
     def _over(self, hit: Hit) -> bool:
         """The writer says elsewhere that all is well, or asks only for papers about it."""
-        if self._clauses.tense(hit) == "present" or self._turned(hit):
+        tense = self._clauses.tense(hit)
+        if tense == "present" or self._turned(hit):
             return False
-        return self._calm() or self._papers(hit) or self._of_the_dead(hit)
+        # A fragment without a verb is how danger is written in haste; "I'm fine" denies no such.
+        calm = tense == "past" and self._calm()
+        return calm or self._papers(hit) or self._of_the_dead(hit)
 
     def _of_the_dead(self, hit: Hit) -> bool:
         """ "Gerald passed on May 2. He couldn't breathe": of one who died."""

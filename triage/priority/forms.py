@@ -31,8 +31,14 @@ _ONE_BOX = re.compile(_BOX)
 _IS_EMPTY = re.compile(_EMPTY)
 _BESIDE = re.compile(rf"\s?(?:{_YES}|{_NO})\b")
 _BULLET = re.compile(r"[ \t]*(?:[-*•]|\d{1,2}[.)])?[ \t]*")
-#: A label is no longer than this.
-_LABEL = 160
+#: A label is no longer than this, and in a list of labels answered as one each has few words.
+_LABEL, _FEW_WORDS = 160, 4
+#: Words of somebody who tells a story; a printed label has none, and no answer to one erases it.
+_TELLS = re.compile(
+    r"\b(?:i|i['’]?m|i['’]?ve|my|we|our|he|she|s?he['’]?s|they|his|her|can['’]?t|won['’]?t|mi|mis|me"
+    r"|tengo|tiene|puedo|puede|estoy|está)\b",
+    re.I,
+)
 
 
 def denied(text: str) -> list[tuple[int, int]]:
@@ -53,7 +59,18 @@ def _label_start(text: str, end: int) -> int:
         # Dots that lead to the answer ("pain ..... N") belong to this label.
         if text[found.end() : end].strip(" .…_:-–"):
             start = found.end()
-    return start
+    return _printed(text, start, end)
+
+
+def _printed(text: str, start: int, end: int) -> int:
+    """Return where the printed label begins; a person's own words before it are no label."""
+    pieces = list(re.finditer(r"[^,]+", text[start:end]))
+    while len(pieces) > 1 and any(
+        _TELLS.search(one[0]) or len(one[0].split()) > _FEW_WORDS for one in pieces
+    ):
+        start += pieces[0].end() + 1
+        pieces = list(re.finditer(r"[^,]+", text[start:end]))
+    return end if _TELLS.search(text[start:end]) else start
 
 
 def _unticked(text: str) -> list[tuple[int, int]]:
@@ -70,6 +87,7 @@ def _unticked(text: str) -> list[tuple[int, int]]:
                 start, end = box.end(), len(line) if last else boxes[place + 1].start()
             else:
                 start, end = boxes[place - 1].end() if place else 0, box.start()
-            spans.append((at + start, at + end))
+            if not _TELLS.search(line[start:end]):
+                spans.append((at + start, at + end))
         at += len(line) + 1
     return spans

@@ -6,7 +6,7 @@ clinician signs.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from triage.domain import Flag, Message, Protected
@@ -61,6 +61,12 @@ class RedFlags:
         context = Context(text, self._finder.table, automatic=message.automatic)
         return frozenset(name for name, _ in _signs(self.weighable, text, context))
 
+    def weight(self, message: Message, points: Mapping[str, int]) -> int:
+        """Return what the signs of the newest words come to."""
+        text = Text(self._finder, next(_texts(message))[:_PIECE])
+        context = Context(text, self._finder.table, automatic=message.automatic)
+        return sum(count for count, _ in _apart(points, text, context))
+
     @property
     def weighable(self) -> tuple[str, ...]:
         """The lists of facts and signs, without those that describe the context."""
@@ -103,16 +109,28 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
 
 def _weighty(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
     """Return the signs that count most when all together come to enough."""
-    found = [(rule.points[name], hit) for name, hit in _signs(rule.points, text, context)]
+    found = _apart(rule.points, text, context)
     if sum(points for points, _ in found) < rule.raises_at:
         return ()
-    return tuple(hit for _, hit in sorted(found, key=lambda one: -one[0])[:_SHOWN])
+    return tuple(hit for _, hit in found[:_SHOWN])
+
+
+def _apart(points: Mapping[str, int], text: Text, context: Context) -> list[tuple[int, Hit]]:
+    """Return what each list counts and its sign, most first; the same words count only once."""
+    found = sorted((-points[name], hit) for name, hit in _signs(points, text, context))
+    kept: list[tuple[int, Hit]] = []
+    for count, hit in found:
+        if not any(hit.start < one.end and one.start < hit.end for _, one in kept):
+            kept.append((-count, hit))
+    return kept
 
 
 def _signs(names: Iterable[str], text: Text, context: Context) -> Iterator[tuple[str, Hit]]:
     """Yield each of the lists that has a sign which counts now, with the first such sign."""
     for name in names:
-        fitting = (hit for hit in text.hits(name) if name in context.facts or not context.against(hit))
+        fitting = (
+            hit for hit in text.hits(name) if name in context.facts or not context.against(hit)
+        )
         first = next(fitting, None)
         if first is not None:
             yield name, first

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,7 @@ def load(path: Path) -> Table:
 
     try:
         pages = {file.name: file.read_bytes() for file in files(path)}
-        # The C loader is safe_load's faster twin; some builds of PyYAML lack it.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506
+        read: list[Any] = [yaml.load(page, Loader=_loader()) for page in pages.values()]  # noqa: S506
         if path.is_dir() and not all(page.endswith(LAST_LINE) for page in pages.values()):
             raise BadRules(f"{path.name} (a page is cut off)")
         named = {name for page in read for name in _split(page.get("pages", ""))}
@@ -114,6 +113,26 @@ def load(path: Path) -> Table:
         raise
     except Exception as error:
         raise BadRules(path.name) from error
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """Return YAML's safe loader, made to refuse a key that stands twice: the first would vanish."""
+    import yaml
+
+    # The C loader is safe_load's faster twin; some builds of PyYAML lack it.
+    class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # Either of two classes.
+        pass
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        keys = [loader.construct_object(key) for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            raise BadRules("a key twice")
+        found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+        return found
+
+    Strict.add_constructor("tag:yaml.org,2002:map", mapping)
+    return Strict
 
 
 def files(path: Path) -> list[Path]:
@@ -194,8 +213,9 @@ def _rule(entry: Mapping[str, Any], words: set[str]) -> Rule:
         fires=tuple(entry["fires"]),
         silent=tuple(entry["silent"]),
     )
-    weighed = rule.points and rule.raises_at > max(rule.points.values())
-    if not (rule.when or rule.several or weighed):
+    weighed = rule.points and max(rule.points.values()) < rule.raises_at < sum(rule.points.values())
+    counted = 0 < rule.least <= len(rule.several)
+    if not (rule.when or counted or weighed):
         raise BadRules(f"rule {name}")
     return rule
 
