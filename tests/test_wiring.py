@@ -123,5 +123,5 @@ def test_what_the_clinic_wants_promised_reaches_its_classifier_only(
     registry.set_promise(0.01, 0.05)
     assert told() == {"promise_missed": 0.01, "promise_wrong": 0.05}
     assert told("other") == {}
-    # A line of triage.toml is the administrator's own word and wins.
-    assert told(promise_wrong=0.02) == {"promise_missed": 0.01, "promise_wrong": 0.02}
+    # What the supervisor promised, and the page shows, is what serves, whatever triage.toml says.
+    assert told(promise_wrong=0.02) == {"promise_missed": 0.01, "promise_wrong": 0.05}

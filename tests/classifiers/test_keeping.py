@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from triage.classifiers.minilm import MiniLMClassifier
-from triage.classifiers.promises import POINTS, Point, promise, write_points
+from triage.classifiers.promises import CAUTION, POINTS, Point, cautious, promise, write_points
 from triage.classifiers.verdict import Policy
 from triage.domain import Channel, Redacted, Route, Urgency
 from triage.encoder import RouterScores, SentenceScore
@@ -67,24 +67,39 @@ def test_without_a_promise_the_models_own_thresholds_serve(model: Path) -> None:
 
 def test_a_promise_moves_the_two_thresholds_and_nothing_else(model: Path) -> None:
     kept = serving(model, promise_missed=0.02, promise_wrong=0.05)
-    assert kept == promise(TESTED, missed=0.02, wrong=0.05).policy(OWN)
-    # 99 urgent: (1 + 1) / 100 allows one, so the lowest score but one is the threshold.
-    assert kept.urgent_at == 0.305
+    asked = promise(TESTED, missed=0.02, wrong=0.05)
+    # 99 urgent: (1 + 1) / 100 allows one, so the lowest score but one would do; as no calm message
+    # comes near, a lower threshold costs nothing and is taken.
+    assert asked.urgent_at == 0.305
+    assert kept == cautious(TESTED, asked).policy(OWN)
+    assert kept.urgent_at == 0.0101
     assert kept.abstain_below != OWN.abstain_below
-    assert serving(model, promise_missed=0.02).urgent_at == 0.305
+    assert serving(model, promise_missed=0.02).urgent_at == 0.0101
 
 
-def test_a_threshold_of_the_settings_wins(model: Path) -> None:
-    kept = serving(model, promise_missed=0.02, promise_wrong=0.05, threshold=0.9)
-    assert (kept.urgent_at, kept.abstain_below) == (0.305, 0.9)
+def test_a_threshold_of_the_settings_may_only_be_stricter(model: Path) -> None:
+    asked = {"promise_missed": 0.02, "promise_wrong": 0.05}
+    assert serving(model, **asked, threshold=0.9).abstain_below == 0.9
+    assert serving(model, **asked, threshold=0.0) == serving(model, **asked)
 
 
 def test_what_cannot_be_kept_serves_at_the_strictest_and_says_so(
     model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = serving(model, promise_missed=0.001, promise_wrong=0.05)
-    assert kept.urgent_at == 0.3
+    assert kept.urgent_at <= 0.3
     assert "router-7 cannot keep what is promised; it serves at 1.00 % missed" in caplog.text
+
+
+def test_caution_raises_no_more_calm_messages_than_it_may() -> None:
+    loud = [Point(False, False, 0.2 + at / 1000, 0.5, True) for at in range(100)]
+    points = [*TESTED[:99], *loud]
+    asked = promise(points, missed=0.02, wrong=0.5)
+    kept = cautious(points, asked)
+    assert kept.urgent_at < asked.urgent_at
+    assert 0 < kept.false_alarms.hits <= CAUTION * len(loud)
+    # Sabotage: a threshold a step lower would raise one too many.
+    assert sum(point.p_urgent >= kept.urgent_at - 0.001 for point in loud) > CAUTION * len(loud)
 
 
 @pytest.mark.parametrize("points", [None, TESTED[:5], TESTED[99:]])
