@@ -13,7 +13,9 @@ from triage.classifiers.minilm import MiniLMClassifier
 from triage.classifiers.promises import read_points
 from triage.classifiers.training import train
 from triage.domain import Redacted, Route, Share, Urgency
-from triage.evaluation import gate
+from triage.errors import BadSettings
+from triage.evaluation import gate, settling
+from triage.evaluation.card import promise_table
 from triage.evaluation.gate import walk
 from triage.evaluation.readings import Shown, show
 from triage.evaluation.router import report_router
@@ -85,6 +87,7 @@ def test_a_model_is_trained_settled_measured_and_described(made: tuple[Path, Pat
     assert (config["task"], config["trainer"], config["texts"]) == ("router", "robin", 24)
 
     settled = settle(out, root=data)
+    assert settled.promise is not None
     config = json.loads((out / "config.json").read_text())
     assert config["policy"]["urgent_at"] == round(settled.promise.urgent_at, 4)
     assert config["gate"]["passed"] is settled.gate.passed
@@ -94,6 +97,7 @@ def test_a_model_is_trained_settled_measured_and_described(made: tuple[Path, Pat
     assert sum(point.urgent for point in points) == 20
     # Twenty urgent messages cannot carry one in a hundred: the strictest they can is taken.
     assert settled.promise.missed == pytest.approx(1 / 21)
+    assert "4.8%" in promise_table(settled.promise)
 
     tables = report_router(out, root=data)
     for words in ("rules + model", "frozen MiniLM + LR", "TF-IDF + LR", "keywords", "language"):
@@ -143,3 +147,20 @@ def test_a_group_that_falls_behind_is_held(made: tuple[Path, Path]) -> None:
         for row in shown.rows
     ]
     assert walk(out, Shown(rows, shown.flags, shown.said, groups)).held == ("language: Spanish",)
+
+
+def test_a_model_that_can_promise_nothing_routes_nothing_and_stays_outside(
+    made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, data = made
+    copy = tiny.copy(out, data / "copies")
+
+    def refuse(points: object) -> None:
+        raise BadSettings("too few")
+
+    monkeypatch.setattr(settling, "at_best", refuse)
+    assert settle(copy, root=data).promise is None
+    config = json.loads((copy / "config.json").read_text())
+    assert config["policy"]["abstain_below"] == 1.0
+    assert config["gate"]["passed"] is False
+    assert "allow no promise" in promise_table(None)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from triage.classifiers.promises import Promise, at_best, cautious, read_points
 from triage.encoder import folder
+from triage.errors import BadSettings
 from triage.evaluation.tables import table
 
 
@@ -39,13 +40,17 @@ def _promised(model: Path) -> str:
 
     try:
         points = read_points(json.loads((model / "calibration.json").read_text("utf-8")))
+        return promise_table(cautious(points, at_best(points)))
     except FileNotFoundError:
         return "No calibration messages: nothing is promised."
-    return promise_table(cautious(points, at_best(points)))
+    except BadSettings:
+        return promise_table(None)
 
 
-def promise_table(kept: Promise) -> str:
-    """Return what is promised and its price as a table."""
+def promise_table(kept: Promise | None) -> str:
+    """Return what is promised and its price as a table; None says that nothing can be."""
+    if kept is None:
+        return "The calibration messages allow no promise: every message is left to people."
     rows = [
         [f"urgent missed, at most {kept.missed:.1%} promised", str(kept.misses)],
         [f"routed wrongly, at most {kept.wrong:.1%} promised", str(kept.errors)],

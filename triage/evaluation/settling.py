@@ -5,7 +5,7 @@ model, since what a rule finds the model need not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triage.classifiers import dataset
@@ -15,6 +15,7 @@ from triage.classifiers.training import read_policy
 from triage.classifiers.verdict import Policy, Verdict, judge
 from triage.domain import Route, Urgency
 from triage.encoder import RouterScores, folder
+from triage.errors import BadSettings
 from triage.evaluation.gate import Gate, walk
 from triage.evaluation.readings import show
 
@@ -30,7 +31,8 @@ MOST_ROUNDS = 3
 class Settled:
     """What was chosen for one model."""
 
-    promise: Promise
+    #: None when the calibration messages allow no promise; everything is then left to people.
+    promise: Promise | None
     gate: Gate
 
 
@@ -52,16 +54,21 @@ def settle(model: Path, *, root: Path = dataset.DATA) -> Settled:
             break
         folder.remember(model, held=held)
         chosen, gate = _round(model, rows)
-    folder.remember(model, gate=_verdict(gate))
+    folder.remember(model, gate=_verdict(gate) | ({} if chosen else {"passed": False}))
     return Settled(chosen, gate)
 
 
-def _round(model: Path, rows: Sequence[Row]) -> tuple[Promise, Gate]:
+def _round(model: Path, rows: Sequence[Row]) -> tuple[Promise | None, Gate]:
     """Set the thresholds for the groups held now; return them and the gate's view of the model."""
-    points = points_of(model, rows)
+    points, policy = points_of(model, rows), read_policy(model)
     folder.write_json(model / POINTS, write_points(points))
-    chosen = cautious(points, at_best(points))
-    folder.remember(model, policy=chosen.policy(read_policy(model)).as_dict())
+    chosen = None
+    try:
+        chosen = cautious(points, at_best(points))
+        policy = chosen.policy(policy)
+    except BadSettings:
+        policy = replace(policy, abstain_below=1.0)
+    folder.remember(model, policy=policy.as_dict())
     return chosen, walk(model, show(model, rows))
 
 
