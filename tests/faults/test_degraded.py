@@ -391,7 +391,7 @@ class Answer(Keyword):
             "foreign scores": {"scores": {"spaceship": 1.0}},
         }
         if self._trouble == "no list":
-            return None  # type: ignore[return-value]
+            return None  # type: ignore[return-value]  # The fault itself.
         if self._trouble == "short":
             return good[:-1]
         return [replace(found, **changes[self._trouble]) for found in good]

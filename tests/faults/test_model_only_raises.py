@@ -185,20 +185,20 @@ def test_failed_rules_leave_nothing_to_the_model() -> None:
 def _believing(*arguments: object, **named: bool) -> Priority:
     """Rank as if the surest judge were right."""
     message, flags, said = arguments
-    trusted = said is not None and said.confidence > 0.9  # type: ignore[attr-defined]
-    return rank(message, () if trusted else flags, said, **named)  # type: ignore[arg-type]
+    trusted = said is not None and said.confidence > 0.9  # type: ignore[attr-defined]  # A sabotaged twin takes whatever rank takes.
+    return rank(message, () if trusted else flags, said, **named)  # type: ignore[arg-type]  # A sabotaged twin takes whatever rank takes.
 
 
 def _persuaded(*arguments: object, **named: bool) -> Priority:
     """Rank rightly, but put what the model read above what the rules found."""
-    priority = rank(*arguments, **named)  # type: ignore[arg-type]
+    priority = rank(*arguments, **named)  # type: ignore[arg-type]  # A sabotaged twin takes whatever rank takes.
     return replace(priority, because=priority.because[::-1])
 
 
 def _averaging(*arguments: object, **named: bool) -> Priority:
     """Rank rightly, but let a calm model take a little off the score."""
-    priority = rank(*arguments, **named)  # type: ignore[arg-type]
-    calm = arguments[2] is None or not arguments[2].urgency  # type: ignore[attr-defined]
+    priority = rank(*arguments, **named)  # type: ignore[arg-type]  # A sabotaged twin takes whatever rank takes.
+    calm = arguments[2] is None or not arguments[2].urgency  # type: ignore[attr-defined]  # A sabotaged twin takes whatever rank takes.
     return replace(priority, score=priority.score - 2 * calm)
 
 

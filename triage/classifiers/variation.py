@@ -135,7 +135,7 @@ def signed(text: str, chance: random.Random) -> str:
 
 def hedged(text: str, chance: random.Random) -> str:
     """Return the text with a few words before it that say nothing."""
-    subject, _, body = text.rpartition("\n") if text.count("\n") == 1 else text.partition("\n")
+    subject, _, body = text.partition("\n")
     return f"{subject}\n{chance.choice(_HEDGES)} {body}" if body else text
 
 

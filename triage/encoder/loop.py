@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from triage.encoder import batches
@@ -72,7 +73,8 @@ def fit(
                 break
             if epoch > 0:
                 order = batches.shuffled(windows(epoch), batch, chance)
-            run.epoch(order, loss, lambda: advance(1 / (len(order) * epochs), ""))  # noqa: B023
+            share = 1 / (len(order) * epochs)
+            run.epoch(order, loss, partial(advance, share, ""))
             metrics = run.judge(measure, better)
             advance(0.0, f"epoch {epoch + 1}, {better} {metrics[better]:.3f}")
             if checkpoint is not None:

@@ -88,6 +88,7 @@ class Gate:
 def walk(model: Path, shown: Shown) -> Gate:
     """Walk a candidate through the gate with the messages in `shown`."""
     classifier = MiniLMClassifier({"model_dir": str(model)})
+    # Chance in copies is no secret.
     copies = {
         name: _copies(classifier, shown, change, random.Random(SEED))  # noqa: S311
         for name, change in PERTURBATIONS.items()
