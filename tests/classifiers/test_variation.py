@@ -65,6 +65,7 @@ def test_a_pregnant_woman_stays_one(chance: random.Random) -> None:
 
 URGENT = LabelledText("a\nchest pain", "urgent_clinical", urgency=2)
 REFILL = LabelledText("b\nrefill please", "refill", frozenset({"results"}))
+LONG = LabelledText("c\n" + TEXT, "refill")
 
 
 @pytest.mark.parametrize("pair", [(URGENT, REFILL), (REFILL, URGENT)])
@@ -94,8 +95,40 @@ def test_what_does_not_belong_together_stays_apart(other: LabelledText) -> None:
     assert joined(REFILL, other) == REFILL
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("her son wants his pills", "his daughter wants her pills"),
+        ("Mi hijo he tenido fiebre y son las tres", "Mi hija he tenido fiebre y son las tres"),
+    ],
+)
+def test_a_gender_changes_in_its_own_language(text: str, other: str, chance: random.Random) -> None:
+    assert variation.genders(text, chance) == other
+
+
+def test_slang_leaves_numbers_alone(chance: random.Random) -> None:
+    text = "from 98 to 104 for 3 days"
+    assert {variation.slang(text, chance) for _ in range(30)} == {text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello i have chest pain. help", "x\nhi my mom is not breathing right. what now", "hola\n"],
+)
+def test_a_danger_survives_being_shortened(text: str, chance: random.Random) -> None:
+    urgent = LabelledText(text, "urgent_clinical", urgency=2)
+    for _ in range(200):
+        varied = vary_all([urgent], chance)[0].text.lower()
+        assert len(varied.split()) >= len(text.split()) - 1
+
+
+def test_a_joined_message_keeps_both_first_lines() -> None:
+    both = joined(LabelledText("bleeding a lot", "urgent_clinical", urgency=2), REFILL)
+    assert both.text.split("\n") == ["bleeding a lot", "b", "refill please"]
+
+
 def test_an_epoch_has_every_text_once(chance: random.Random) -> None:
-    texts = [URGENT, REFILL] * 20
+    texts = [URGENT, LONG] * 20
     varied = vary_all(texts, chance)
     assert len(varied) == len(texts)
     assert len({each.text for each in varied}) > 10

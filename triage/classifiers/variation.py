@@ -6,7 +6,10 @@ as [NAME_1] stay whole or become another name.
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from triage.classifiers.groups import language
 
 #: Varies one text (subject, line feed, body) with the given source of chance.
 Variation = Callable[[str, random.Random], str]
@@ -27,21 +30,32 @@ SLANG: Mapping[str, str] = {
     "let me": "lemme", "give me": "gimme", "por favor": "x fa", "porque": "pq", "que": "q",
     "también": "tmb", "estoy": "toy", "gracias": "grax", "mensaje": "msj", "para": "pa",
 }  # fmt: skip
-_SLANG = re.compile(r"\b(" + "|".join(sorted(map(re.escape, SLANG), key=len)[::-1]) + r")\b", re.I)
+#: Beside a number "2" for "to" would make another number of it.
+_SHORTENED = "|".join(sorted(map(re.escape, SLANG), key=len)[::-1])
+_SLANG = re.compile(rf"(?<!\d )\b({_SHORTENED})\b(?! ?[\d$])", re.I)
 
 #: Words that change with a person's gender, both ways.
 _GENDERS = (
-    ("he", "she"), ("him", "her"), ("his", "her"), ("himself", "herself"), ("he's", "she's"),
+    ("he", "she"), ("his", "her"), ("him", "her"), ("himself", "herself"), ("he's", "she's"),
     ("father", "mother"), ("dad", "mom"), ("husband", "wife"), ("son", "daughter"),
     ("brother", "sister"), ("grandfather", "grandmother"), ("grandpa", "grandma"),
     ("uncle", "aunt"), ("nephew", "niece"), ("boy", "girl"), ("man", "woman"), ("mr", "mrs"),
-    ("boyfriend", "girlfriend"), ("esposo", "esposa"), ("hijo", "hija"), ("papá", "mamá"),
-    ("padre", "madre"), ("hermano", "hermana"), ("abuelo", "abuela"), ("niño", "niña"),
+    ("boyfriend", "girlfriend"),
 )  # fmt: skip
-_OTHER = {
-    **dict(reversed(_GENDERS)),
-    **{other: one for one, other in reversed(_GENDERS)},
-}
+_GENDERS_SPANISH = (
+    ("esposo", "esposa"), ("hijo", "hija"), ("papá", "mamá"), ("padre", "madre"),
+    ("hermano", "hermana"), ("abuelo", "abuela"), ("niño", "niña"), ("tío", "tía"),
+)  # fmt: skip
+
+
+def _both_ways(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """Return word to word; of two words for one the first stands."""
+    backwards = {other: one for one, other in reversed(pairs)}
+    return {**dict(reversed(pairs)), **backwards}
+
+
+_OTHER = _both_ways(_GENDERS)
+_OTHER_SPANISH = _both_ways(_GENDERS_SPANISH)
 #: What only one of them can have; such a message keeps its gender.
 _BODILY = re.compile(
     r"pregnan|period|uter|ovar|menstru|breast|birth|postpartum|vagin|prostat|testic|erect|penis"
@@ -108,7 +122,11 @@ def names(text: str, chance: random.Random) -> str:
 def genders(text: str, chance: random.Random) -> str:
     """Return the text about a person of the other gender, unless the matter forbids that."""
     del chance
-    return text if _BODILY.search(text) else _each_word(text, _other_gender)
+    if _BODILY.search(text):
+        return text
+    # "He" and "son" are Spanish words, too, and other ones.
+    pairs = _OTHER if language(text) == "English" else _OTHER_SPANISH
+    return _each_word(text, partial(_other_gender, pairs))
 
 
 #: What a release gate does to a message, by name.
@@ -149,8 +167,8 @@ def _each_word(text: str, change: Callable[[str], str]) -> str:
     return _WORD.sub(lambda found: change(found[0]), text)
 
 
-def _other_gender(word: str) -> str:
-    other = _OTHER.get(word.lower())
+def _other_gender(pairs: Mapping[str, str], word: str) -> str:
+    other = pairs.get(word.lower())
     if other is None:
         return word
     return other.capitalize() if word[0].isupper() else other

@@ -12,11 +12,18 @@ from triage.encoder import LabelledText
 #: What a mail program puts before quoted text; only the newest part of a thread counts.
 _QUOTED = re.compile(r"^[ \t]*>.*$\n?", re.M)
 _REPLY = re.compile(r"^\s*((re|fw|fwd|rv|aw)\s*:\s*)+", re.I)
-_GREETING = re.compile(
-    r"\A\s*(hi|hello|hey|dear|good (morning|afternoon|evening)|hola|buenas?)\b"
-    r"[^\n,.!]{0,40}[,.!\n]\s*",
-    re.I,
+#: A greeting up to its comma or line end; after "hi" come people, never the matter itself.
+_HELLO = r"hi|hello|hey|dear|good (?:morning|afternoon|evening)|hola|buen[oa]s (?:d[ií]as|tardes)"
+_PEOPLE = (
+    r"dr\.?|dra\.?|doctora?|mrs?\.?|ms\.?|all|there|team|everyone|staff|office|again"
+    r"|\[[A-Z]+_\d+\]"
 )
+_GREETING = re.compile(
+    rf"^[ \t]*(?:{_HELLO})(?:[ \t]+(?:{_PEOPLE})){{0,3}}[ \t]*(?:[,.!]+[ \t]*\n?|\n)\s*",
+    re.I | re.M,
+)
+#: The subject line is left out only where so many words remain to say what is wanted.
+_WORDS_LEFT = 12
 #: How often each variation is used; several may meet in one text.
 _OFTEN = (
     (variation.lower, 0.3),
@@ -43,7 +50,7 @@ def compose(subject: str, body: str) -> str:
 
 def vary_all(texts: Sequence[LabelledText], chance: random.Random) -> list[LabelledText]:
     """Return the texts of one epoch: each as another person might write it, some of them joined."""
-    varied = [replace(each, text=vary(each.text, chance)) for each in texts]
+    varied = [replace(each, text=vary(_shortened(each, chance), chance)) for each in texts]
     return [
         joined(each, chance.choice(varied)) if chance.random() < JOINED else each for each in varied
     ]
@@ -52,14 +59,21 @@ def vary_all(texts: Sequence[LabelledText], chance: random.Random) -> list[Label
 def vary(text: str, chance: random.Random) -> str:
     """Return the text as another hurried person might have typed it; what it asks stays."""
     if chance.random() < 0.2:
-        text = _GREETING.sub("", text)
-    if chance.random() < 0.15:
-        # The subject line is missing or says nothing.
-        text = text.partition("\n")[2] or text
+        text = _GREETING.sub("", text, count=1) or text
     for change, often in _OFTEN:
         if chance.random() < often:
             text = change(text, chance)
     return text
+
+
+def _shortened(whole: LabelledText, chance: random.Random) -> str:
+    """Return the text, now and then without its first line, as many mails have no subject.
+
+    A danger may stand in that line alone, so urgent texts keep it.
+    """
+    _, _, rest = whole.text.partition("\n")
+    spare = not whole.urgency and len(rest.split()) >= _WORDS_LEFT
+    return rest if spare and chance.random() < 0.15 else whole.text
 
 
 def joined(first: LabelledText, second: LabelledText) -> LabelledText:
@@ -73,9 +87,8 @@ def joined(first: LabelledText, second: LabelledText) -> LabelledText:
         return first
     leading = second if (second.urgency or 0) > (first.urgency or 0) else first
     asked = {first.route, second.route, *first.also, *second.also}
-    _, _, rest = second.text.partition("\n")
     return LabelledText(
-        text=f"{first.text}\n{rest or second.text}",
+        text=f"{first.text}\n{second.text}",
         route=leading.route,
         also=frozenset(asked - {leading.route, Route.URGENT_CLINICAL}),
         urgency=leading.urgency,

@@ -146,6 +146,7 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "chance": [version, list(numbers), gauss],
             "torch": torch.get_rng_state(),
+            "accelerators": torch.cuda.get_rng_state_all(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -164,6 +165,8 @@ class _Run:
         version, numbers, gauss = state["chance"]
         self.chance.setstate((version, tuple(numbers), gauss))
         torch.set_rng_state(state["torch"])
+        if len(state["accelerators"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["accelerators"])
 
     def _trained(self) -> Iterator[tuple[str, Any]]:
         return ((name, one) for name, one in self.network.named_parameters() if one.requires_grad)

