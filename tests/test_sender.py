@@ -107,7 +107,7 @@ def test_a_promoted_model_serves_without_a_restart(tmp_path: Path, store: Store)
     move_in(store)
     refresh = house._refresher(store, ["inbox_failing"])
     assert refresh() is None
-    shipped = house.registry().get("router-2")
+    shipped = house.registry().get("router-3")
     copy = house.registry().candidates / "router-copy"
     copytree(shipped.folder, copy)
     house.registry().promote("router-copy")

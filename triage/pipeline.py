@@ -54,7 +54,7 @@ from triage.errors import (
     StoreLocked,
 )
 from triage.patience import Health, Patience
-from triage.priority.ranking import contradicts
+from triage.priority.ranking import contradicts, loud
 from triage.redaction import Redactor
 from triage.redaction.leaks import LeakMeter, Leaks
 from triage.redaction.withhold import WithholdEverything
@@ -157,7 +157,9 @@ def judge(
         Judgement(
             hidden,
             classification,
-            rooms.rank(message, found or (), answered(classification), rules_failed=found is None),
+            rooms.rank(
+                message, loud(found, hidden), answered(classification), rules_failed=found is None
+            ),
             rules_failed=found is None,
             leaks=_leaks(message, hidden, background, rooms.meter),
         )

@@ -114,7 +114,7 @@ class Fault:
         return replace(parts, rooms=made, notes=tuple(set(parts.notes) - {"no_redactor"}))
 
     def _answer(self, classifier: Any, answer: Callable[..., object]) -> None:
-        graph = classifier._session._graph
+        graph = classifier._session._session._graph
         run = graph.run
 
         def broken(*inputs: object) -> object:

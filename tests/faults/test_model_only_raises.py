@@ -55,6 +55,8 @@ class Pair:
     answer: Classification
     marks: frozenset[Mark] = frozenset()
     topic: str = ""
+    #: Rules that fired with too little beside them; below the level the score calls the rules'.
+    weak: tuple[Urgency, ...] = ()
 
     @property
     def level(self) -> Urgency:
@@ -80,7 +82,8 @@ def pairs() -> Iterator[Pair]:
         route, urgency = chance.choice([*Route]), chance.choice([*Urgency])
         answer = _answer(chance, route, urgency, sure, chance.random() < 0.3)
         topic = chance.choice(["", "refill", "urgent symptom"])
-        yield Pair(rules, answer, chance.choice(MARKS), topic)
+        weak = tuple(chance.choices([Urgency.TODAY, Urgency.EMERGENCY], k=chance.randrange(3)))
+        yield Pair(rules, answer, chance.choice(MARKS), topic, weak)
 
 
 def _answer(
@@ -98,11 +101,12 @@ class Found:
         self._pairs = some
 
     def flags(self, message: Message) -> tuple[Flag, ...]:
-        """Return one flag for each rule of the pair."""
-        quote = Protected("its words")
+        """Return one flag for each rule of the pair, the strong ones first."""
+        quote, pair = Protected("its words"), self._pairs[int(message.raw_id)]
+        found = [(urgency, False) for urgency in pair.rules] + [(one, True) for one in pair.weak]
         return tuple(
-            Flag(f"rule {n}", urgency, quote, f"danger {n}")
-            for n, urgency in enumerate(self._pairs[int(message.raw_id)].rules)
+            Flag(f"rule {n}", urgency, quote, f"danger {n}", weak)
+            for n, (urgency, weak) in enumerate(found)
         )
 
 
@@ -136,12 +140,16 @@ def check(pair: Pair, priority: Priority) -> None:
     by_model = said.urgency if said else Urgency.ROUTINE
     if said and said.route is Route.URGENT_CLINICAL:
         by_model = max(by_model, Urgency.TODAY)
-    assert priority.urgency is max(pair.level, by_model), "not the higher of the two"
+    # Weak rules lift a message the model is in doubt about; that too only raises.
+    lifted = max((*pair.weak, Urgency.ROUTINE)) if priority.flags[len(pair.rules) :] else by_model
+    assert priority.urgency is max(pair.level, by_model, lifted), "not the highest of all"
     assert FLOORS[pair.level] <= FLOORS[priority.urgency] <= priority.score <= 100
     # A message of a lower urgency stands below, whatever a model says of either.
     higher = [floor for urgency, floor in FLOORS.items() if urgency > priority.urgency]
     assert priority.score < min(higher, default=101)
-    assert len(priority.flags) == len(pair.rules), "a flag was lost"
+    assert len(priority.flags) in {len(pair.rules), len(pair.rules) + len(pair.weak)}, "a flag lost"
+    if pair.weak and priority.urgency is Urgency.ROUTINE:
+        assert priority.lane is not Lane.SORTED, "a weak rule was passed over"
     if pair.level:
         assert priority.lane is Lane.URGENT
         assert priority.route is Route.URGENT_CLINICAL

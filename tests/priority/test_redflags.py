@@ -11,7 +11,7 @@ from triage.domain import Channel, Mark, Message, Protected, Urgency
 from triage.errors import BadRules
 from triage.priority import RedFlags
 from triage.priority.redflags import TABLE
-from triage.priority.table import CONTEXT, LAST_LINE, load
+from triage.priority.table import LAST_LINE, load
 from triage.priority.words import stem
 
 RULES = load(TABLE).rules
@@ -198,63 +198,14 @@ def test_a_page_cut_off_anywhere_is_refused(table: Path, page: str) -> None:
         (table / page).write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(BadRules):
             RedFlags(table)
-    # Sabotage: without the last line, a page cut between two rules would pass.
+    # Sabotage: without the last line, a page cut between two rules would pass, unless the score
+    # names one of the rules that are gone.
+    score = b"score: {raises_at: 1, alone_at: 1, any_rule: 2}"
+    (table / "weighed.yaml").write_bytes(score + LAST_LINE)
     middle = whole.rfind(b"\n  - name:")
     if middle > 0:
         (table / page).write_bytes(whole[:middle] + LAST_LINE)
         assert len(RedFlags(table).rules) < len(RULES)
-
-
-WEIGHED = """
-facts: {{}}
-signs:
-  tired: tired, weary
-  pale: pale, white as a sheet
-  thirsty: thirsty
-context: {context}
-rules:
-- name: together
-  urgency: today
-  because: several signs
-  source: nobody
-  raises_at: {raises_at}
-  points: {{tired: 2, pale: 3, thirsty: 2}}
-  fires: [x]
-  silent: [x]
-"""
-
-
-def weighed(tmp_path: Path, raises_at: int = 5) -> RedFlags:
-    context = dict.fromkeys(CONTEXT, "zzz") | {"negates_list": "no, without"}
-    path = tmp_path / "weighed.yaml"
-    path.write_text(WEIGHED.format(context=context, raises_at=raises_at), "utf-8")
-    return RedFlags(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "fires"),
-    [
-        ("she is pale and thirsty", True),
-        ("she is tired. So tired, so weary", False),
-        ("tired and thirsty all day", False),
-        ("tired, pale, thirsty", True),
-        ("no pale skin, but thirsty", False),
-        ("", False),
-    ],
-)
-def test_weak_signs_raise_together_and_each_counts_once(
-    tmp_path: Path, text: str, fires: bool
-) -> None:
-    assert bool(weighed(tmp_path).fires(text)) is fires
-
-
-def test_no_single_sign_may_raise_by_weight(tmp_path: Path) -> None:
-    with pytest.raises(BadRules):
-        weighed(tmp_path, raises_at=3)
-
-
-def test_the_words_that_weighed_most_are_quoted(tmp_path: Path) -> None:
-    assert weighed(tmp_path).fires("tired and pale") == {"together": "tired and pale"}
 
 
 @pytest.mark.parametrize("content", ["", "rules: [", "rules: []"])

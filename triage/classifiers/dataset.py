@@ -22,8 +22,9 @@ CHOOSING = ("messages/dev.jsonl", "messages/report.jsonl")
 SETTING = ("routes/calibration.jsonl",)
 REPORTING = ("routes/report.jsonl",)
 FRESH = ("routes/fresh.jsonl",)
-#: Written for the red-flag rules; they and their weights learn from these beside TEACHING.
-RULES = ("routes/rules.jsonl",)
+#: The red-flag rules were written with the former; nobody wrote or changed one with the latter.
+RULES_SEEN = ("messages/train-*.jsonl", "routes/train.jsonl")
+RULES_UNSEEN = ("routes/train-unseen.jsonl", "routes/spanish.jsonl")
 
 
 @dataclass(frozen=True, slots=True)

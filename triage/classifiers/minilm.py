@@ -7,6 +7,7 @@ from pathlib import Path
 
 from triage.classifiers.groups import groups_of
 from triage.classifiers.promises import MISSED, WRONG, at_best, cautious, points_of
+from triage.classifiers.scorer import Scorer
 from triage.classifiers.verdict import Policy, Verdict, judge
 from triage.classifiers.wording import compose
 from triage.domain import Channel, Classification, Redacted, Route, Urgency
@@ -31,12 +32,10 @@ class MiniLMClassifier:
         routed ones wrong that the clinic allows at most; default: the model's own thresholds) and
         `threshold` (abstain below this confidence even where the promise would not).
         """
-        from triage.encoder.serving import RouterSession
-
         folder = str(settings.get("model_dir") or "")
         if not folder:
             raise MissingModel("no router is chosen")
-        self._session = RouterSession(Path(folder), threads=_threads(settings))
+        self._session = Scorer(Path(folder), threads=_threads(settings))
         try:
             policy = Policy.read(self._session.config.get("policy"))
         except MissingModel as trouble:

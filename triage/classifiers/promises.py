@@ -27,7 +27,7 @@ from triage.errors import BadSettings, MissingModel
 #: in 100 can be promised; its price, in false alarms, is the supervisor's to pay.
 MISSED, WRONG = 0.02, 0.031
 #: Share of calm messages that the shipped settings may raise for the sake of missing fewer still.
-CAUTION = 0.03
+CAUTION = 0.02
 #: Shares of urgent messages for which a price is told: those seen in practices, and a bad week's.
 PREVALENCES = (0.003, 0.01, 0.035)
 #: Fewer messages than this say nothing about routing.
@@ -43,7 +43,7 @@ class Point:
     """One calibration message: what it was and what rules and model thought; no text."""
 
     urgent: bool
-    #: A red-flag rule fired on it.
+    #: The red-flag rules raise it.
     flagged: bool
     #: Calibrated probability that it is urgent, and of its best calm route.
     p_urgent: float
@@ -51,7 +51,7 @@ class Point:
     #: That best calm route is the right one.
     calm_right: bool
     everyday: bool = True
-    #: It belongs to a group that is not routed automatically.
+    #: It is not routed automatically: its group is not, or a weak sign of danger was noticed.
     held: bool = False
 
     def missed(self, urgent_at: float) -> bool:

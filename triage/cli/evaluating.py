@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
         "redaction",
         epilog="Example: triage evaluate redaction data/messages/dev.jsonl --against stock --leaks",
     )(redaction)
-    evaluate.command("settle", epilog="Example: triage evaluate settle models/router-2")(settle)
+    evaluate.command("settle", epilog="Example: triage evaluate settle models/router-3")(settle)
     evaluate.command("card", epilog="Example: triage evaluate card models/router-1")(card)
     app.add_typer(evaluate, name="evaluate")
 

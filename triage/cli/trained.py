@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
     """Add `triage models`."""
     models = typer.Typer(help="Trained models and which one serves.", no_args_is_help=True)
     models.command("list", epilog="Example: triage models list")(list_models)
-    models.command("promote", epilog="Example: triage models promote router-2 --as sam")(promote)
+    models.command("promote", epilog="Example: triage models promote router-3 --as sam")(promote)
     models.command("rollback", epilog="Example: triage models rollback router --as sam")(rollback)
     app.add_typer(models, name="models")
 

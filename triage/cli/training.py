@@ -55,9 +55,10 @@ def redflags() -> None:
     Minutes on one core. A clinician signs the table anew afterwards, and the router is settled
     again (`triage evaluate settle`).
     """
-    from triage.classifiers.dataset import RULES, TEACHING, read_part
+    from triage.classifiers.dataset import RULES_SEEN, RULES_UNSEEN, SETTING, read_part
     from triage.evaluation.weighing import weigh, write
 
-    weights = weigh(read_part((*TEACHING, *RULES)))
-    write(weights)
-    print(f"{len(weights.points)} lists count; a message is raised at {weights.raises_at} points")
+    card = weigh(read_part(RULES_SEEN), read_part(RULES_UNSEEN), read_part(SETTING))
+    write(card)
+    print(f"{len(card.signs)} lists of signs count; {card.any_rule} points for any rule")
+    print(f"{card.raises_at} points raise a message, {card.alone_at} where no model reads it")

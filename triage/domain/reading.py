@@ -56,6 +56,8 @@ class Flag:
     quote: Protected
     #: What the rule watches for, in words a secretary reads.
     because: str
+    #: Too little to call a person where a model reads the message, too; it raises where none does.
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)

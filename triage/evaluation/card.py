@@ -29,10 +29,19 @@ def card(model: Path, metrics: Mapping[str, float], tables: Mapping[str, Sequenc
         gate=_gate(config.get("gate", {})),
         dev=dev,
         count=int(metrics.get("report_messages", 0)),
+        history=_history(model),
         report="\n\n".join(tables.get("report", ())),
         fresh_count=int(metrics.get("fresh_messages", 0)),
         fresh="\n\n".join(tables.get("fresh", ())),
     )
+
+
+def _history(model: Path) -> str:
+    """Return what a person wrote into history.md of how often this was measured, and what of it."""
+    try:
+        return (model / "history.md").read_text("utf-8").strip()
+    except FileNotFoundError:
+        return "Measured once."
 
 
 def _promised(model: Path) -> str:
@@ -95,13 +104,14 @@ beside it and it cannot lower what they say. **Not a medical device; not reviewe
 
 all-MiniLM-L6-v2 (Apache-2.0; model.safetensors {base})
 with a LoRA adapter (rank 16, every linear layer) and five small heads: route, requests and urgency
-of the whole text, requests and urgency of each sentence. A message's urgency is its text's plus
+of the whole text, requests and urgency of each sentence; beside it weights of counted words and
+pairs of words, which add to the routes. A message's urgency is its text's plus
 that of its most alarming sentence, so that one sentence is not diluted by ten. Served in int8 by
 ONNX Runtime, built from the tensors here on first use.
 
 ## Made from
 
-{texts} texts, those of `data/messages/train-*.jsonl` and `data/routes/train.jsonl`: invented
+{texts} texts, those of `data/messages/train-*.jsonl` and `data/routes/train*.jsonl`: invented
 people, composed one at a time.
 {public}
 The epoch was chosen on `data/messages/{{dev,report}}.jsonl`, the numbers below on
@@ -126,7 +136,9 @@ average over messages like these; the intervals are exact, at 95 %.
 
 {dev}
 
-## On {count} reporting messages, measured once, after everything was chosen
+## On {count} reporting messages, after everything was chosen
+
+{history}
 
 Other writers than in training; identifiers replaced as labelled; exact 95 % intervals.
 

@@ -93,9 +93,19 @@ def walk(model: Path, shown: Shown) -> Gate:
         name: _copies(classifier, shown, change, random.Random(SEED))  # noqa: S311
         for name, change in PERTURBATIONS.items()
     }
-    right = [said.route is row.route for row, said in zip(shown.rows, shown.said, strict=True)]
-    overall, groups = Share.among(right), by_group(shown.groups, right)
+    overall, groups = _by_group(shown)
     return Gate(copies, groups, overall, behind(groups, overall))
+
+
+def fallen_behind(shown: Shown) -> tuple[str, ...]:
+    """Return the groups that a model serves worse than all, and leaves to people."""
+    overall, groups = _by_group(shown)
+    return behind(groups, overall)
+
+
+def _by_group(shown: Shown) -> tuple[Share, dict[str, Share]]:
+    right = [said.route is row.route for row, said in zip(shown.rows, shown.said, strict=True)]
+    return Share.among(right), by_group(shown.groups, right)
 
 
 def _copies(

@@ -11,7 +11,7 @@ from triage.classifiers.dataset import Row, as_served
 from triage.classifiers.groups import groups_of
 from triage.classifiers.minilm import MiniLMClassifier
 from triage.classifiers.wording import compose
-from triage.domain import Classification, Flag, Message, Redacted, Route
+from triage.domain import Classification, Flag, Lane, Message, Redacted, Route
 from triage.evaluation.routes import Prediction
 
 #: Turns rows into what the classifier reads of them.
@@ -43,15 +43,24 @@ class Shown:
         return [ranked(row, flags, None) for row, flags in zip(self.rows, self.flags, strict=True)]
 
 
-def show(model: Path, rows: Sequence[Row], *, read: Reader | None = None) -> Shown:
-    """Ask rules and router; `read` redacts, as labelled when left out. Raise MissingModel."""
+def show(
+    model: Path,
+    rows: Sequence[Row],
+    *,
+    read: Reader | None = None,
+    flags: Sequence[tuple[Flag, ...]] | None = None,
+) -> Shown:
+    """Ask rules and router; `read` redacts, as labelled when left out. Raise MissingModel.
+
+    `flags` are those of the rows where the rules were asked before.
+    """
     texts = (read or as_labelled)(rows)
     said = MiniLMClassifier({"model_dir": str(model)}).classify(texts)
     groups = [
         groups_of(compose(text.subject, text.body), row.channel)
         for text, row in zip(texts, rows, strict=True)
     ]
-    return Shown(rows, flags_of(rows), said, groups)
+    return Shown(rows, flags_of(rows) if flags is None else flags, said, groups)
 
 
 def as_labelled(rows: Sequence[Row]) -> list[Redacted]:
@@ -112,7 +121,8 @@ def ranked(row: Row, flags: Sequence[Flag], said: Classification | None) -> Pred
 
     priority = rank(message_of(row), flags, said)
     abstained = said is None or said.abstained
-    disputed = bool(flags) and said is not None and said.route is not Route.URGENT_CLINICAL
+    calm = said is not None and said.route is not Route.URGENT_CLINICAL
+    disputed = calm and priority.lane is not Lane.SORTED
     return Prediction(
         priority.route,
         priority.also,

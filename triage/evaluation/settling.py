@@ -11,13 +11,15 @@ from pathlib import Path
 from triage.classifiers import dataset
 from triage.classifiers.dataset import Row
 from triage.classifiers.promises import Point, Promise, at_best, cautious, write_points
+from triage.classifiers.scorer import Scorer
 from triage.classifiers.training import read_policy
 from triage.classifiers.verdict import Policy, Verdict, judge
-from triage.domain import Route, Urgency
+from triage.domain import Flag, Route, Urgency
 from triage.encoder import RouterScores, folder
 from triage.errors import BadSettings
-from triage.evaluation.gate import Gate, walk
-from triage.evaluation.readings import show
+from triage.evaluation.gate import Gate, fallen_behind, walk
+from triage.evaluation.readings import Shown, show
+from triage.priority import DOUBT, TOGETHER
 
 #: Beside the model: the calibration messages as numbers, from which any promise is worked out.
 POINTS = "calibration.json"
@@ -46,21 +48,24 @@ def settle(model: Path, *, root: Path = dataset.DATA) -> Settled:
 
     rows = dataset.read_material(root).calibration
     folder.remember(model, held=[], rules=RedFlags().digest)
-    chosen, gate = _round(model, rows)
+    known = show(model, rows)
+    chosen, shown = _round(model, known)
     for _ in range(MOST_ROUNDS):
         # What falls behind depends a little on the thresholds, and they on what is held.
-        held = sorted({*folder.read(model, kind="router").config["held"], *gate.held})
-        if held == folder.read(model, kind="router").config["held"]:
+        before = folder.read(model, kind="router").config["held"]
+        held = sorted({*before, *fallen_behind(shown)})
+        if held == before:
             break
         folder.remember(model, held=held)
-        chosen, gate = _round(model, rows)
+        chosen, shown = _round(model, known)
+    gate = walk(model, shown)
     folder.remember(model, gate=_verdict(gate) | ({} if chosen else {"passed": False}))
     return Settled(chosen, gate)
 
 
-def _round(model: Path, rows: Sequence[Row]) -> tuple[Promise | None, Gate]:
-    """Set the thresholds for the groups held now; return them and the gate's view of the model."""
-    points, policy = points_of(model, rows), read_policy(model)
+def _round(model: Path, known: Shown) -> tuple[Promise | None, Shown]:
+    """Set the thresholds for the groups held now; return them and what the model then says."""
+    points, policy = points_of(model, known), read_policy(model)
     folder.write_json(model / POINTS, write_points(points))
     chosen = None
     try:
@@ -69,34 +74,41 @@ def _round(model: Path, rows: Sequence[Row]) -> tuple[Promise | None, Gate]:
     except BadSettings:
         policy = replace(policy, abstain_below=1.0)
     folder.remember(model, policy=policy.as_dict())
-    return chosen, walk(model, show(model, rows))
+    return chosen, show(model, known.rows, flags=known.flags)
 
 
-def points_of(model: Path, rows: Sequence[Row]) -> list[Point]:
+def points_of(model: Path, known: Shown) -> list[Point]:
     """Return the calibration messages as a promise needs them."""
     from triage.classifiers.training import labelled
-    from triage.encoder.serving import RouterSession
 
-    policy, shown = read_policy(model), show(model, rows)
-    held = set(folder.read(model, kind="router").config.get("held", ()))
-    scores = RouterSession(model).predict([labelled(row).text for row in rows])
+    policy, held = read_policy(model), set(folder.read(model, kind="router").config.get("held", ()))
+    scores = Scorer(model).predict([labelled(row).text for row in known.rows])
     return [
-        _point(row, score, policy, flagged=bool(flags), held=bool(held & groups))
-        for row, score, flags, groups in zip(rows, scores, shown.flags, shown.groups, strict=True)
+        _point(row, score, policy, flags, held=bool(held & groups))
+        for row, score, flags, groups in zip(
+            known.rows, scores, known.flags, known.groups, strict=True
+        )
     ]
 
 
-def _point(row: Row, score: RouterScores, policy: Policy, *, flagged: bool, held: bool) -> Point:
+def _point(
+    row: Row, score: RouterScores, policy: Policy, flags: Sequence[Flag], *, held: bool
+) -> Point:
     verdict = judge(score, policy)
     calm = _best_calm(verdict)
+    urgent = verdict.scores[Route.URGENT_CLINICAL]
+    # As `priority.rank` has it: a weak flag raises where the model has its doubts, and a rule
+    # that was only noticed keeps the message from being routed.
+    raised = any(not flag.weak or urgent >= DOUBT for flag in flags)
+    noticed = any(flag.rule != TOGETHER for flag in flags) and not raised
     return Point(
         urgent=row.urgency > Urgency.ROUTINE,
-        flagged=flagged,
-        p_urgent=verdict.scores[Route.URGENT_CLINICAL],
+        flagged=raised,
+        p_urgent=urgent,
         p_calm=verdict.scores[calm],
         calm_right=calm is row.route,
         everyday="hard" not in row.tags,
-        held=held,
+        held=held or noticed,
     )
 
 

@@ -4,7 +4,7 @@ Rule of the room: everything here may raise urgency, nothing may lower it, and i
 model loads.
 """
 
-from triage.priority.ranking import rank
-from triage.priority.redflags import RedFlags
+from triage.priority.ranking import DOUBT, rank
+from triage.priority.redflags import TOGETHER, RedFlags
 
-__all__ = ["RedFlags", "rank"]
+__all__ = ["DOUBT", "TOGETHER", "RedFlags", "rank"]

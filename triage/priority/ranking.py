@@ -6,10 +6,24 @@ press it below. What could not be read or sorted stands above what could.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from triage.domain import Classification, Flag, Lane, Mark, Message, Priority, Route, Urgency
+from triage.domain import (
+    Classification,
+    Flag,
+    Lane,
+    Mark,
+    Message,
+    Priority,
+    Redacted,
+    Route,
+    Urgency,
+)
+from triage.priority.redflags import TOGETHER
 
 EMERGENCY, TODAY, UNREAD, UNSORTED = 90, 70, 60, 50
+#: A classifier that gives danger less than this does not lend a weak flag the weight to raise.
+DOUBT = 0.05
 
 #: Where routine work starts, below everything a person has to look at first; confidence adds
 #: at most `_CONFIDENCE_ADDS`.
@@ -41,22 +55,49 @@ def rank(
     """Weigh rules and classifier; the urgency is the higher of the two, whatever else is wrong.
 
     `classification` is None when the classifier could not answer; `rules_failed` says that the
-    red-flag rules could not run, so that nothing may count as safely routine.
+    red-flag rules could not run, so that nothing may count as safely routine. Weak flags raise
+    unless a classifier read the whole message and all but rules danger out; then a rule that fired
+    weakly still keeps the message from being sorted by itself.
     """
-    by_rule = max((flag.urgency for flag in flags), default=Urgency.ROUTINE)
+    counted, noticed = _weighed(message, flags, classification)
+    by_rule = max((flag.urgency for flag in counted), default=Urgency.ROUTINE)
     by_model = _urgency_of(classification)
     urgency = max(by_rule, by_model)
     unreadable = rules_failed or bool(message.marks & _UNREADABLE)
     route, also = _routes(classification, urgency)
+    because = _because(message, counted, classification, urgency, rules_failed=rules_failed)
     return Priority(
         route=route,
         also=also,
         urgency=urgency,
-        score=_score(message, flags, classification, urgency, rules_failed=rules_failed),
-        lane=_lane(urgency, classification, unreadable=unreadable),
-        because=tuple(_because(message, flags, classification, urgency, rules_failed=rules_failed)),
-        flags=tuple(flags),
+        score=_score(message, counted, noticed, classification, urgency, rules_failed=rules_failed),
+        lane=_lane(urgency, noticed, classification, unreadable=unreadable),
+        because=(*because, *(f"A weak sign: {flag.because}." for flag in noticed)),
+        flags=tuple(counted),
     )
+
+
+def _weighed(
+    message: Message, flags: Sequence[Flag], classification: Classification | None
+) -> tuple[list[Flag], list[Flag]]:
+    """Return the flags that raise the message, and the rules that were only noticed."""
+    if not _all_but_ruled_out(message, classification):
+        return list(flags), []
+    strong = [flag for flag in flags if not flag.weak]
+    return strong, [flag for flag in flags if flag.weak and flag.rule != TOGETHER]
+
+
+def _all_but_ruled_out(message: Message, classification: Classification | None) -> bool:
+    """Whether a classifier read everything and gives danger less than DOUBT."""
+    if classification is None or message.marks & _UNREADABLE:
+        return False
+    share = classification.scores.get(Route.URGENT_CLINICAL, 1.0)
+    return 0.0 <= share < DOUBT and _urgency_of(classification) is Urgency.ROUTINE
+
+
+def loud(found: Sequence[Flag] | None, hidden: Redacted) -> list[Flag]:
+    """Return the flags; none is weak where the models saw less than the rules."""
+    return [replace(one, weak=one.weak and not hidden.withheld) for one in found or ()]
 
 
 def contradicts(message: Message, urgency: Urgency) -> bool:
@@ -99,6 +140,7 @@ def _routes(
 def _score(
     message: Message,
     flags: Sequence[Flag],
+    noticed: Sequence[Flag],
     classification: Classification | None,
     urgency: Urgency,
     *,
@@ -117,6 +159,8 @@ def _score(
     for score, holds in blind.items():
         if holds:
             return score
+    if noticed:
+        return UNSORTED + 9
     return UNREAD if classification is None else _sorted_score(classification)
 
 
@@ -130,12 +174,18 @@ def _sorted_score(classification: Classification) -> int:
     return _ROUTINE[classification.route] + sure
 
 
-def _lane(urgency: Urgency, classification: Classification | None, *, unreadable: bool) -> Lane:
+def _lane(
+    urgency: Urgency,
+    noticed: Sequence[Flag],
+    classification: Classification | None,
+    *,
+    unreadable: bool,
+) -> Lane:
     if urgency is not Urgency.ROUTINE:
         return Lane.URGENT
     if unreadable:
         return Lane.UNREADABLE
-    if classification is None or classification.abstained:
+    if noticed or classification is None or classification.abstained:
         return Lane.UNSORTED
     return Lane.SORTED
 

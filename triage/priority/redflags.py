@@ -6,12 +6,14 @@ clinician signs.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from triage.domain import Flag, Message, Protected
+from triage.domain import Flag, Message, Protected, Urgency
 from triage.priority.context import Context
 from triage.priority.matching import Finder, Hit, Text, everything
+from triage.priority.scorecard import Scorecard
 from triage.priority.table import CONTEXT, Rule, load
 from triage.priority.words import visible
 
@@ -21,7 +23,8 @@ _PIECE = 20_000
 _OVERLAP = 500
 _ANSWER = re.compile(r"\s*(re|aw|sv|rif)\s*:", re.I)
 _ENOUGH_WORDS = 4
-#: Of the signs that came to enough together so many are quoted.
+#: The flag of signs that come to enough although no rule fired; so many of them are quoted.
+TOGETHER = "signs_together"
 _SHOWN = 3
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>[^\n]*\n?", re.M)
 
@@ -42,44 +45,73 @@ class RedFlags:
         self._finder = Finder(table)
 
     def flags(self, message: Message) -> tuple[Flag, ...]:
-        """Return the rules that fire on a message, most urgent first, each once."""
+        """Return the rules that fire on a message, most urgent first, each once.
+
+        They are weak where all that was found comes to less than the score asks for; weak ones
+        raise a message only when no model read it.
+        """
         found: dict[str, Flag] = {}
+        most = 0
         for text in _texts(message):
-            for rule, quote in self._fired(text, automatic=message.automatic):
-                found.setdefault(
-                    rule.name, Flag(rule.name, rule.urgency, Protected(quote), rule.because)
-                )
-        return tuple(sorted(found.values(), key=lambda flag: -flag.urgency))
+            for piece in self._pieces(text, automatic=message.automatic):
+                flags, total = self._found(*piece)
+                most = max(most, total)
+                for flag in flags:
+                    found.setdefault(flag.rule, flag)
+        weak = most < self._score.raises_at
+        flags = sorted(found.values(), key=lambda flag: -flag.urgency)
+        return tuple(replace(flag, weak=weak) for flag in flags)
 
     def fires(self, text: str) -> dict[str, str]:
         """Return rule name to quoted words for one bare text, for the table's own examples."""
-        return {rule.name: quote for rule, quote in self._fired(visible(text))}
+        return {
+            rule.name: read.quote(hits)
+            for read, context in self._pieces(visible(text))
+            for rule, hits in self._fired(read, context)
+        }
 
-    def signs(self, message: Message) -> frozenset[str]:
-        """Return the lists with a sign that counts in the newest words, to weigh them."""
-        text = Text(self._finder, next(_texts(message))[:_PIECE])
-        context = Context(text, self._finder.table, automatic=message.automatic)
-        return frozenset(name for name, _ in _signs(self.weighable, text, context))
-
-    def weight(self, message: Message, points: Mapping[str, int]) -> int:
-        """Return what the signs of the newest words come to."""
-        text = Text(self._finder, next(_texts(message))[:_PIECE])
-        context = Context(text, self._finder.table, automatic=message.automatic)
-        return sum(count for count, _ in _apart(points, text, context))
+    def evidence(self, message: Message) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the rules that fire on the newest words and the lists with a sign, to weigh."""
+        newest = next(_texts(message))[:_PIECE]
+        (piece, *_) = self._pieces(newest, automatic=message.automatic)
+        rules = frozenset(rule.name for rule, _ in self._fired(*piece))
+        return rules, frozenset(name for name, _ in _signs(self.weighable, *piece))
 
     @property
     def weighable(self) -> tuple[str, ...]:
         """The lists of facts and signs, without those that describe the context."""
         return tuple(name for name in self._finder.table.lists if name not in CONTEXT)
 
-    def _fired(self, whole: str, *, automatic: bool = False) -> Iterator[tuple[Rule, str]]:
+    @property
+    def _score(self) -> Scorecard:
+        return self._finder.table.score
+
+    def _pieces(self, whole: str, *, automatic: bool = False) -> Iterator[tuple[Text, Context]]:
         for start in range(0, max(len(whole), 1), _PIECE):
             text = Text(self._finder, whole[max(0, start - _OVERLAP) : start + _PIECE])
-            context = Context(text, self._finder.table, automatic=automatic)
-            for rule in self.rules:
-                hits = _first_hits(rule, text, context)
-                if hits and not _excused(rule, text):
-                    yield rule, text.quote(hits)
+            yield text, Context(text, self._finder.table, automatic=automatic)
+
+    def _fired(self, text: Text, context: Context) -> Iterator[tuple[Rule, tuple[Hit, ...]]]:
+        for rule in self.rules:
+            hits = _first_hits(rule, text, context)
+            if hits and not _excused(rule, text):
+                yield rule, hits
+
+    def _found(self, text: Text, context: Context) -> tuple[list[Flag], int]:
+        """Return the flags of one piece of text, and what rules and signs in it come to."""
+        fired = list(self._fired(text, context))
+        signs = list(_signs(self._score.signs, text, context))
+        total = self._score.total([rule.name for rule, _ in fired], [name for name, _ in signs])
+        flags = [
+            Flag(rule.name, rule.urgency, Protected(text.quote(hits)), rule.because)
+            for rule, hits in fired
+        ]
+        if not flags and total >= self._score.alone_at:
+            heaviest = sorted(signs, key=lambda sign: -self._score.signs[sign[0]])[:_SHOWN]
+            quote = Protected(text.quote(tuple(hit for _, hit in heaviest)))
+            because = "several signs that together may mean danger"
+            flags = [Flag(TOGETHER, Urgency.TODAY, quote, because)]
+        return flags, total
 
 
 def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
@@ -87,8 +119,6 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
     for pattern in rule.when:
         for hits in text.combinations(pattern, counts):
             return hits
-    if rule.points:
-        return _weighty(rule, text, context)
     if not rule.several:
         return ()
     seen: list[Hit] = []
@@ -105,24 +135,6 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
         if fresh is not None:
             seen.append(fresh)
     return tuple(seen) if len(seen) >= rule.least else ()
-
-
-def _weighty(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
-    """Return the signs that count most when all together come to enough."""
-    found = _apart(rule.points, text, context)
-    if sum(points for points, _ in found) < rule.raises_at:
-        return ()
-    return tuple(hit for _, hit in found[:_SHOWN])
-
-
-def _apart(points: Mapping[str, int], text: Text, context: Context) -> list[tuple[int, Hit]]:
-    """Return what each list counts and its sign, most first; the same words count only once."""
-    found = sorted((-points[name], hit) for name, hit in _signs(points, text, context))
-    kept: list[tuple[int, Hit]] = []
-    for count, hit in found:
-        if not any(hit.start < one.end and one.start < hit.end for _, one in kept):
-            kept.append((-count, hit))
-    return kept
 
 
 def _signs(names: Iterable[str], text: Text, context: Context) -> Iterator[tuple[str, Hit]]:

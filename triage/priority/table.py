@@ -14,6 +14,8 @@ from typing import Any
 
 from triage.domain import Urgency
 from triage.errors import BadRules
+from triage.priority import scorecard
+from triage.priority.scorecard import Scorecard
 from triage.priority.words import fold, stem
 
 ANYWHERE = 1_000_000
@@ -74,9 +76,6 @@ class Rule:
     #: How many different lists of `several` must be hit, where that is how the rule fires.
     least: int = 0
     several: tuple[str, ...] = ()
-    #: What each list counts, and the sum at which the rule fires.
-    points: Mapping[str, int] = field(default_factory=dict)
-    raises_at: int = 0
     #: The danger counts although the sign has gone, as with a passing stroke.
     even_if_gone: bool = False
     fires: tuple[str, ...] = ()
@@ -94,6 +93,7 @@ class Table:
     rules: tuple[Rule, ...]
     never_slips: tuple[str, ...] = ()
     words: frozenset[str] = field(default=frozenset())
+    score: Scorecard = field(default_factory=Scorecard)
 
 
 def load(path: Path) -> Table:
@@ -110,6 +110,8 @@ def load(path: Path) -> Table:
         named = {name for page in read for name in _split(page.get("pages", ""))}
         if path.is_dir() and named != {Path(name).stem for name in pages}:
             raise BadRules(f"{path.name} (a page is missing or unknown)")
+        if path.is_dir() and not any("score" in page for page in read):
+            raise BadRules(f"{path.name} (no score)")
         return _table(read, _digest(pages))
     except BadRules:
         raise
@@ -162,7 +164,7 @@ def _table(pages: Sequence[Mapping[str, Any]], digest: str) -> Table:
     rules: list[Rule] = []
     slips: list[str] = []
     for page in pages:
-        if set(page) - {"pages", "never_slips", "facts", "signs", "context", "rules"}:
+        if set(page) - {"pages", "never_slips", "facts", "signs", "context", "rules", "score"}:
             raise BadRules("an unknown section")
         for section in ("facts", "signs", "context"):
             for name, entries in page.get(section, {}).items():
@@ -172,6 +174,9 @@ def _table(pages: Sequence[Mapping[str, Any]], digest: str) -> Table:
         facts.update(page.get("facts", ()))
         rules += [_rule(entry, words) for entry in page.get("rules", ())]
         slips += _split(page.get("never_slips", ""))
+    (score, *more) = [page["score"] for page in pages if "score" in page] or [None]
+    if more:
+        raise BadRules("two scores")
     table = Table(
         digest=digest,
         lists=lists,
@@ -179,6 +184,7 @@ def _table(pages: Sequence[Mapping[str, Any]], digest: str) -> Table:
         rules=tuple(rules),
         never_slips=tuple(slips),
         words=frozenset(words),
+        score=Scorecard() if score is None else scorecard.read(score),
     )
     _check_names(table)
     return table
@@ -192,7 +198,7 @@ def _split(entries: str | list[str]) -> list[str]:
 def _rule(entry: Mapping[str, Any], words: set[str]) -> Rule:
     known = {
         "name", "urgency", "because", "source", "when", "unless", "least", "several",
-        "even_if_gone", "fires", "silent", "points", "raises_at",
+        "even_if_gone", "fires", "silent",
     }  # fmt: skip
     name = str(entry.get("name", "?"))
     if set(entry) - known or not entry["because"] or not entry["source"]:
@@ -209,15 +215,12 @@ def _rule(entry: Mapping[str, Any], words: set[str]) -> Rule:
         unless=tuple(_pattern(line, words) for line in entry.get("unless", ())),
         least=int(entry.get("least", 0)),
         several=tuple(_split(entry.get("several", ""))),
-        points=dict(entry.get("points", {})),
-        raises_at=int(entry.get("raises_at", 0)),
         even_if_gone=bool(entry.get("even_if_gone", False)),
         fires=tuple(entry["fires"]),
         silent=tuple(entry["silent"]),
     )
-    weighed = rule.points and max(rule.points.values()) < rule.raises_at < sum(rule.points.values())
     counted = 0 < rule.least <= len(rule.several)
-    if not (rule.when or counted or weighed):
+    if not (rule.when or counted):
         raise BadRules(f"rule {name}")
     return rule
 
@@ -261,8 +264,11 @@ def _check_names(table: Table) -> None:
                 if name not in table.lists:
                     raise BadRules(f"list {name} is missing")
     for rule in table.rules:
-        if any(name not in table.lists for name in (*rule.several, *rule.points)):
+        if any(name not in table.lists for name in rule.several):
             raise BadRules(f"rule {rule.name}")
+    known = {*table.lists, *(rule.name for rule in table.rules)}
+    if unknown := {*table.score.rules, *table.score.signs} - known:
+        raise BadRules(f"score {min(unknown)}")
 
 
 def every_pattern(table: Table) -> Iterator[Pattern]:
