@@ -23,6 +23,7 @@ from fastapi.testclient import TestClient
 from tests.canaries import Canaries, Watched, bytes_under, links, watching
 from tests.small_practice import CLINIC, MASTER, NURSE, SECRETARY, SUPERVISOR, rooms
 from tests.web.test_routes import FORM, routes
+from triage.cli.logs import gather_libraries
 from triage.desk import Desk
 from triage.domain import Channel, Protected, approver_key, prove
 from triage.engine import InboxKeeper, Jobs, Sender
@@ -40,9 +41,13 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def no_loop_of_another_test() -> Iterator[None]:
-    """Hide a loop that a browser test left marked as running in this thread: DBOS refuses then."""
+    """Hide a loop that a browser test left marked as running: DBOS refuses then.
+
+    And let DBOS talk through our handlers, as every process does.
+    """
     left = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
+    gather_libraries()
     yield
     asyncio._set_running_loop(left)
 

@@ -119,6 +119,20 @@ def test_what_nobody_caught_is_told_by_type_and_place(where: str) -> None:
         assert "Canary" in loose.stderr, "the sabotage: Python by itself quotes the message"
 
 
+def test_the_job_engine_prints_nothing_past_us() -> None:
+    """DBOS brings a handler of its own that would print whole messages."""
+    start = "from triage.cli.logs import set_up\nset_up('json', 'worker')\n"
+    code = "from dbos._logger import init_logger, dbos_logger\ninit_logger()\n"
+    code += f"dbos_logger.error({CANARY!r})"
+    told, loose = (
+        subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+        for text in (start + code, code)
+    )
+    assert json.loads(told.stderr)["where"] == "dbos"
+    assert "Canary" not in told.stderr
+    assert "Canary" in loose.stderr, "the sabotage: without us it does"
+
+
 def test_a_dead_process_leaves_no_memory_behind() -> None:
     """Safety-bar 39: no core dump, which would be a file full of patients."""
     code = (

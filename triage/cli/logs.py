@@ -39,8 +39,20 @@ def set_up(wanted: str, process: str) -> None:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    gather_libraries()
     catch_the_uncaught()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def gather_libraries() -> None:
+    """Take from every library the handlers it made for itself: they print whole messages."""
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger) and logger.handlers:
+            for handler in list(logger.handlers):
+                logger.removeHandler(handler)
+            logger.propagate = True
+    # DBOS makes one when it starts, unless it finds one.
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 
 def worth_telling(record: logging.LogRecord) -> bool:
