@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install $(if $(CI),--quiet) --disable-pip-version-check
 ONCE ?=
 
-.PHONY: demo test lint notebooks bench lock clean
+.PHONY: demo test lint notebooks bench lock sbom advisories clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -28,6 +28,14 @@ bench: .venv/tested
 
 lock: .venv/tested
 	.venv/bin/python .ci/lock.py
+
+# What the locks pin, as CycloneDX; needs no network and no .venv.
+sbom:
+	@$(PYTHON) .ci/sbom.py
+
+# Asks OSV about every locked version; "not checked" where it cannot be reached, never "clean".
+advisories:
+	@$(PYTHON) .ci/advisories.py
 
 # The CPU wheel of torch comes first, by its own hash, so that nothing pulls gigabytes of CUDA.
 .venv/runtime: requirements.lock requirements-torch.lock triage/web/package-lock.json

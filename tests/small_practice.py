@@ -1,5 +1,6 @@
 """A practice of two patients and the rooms around it, for tests of the path and the desk."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +34,8 @@ from triage.store import Store
 from triage.testing import MemoryInbox, mail
 
 CLINIC = Clinic("c1", "Test Clinic")
-MASTER = bytes(range(32))
+#: A counted key would be refused where a real process starts.
+MASTER = hashlib.sha256(b"the master of the small practice").digest()
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 SECRETARY = User("u-sec", "c1", "dana", "Dana", frozenset({Role.SECRETARY}))

@@ -17,8 +17,18 @@ class TriageError(Exception):
         return f"{what}: {advice}" if what else advice
 
 
+def blame(trouble: BaseException, **ids: str) -> dict[str, str]:
+    """Return what a log line may say of a trouble: its type, ids, and the words of one of ours."""
+    why = {"why": str(trouble)} if isinstance(trouble, TriageError) else {}
+    return {"error": type(trouble).__name__, **why, **ids}
+
+
 class BadSettings(TriageError):
     """The settings file cannot be used; correct the named line of triage.toml."""
+
+
+class UnsafeSetting(TriageError):
+    """Nothing was started, because this is not safe to run with; mend what the message names."""
 
 
 class CannotPromise(TriageError):

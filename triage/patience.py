@@ -9,6 +9,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TypeVar
 
+from triage.errors import blame
+
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -84,10 +86,10 @@ class Patience:
             return answer.get(timeout=seconds)
         except Empty:
             self._stuck = thread
-            log.error("a model did not answer within %.0f s", seconds)
+            log.error("a model did not answer within %(seconds).0f s", {"seconds": seconds})
         except (RuntimeError, MemoryError) as trouble:
             # A machine short of memory may refuse to begin the thread at all.
-            log.error("a model step did not begin: %s", type(trouble).__name__)
+            log.error("a model step did not begin: %(error)s", blame(trouble))
         return None
 
 
@@ -101,5 +103,5 @@ def _answer(
     except BaseException as trouble:
         # Also what is no Exception, such as a panic in Rust: without an answer here it would
         # pass for a hang, and every message would be waited for.
-        log.error("a model step failed: %s", type(trouble).__name__)
+        log.error("a model step failed: %(error)s", blame(trouble))
         answer.put(None)

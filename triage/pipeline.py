@@ -52,6 +52,7 @@ from triage.errors import (
     SendRefused,
     SendUncertain,
     StoreLocked,
+    blame,
 )
 from triage.patience import Health, Patience
 from triage.priority.ranking import contradicts, loud
@@ -191,7 +192,7 @@ def _backgrounds(
     except StoreLocked:
         raise
     except Exception as trouble:
-        log.error("the roster cannot be read: %s", type(trouble).__name__)
+        log.error("the roster cannot be read: %(error)s", blame(trouble))
         return [NO_BACKGROUND] * len(messages), replace(rooms, redactor=WithholdEverything())
 
 
@@ -218,7 +219,7 @@ def _flags(message: Message, rules: Rules | None) -> tuple[Flag, ...] | None:
     try:
         return None if rules is None else rules.flags(message)
     except Exception as trouble:
-        log.error("red-flag rules failed on %s: %s", message.raw_id, type(trouble).__name__)
+        log.error("red-flag rules failed: %(error)s", blame(trouble, raw=message.raw_id))
         return None
 
 
@@ -241,7 +242,7 @@ def _leaks(
     try:
         return meter(redacted, background)
     except Exception as trouble:
-        log.error("leak meter failed on %s: %s", message.raw_id, type(trouble).__name__)
+        log.error("leak meter failed: %(error)s", blame(trouble, raw=message.raw_id))
         return None
 
 
@@ -305,7 +306,7 @@ def _suggest(
     try:
         return drafter.draft(message, judgement.redacted, priority, language="en"), False
     except Exception as trouble:
-        log.error("drafter failed on %s: %s", message.raw_id, type(trouble).__name__)
+        log.error("drafter failed: %(error)s", blame(trouble, raw=message.raw_id))
         return None, True
 
 
@@ -364,16 +365,16 @@ def _transmit(
             return ReplyState.FAILED, "", "no_outbox"
         receipt = outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
     except SendPostponed as trouble:
-        log.warning("reply %s is postponed: %s", reply.id, trouble)
+        log.warning("reply %(reply)s is postponed: %(why)s", blame(trouble, reply=reply.id))
         return ReplyState.QUEUED, "", "postponed"
     except (SendRefused, ProofRefused) as trouble:
-        log.warning("reply %s was not sent: %s", reply.id, trouble)
+        log.warning("reply %(reply)s was not sent: %(why)s", blame(trouble, reply=reply.id))
         return ReplyState.FAILED, "", type(trouble).__name__
     except SendUncertain:
         return ReplyState.UNCERTAIN, "", "line_broke"
     except Exception as trouble:
         # Whatever we did not foresee may have happened after the words left: a person looks.
-        log.error("outbox failed on reply %s: %s", reply.id, type(trouble).__name__)
+        log.error("outbox failed: %(error)s", blame(trouble, reply=reply.id))
         return ReplyState.UNCERTAIN, "", type(trouble).__name__
     return ReplyState.SENT, receipt, ""
 

@@ -25,7 +25,7 @@ from triage.domain import Channel
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
 from triage.engine import InboxKeeper, Jobs, Sender, Worker
-from triage.errors import BadRules, BadSettings, MissingModel, TriageError
+from triage.errors import BadRules, BadSettings, MissingModel, TriageError, blame
 from triage.pipeline import Rooms
 from triage.plugins import load
 from triage.redaction import BUILTIN as REDACTORS
@@ -65,6 +65,13 @@ class DeskSettings(_Strict):
 
     host: str = "127.0.0.1"
     port: int = 8137
+    #: PEM files, in the home folder unless absolute; without them the desk stays on loopback.
+    certificate: str = ""
+    certificate_key: str = ""
+    #: A proxy on this machine speaks TLS in front of the desk.
+    behind_tls: bool = False
+    #: Names browsers call the desk by, besides those of this machine.
+    names: tuple[str, ...] = ()
     undo_seconds: float = Field(default=30.0, ge=0, le=600)
     mail_domain: str = "triage.invalid"
 
@@ -274,7 +281,7 @@ def _open(doors: Sequence[Door], make: Callable[[Door], Opened]) -> tuple[list[O
         try:
             opened.append(make(door))
         except TriageError as trouble:
-            log.error("%s: %s", door.name, trouble)
+            log.error("door %(door)s cannot be made: %(why)s", blame(trouble, door=door.name))
             troubles.append(door.name)
     return opened, troubles
 

@@ -54,6 +54,7 @@ def dovecot() -> Iterator[DovecotServer]:
 @pytest.fixture
 def house(tmp_path: Path, dovecot: DovecotServer) -> House:
     (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "front-desk").touch(mode=0o600)
     (tmp_path / "secrets" / "front-desk").write_text(PASSWORD)
     text = SETTINGS.format(port=dovecot.port, user=dovecot.user)
     (tmp_path / "triage.toml").write_text(text)

@@ -70,6 +70,7 @@ def sink() -> Iterator[tuple[SlowSink, int]]:
 @pytest.fixture
 def house(tmp_path: Path, sink: tuple[SlowSink, int]) -> House:
     (tmp_path / "triage.toml").write_text(SETTINGS.format(port=sink[1]))
+    (tmp_path / "approval.key").touch(mode=0o600)
     (tmp_path / "approval.key").write_text(MASTER.hex())
     keys = Keys.make(tmp_path / "keys")
     migrate(House.at(tmp_path).url, keys)

@@ -139,14 +139,15 @@ def _with_promise(policy: Policy, settings: Mapping[str, object], model: Path) -
         kept = cautious(points, at_best(points, missed=missed, wrong=wrong))
     except BadSettings as trouble:
         why = trouble.args[0] if points else "it came without its calibration messages"
-        log.warning("%s serves by its own thresholds: %s", model.name, why)
+        log.warning(
+            "%(model)s serves by its own thresholds: %(why)s", {"model": model.name, "why": why}
+        )
         return policy
     if (kept.missed, kept.wrong) != (missed, wrong):
         log.warning(
-            "%s cannot keep what is promised; it serves at %.2f %% missed and %.2f %% wrong",
-            model.name,
-            100 * kept.missed,
-            100 * kept.wrong,
+            "%(model)s cannot keep what is promised; it serves at %(missed).2f %% missed and "
+            "%(wrong).2f %% wrong",
+            {"model": model.name, "missed": 100 * kept.missed, "wrong": 100 * kept.wrong},
         )
     return kept.policy(policy)
 

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from triage.cli import batch, clinic, demo, evaluating, export, trained, training
+from triage.cli import batch, clinic, demo, evaluating, export, logs, trained, training
 from triage.errors import TriageError
 
 app = typer.Typer(
@@ -23,7 +23,11 @@ for room in (clinic, batch, export, training, evaluating, trained, demo):
 
 
 def main() -> None:
-    """Run a command; a trouble we know is one line on standard error and exit status 1."""
+    """Run a command; a trouble we know is one line on standard error and exit status 1.
+
+    One we do not know is told by type and place only: its message could quote a patient.
+    """
+    logs.set_up("plain", "triage")
     try:
         app()
     except TriageError as trouble:

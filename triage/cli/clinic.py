@@ -97,11 +97,14 @@ def make_master(home: Path) -> None:
 def run(
     home: Home = HERE,
     part: Annotated[str, typer.Option(help="all, web, worker or sender.")] = "all",
+    logs: Annotated[
+        str, typer.Option(help="plain, or json: one object a line.", envvar="TRIAGE_LOGS")
+    ] = "plain",
 ) -> None:
     """Run the clinic until interrupted; `all` starts each part as a process of its own."""
     from triage.cli import processes
 
-    processes.run(home, part)
+    processes.run(home, part, logs=logs)
 
 
 def roster_import(

@@ -9,47 +9,53 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from triage.cli.logs import FORMATS, set_up
+from triage.cli.starting import PARTS, refuse_unsafe
 from triage.errors import BadSettings
 
-PARTS = ("worker", "sender", "web")
 #: A part that died is started again after this many seconds.
 AGAIN = 1.0
 
 
-def run(home: Path, part: str) -> None:
-    """Run one part here, or all of them as children that are restarted when they die."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
-    )
-    # Their lines say nothing about this clinic, or too much: whole addresses of requests.
-    for chatty in ("alembic", "httpx", "presidio-analyzer"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
+
+
+def run(home: Path, part: str, *, logs: str = "plain") -> None:
+    """Run one part here, or all of them as children that are restarted when they die.
+
+    Raises UnsafeSetting, BadSettings, StoreRefused or WrongKey before anything is started.
+    """
+    if part not in ("all", *PARTS):
+        raise BadSettings(f"part {part!r} (known: all, {', '.join(PARTS)})")
+    if logs not in FORMATS:
+        raise BadSettings(f"logs {logs!r} (known: {', '.join(FORMATS)})")
+    set_up(logs, part)
+    refuse_unsafe(home, part)
     stop = _stop_on_signals()
     if part == "all":
-        _keep_alive(home, stop)
+        _keep_alive(home, stop, logs)
     elif part == "worker":
         _worker(home, stop)
     elif part == "sender":
         _sender(home, stop)
-    elif part == "web":
-        _web(home)
     else:
-        raise BadSettings(f"part {part!r} (known: all, {', '.join(PARTS)})")
+        _web(home)
 
 
-def start(home: Path, part: str) -> "subprocess.Popen[bytes]":
+def start(home: Path, part: str, *, logs: str = "plain") -> "subprocess.Popen[bytes]":
     """Start one part as a child process."""
     command = [sys.executable, "-m", "triage", "run", "--home", str(home), "--part", part]
+    command += ["--logs", logs]
     return subprocess.Popen(command)  # noqa: S603  # Our own program and a path.
 
 
-def _keep_alive(home: Path, stop: Event) -> None:
-    children = {part: start(home, part) for part in PARTS}
+def _keep_alive(home: Path, stop: Event, logs: str) -> None:
+    children = {part: start(home, part, logs=logs) for part in PARTS}
     while not stop.wait(AGAIN):
         for part, child in children.items():
             if child.poll() is not None:
-                logging.getLogger(__name__).error("%s stopped; starting it again", part)
-                children[part] = start(home, part)
+                log.error("%(part)s stopped; starting it again", {"part": part})
+                children[part] = start(home, part, logs=logs)
     for child in children.values():
         child.terminate()
     for child in children.values():
@@ -75,7 +81,7 @@ def _worker(home: Path, stop: Event) -> None:
     store = house.store("worker")
     parts = house.parts(store)
     for trouble in parts.troubles:
-        sys.stderr.write(f"triage: {trouble}\n")
+        log.error("a part is replaced by people: %(why)s", {"why": trouble})
     house.worker(store, parts, name=os.environ.get("TRIAGE_WORKER", "worker")).run(stop)
     store.close()
 
@@ -91,12 +97,22 @@ def _sender(home: Path, stop: Event) -> None:
 
 def _web(home: Path) -> None:
     from triage.web.app import create_app
+    from triage.web.security import LOOPBACK
     from triage.web.serve import serve
     from triage.wiring import House
 
     house = House.at(home)
     store = house.store("web")
     settings = house.settings
-    app = create_app(house.desk(store), clinic_name=settings.clinic.name)
-    serve(app, settings.desk.host, settings.desk.port)
+    desk = settings.desk
+    names = {*LOOPBACK, *desk.names}
+    app = create_app(house.desk(store), clinic_name=settings.clinic.name, hosts=names)
+    serve(
+        app,
+        desk.host,
+        desk.port,
+        certificate=home / desk.certificate if desk.certificate else None,
+        key=home / desk.certificate_key if desk.certificate_key else None,
+        behind_tls=desk.behind_tls,
+    )
     store.close()

@@ -16,6 +16,7 @@ from triage.drafting.silence import is_silent, is_urgent
 from triage.drafting.templates import spoken
 from triage.drafting.wording import SLOT, Wording, wordings
 from triage.drafting.writer import writer_of
+from triage.errors import blame
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +72,11 @@ class OpenAIDrafter:
         try:
             words = endpoint.ask(conversation).strip()
         except Exception as trouble:
-            log.warning("no words from the drafting endpoint: %s", type(trouble).__name__)
+            log.warning("no words from the drafting endpoint: %(error)s", blame(trouble))
             return None
         why = objection(words, allowed=reachable(self._settings), longest=self._longest)
         if why:
-            log.warning("words from the drafting endpoint were refused: %s", why)
+            log.warning("words from the drafting endpoint were refused: %(why)s", {"why": why})
             return None
         return words
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from triage.errors import blame
+
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except Exception as trouble:
-            log.warning("the checkpoint cannot be read: %s; training anew", type(trouble).__name__)
+            log.warning("training anew, the checkpoint cannot be read: %(error)s", blame(trouble))
             return None
         return state if isinstance(state, dict) and state.get("key") == self._key else None
 

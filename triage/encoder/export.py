@@ -90,7 +90,7 @@ def _move(beside: Path, place: Path) -> None:
 
 
 def _build(model: ModelFolder, into: Path) -> None:
-    log.info("exporting %s for serving; this happens once", model.name)
+    log.info("exporting %(model)s for serving; this happens once", {"model": model.name})
     network = load(model)
     network.merge()
     exact = into / "exact.onnx"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from triage.connectors import Inbox
-from triage.errors import TriageError
+from triage.errors import blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -69,9 +69,7 @@ class InboxKeeper:
             self._inbox.wait(self._poll)
         except Exception as trouble:
             self.trouble = type(trouble).__name__
-            # Our own errors name the inbox and what to mend; others could carry patient text.
-            words = str(trouble) if isinstance(trouble, TriageError) else self.trouble
-            log.error("inbox %s: %s", self.name, words)
+            log.error("inbox %(inbox)s failed: %(error)s", blame(trouble, inbox=self.name))
             self._inbox.close()
             return False
         return True

@@ -14,6 +14,7 @@ from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.domain import NOTHING, Mark, Message, Protected, RawMessage
+from triage.errors import blame
 from triage.pipeline import Rooms, file
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
@@ -126,7 +127,7 @@ class Jobs:
             DBOS.delete_workflow(job)
         except Exception as trouble:
             # The rows stay landed, so the next sweep tries them again.
-            log.error("batch %s failed: %s", job, type(trouble).__name__)
+            log.error("batch %(job)s failed: %(error)s", blame(trouble, job=job))
             return 0
         return filed
 
@@ -152,7 +153,7 @@ class Jobs:
         try:
             file(raw_ids, rooms, self._store, clinic=clinic, by=self._name)
         except Exception as trouble:
-            log.error("reading %s failed: %s", ", ".join(raw_ids), type(trouble).__name__)
+            log.error("reading failed: %(error)s: %(raws)s", blame(trouble, raws=" ".join(raw_ids)))
             return False
         return True
 

@@ -10,6 +10,7 @@ from triage.connectors import Outbox
 from triage.domain import Channel, ReplyState
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
+from triage.errors import blame
 from triage.pipeline import Rooms, recover, send
 from triage.store import Store
 
@@ -67,11 +68,11 @@ class Worker:
                 self._jobs.rooms, self._notes = fresh[0], tuple(fresh[1])
         except Exception as trouble:
             # The rooms that serve go on; no trouble with new ones may hold up a message.
-            log.error("new rooms cannot be made: %s", type(trouble).__name__)
+            log.error("new rooms cannot be made: %(error)s", blame(trouble))
         try:
             self._jobs.drain(lambda _: self._beat())
         except Exception as trouble:
-            log.error("worker round failed: %s", type(trouble).__name__)
+            log.error("worker round failed: %(error)s", blame(trouble))
         else:
             self._beat()
 
@@ -82,7 +83,7 @@ class Worker:
         try:
             self._store.beats.beat("worker", notes=sorted(notes))
         except Exception as trouble:
-            log.error("worker beat failed: %s", type(trouble).__name__)
+            log.error("worker beat failed: %(error)s", blame(trouble))
 
 
 class Sender:
@@ -131,7 +132,7 @@ class Sender:
             failing = {"outbox_failing"} if ReplyState.QUEUED in states else set()
             self._store.beats.beat("sender", notes=sorted({*self._notes, *failing}))
         except Exception as trouble:
-            log.error("sender round failed: %s", type(trouble).__name__)
+            log.error("sender round failed: %(error)s", blame(trouble))
             return 0
         return len(due)
 
@@ -148,5 +149,5 @@ class Sender:
                 master=self._master,
             )
         except Exception as trouble:
-            log.error("reply %s failed: %s", reply_id, type(trouble).__name__)
+            log.error("reply %(reply)s failed: %(error)s", blame(trouble, reply=reply_id))
             return None

@@ -62,7 +62,7 @@ def _domain_error(request: Request, error: Exception) -> Response:
         return _to_log_in(request)
     status, headline = status_of(error)
     if status >= 500:
-        log.error("%s", type(error).__name__)
+        log.error("a page failed: %(error)s", errors.blame(error))
     advice = " ".join((type(error).__doc__ or "").split())
     what = str(error.args[0]) if error.args else ""
     # Ids mean nothing to the reader; sentences do.

@@ -91,7 +91,8 @@ class Gate:
             await self._app(scope, receive, dressed)
         except Exception as fault:
             # The type says enough; a message or a traceback could quote what a patient wrote.
-            log.error("%s in %s", type(fault).__name__, scope["method"])
+            facts = {"error": type(fault).__name__, "method": scope["method"]}
+            log.error("a page failed: %(error)s in %(method)s", facts)
             if started:
                 raise ConnectionAbortedError from None
             words = "Something went wrong here and nothing was changed. Go back and try again."

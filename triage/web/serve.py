@@ -37,7 +37,8 @@ def serve(
         access_log=False,
         server_header=False,
         date_header=True,
-        log_level="warning",
+        # The process's own handler writes the lines: uvicorn's would print tracebacks.
+        log_config=None,
         proxy_headers=behind_tls,
         ssl_certfile=certificate,
         ssl_keyfile=key,

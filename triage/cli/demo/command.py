@@ -83,7 +83,8 @@ def _fill(mailbox: Any, mails: list[Path]) -> None:
 @contextmanager
 def _processes(home: Path) -> Iterator[list[Any]]:
     """Start worker, sender and web; end them at last."""
-    from triage.cli.processes import PARTS, start
+    from triage.cli.processes import start
+    from triage.cli.starting import PARTS
 
     children = [start(home, part) for part in PARTS]
     try:

@@ -46,6 +46,7 @@ def set_up(home: Path, servers: tuple[Mailbox, Sink, Portal], undo: float, port:
     (home / ".demo").touch()
     (home / "triage.toml").write_text(_settings(servers, undo, port), encoding="utf-8")
     (home / "secrets").mkdir(mode=0o700)
+    (home / "secrets" / "front-desk").touch(mode=0o600)
     (home / "secrets" / "front-desk").write_text(MAIL_PASSWORD, encoding="utf-8")
     make_master(home)
     keys = Keys.make(home / "keys")

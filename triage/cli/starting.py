@@ -1,0 +1,170 @@
+"""Looks at a home folder before a process starts, and refuses what could lose or leak something.
+
+Rule of the room: one trouble is one line that names the file or setting to mend, never a value.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from triage.connectors.tls import is_loopback
+from triage.errors import UnsafeSetting
+from triage.wiring import House, approval_master, secret
+
+#: The processes of a clinic; each can run alone.
+PARTS = ("worker", "sender", "web")
+#: Rights of others on a file that only its owner may read.
+_OTHERS = 0o077
+#: A random key of 32 bytes has about 30 different ones; a typed or counted one has few.
+_FEWEST_DIFFERENT = 16
+_SECRET_NAME = re.compile(r"secret|passw|token$|api_?key|private_?key", re.IGNORECASE)
+#: What stands in manuals, examples and installers, without signs and in small letters.
+_EXAMPLES = frozenset(
+    {"admin", "administrator", "changeit", "changeme", "default", "demo", "dummy", "example"}
+    | {"frontdesk", "guest", "hunter2", "letmein", "none", "pass", "passw0rd", "password", "root"}
+    | {"qwerty", "replaceme", "secret", "swordfish", "test", "todo", "triage", "user", "welcome"}
+    | {"correcthorsebatterystaple", "xxx", "yoursecret", "yourpassword", "yourpasswordhere"}
+)
+
+
+def refuse_unsafe(home: Path, part: str) -> None:
+    """Raise UnsafeSetting for the first trouble by which `part` must not start.
+
+    Also opens and closes the store as that part, so that StoreRefused, WrongKey and BadSettings
+    come here, before anything is fetched, shown or sent.
+    """
+    house = House.at(home)
+    for check in CHECKS:
+        for trouble in check(house, part):
+            raise UnsafeSetting(trouble)
+    for process in PARTS if part == "all" else (part,):
+        house.store(process).close()
+
+
+def readable_keys(house: House, part: str) -> Iterator[str]:
+    """Find key files and secrets that others can read."""
+    del part
+    home, desk = house.home, house.settings.desk
+    files = [home / "approval.key", *_inside(home / "keys"), *_inside(home / "secrets")]
+    if desk.certificate_key:
+        files.append(home / desk.certificate_key)
+    for path in files:
+        if path.is_file() and path.stat().st_mode & _OTHERS:
+            yield f"{path} can be read by others; run chmod 600 on it"
+    for folder in (home, home / "keys", home / "secrets"):
+        if folder.is_dir() and folder.stat().st_mode & 0o002:
+            yield f"others can replace files in {folder}; run chmod o-w on it"
+
+
+def readable_settings(house: House, part: str) -> Iterator[str]:
+    """Find a secret in a settings file that others can read."""
+    del part
+    path = house.home / "triage.toml"
+    if path.stat().st_mode & _OTHERS:
+        for place, key, value in _texts(house.settings.model_dump()):
+            if value and (_SECRET_NAME.search(key) or _has_password(value)):
+                yield f"{path} can be read by others and holds a secret at {place}; run chmod 600"
+
+
+def made_up_keys(house: House, part: str) -> Iterator[str]:
+    """Find keys that nobody drew by lot, or that serve twice."""
+    keys = house.keys
+    drawn = {"data": keys.data[0], "file": keys.file, "index": keys.index, "audit": keys.audit}
+    if part in ("all", "sender"):
+        drawn["approval"] = approval_master(house.home)
+    for name, key in drawn.items():
+        if _made_up(key):
+            yield f"the {name} key is an example, not drawn by lot; make keys with `triage init`"
+    if len(set(drawn.values())) < len(drawn):
+        yield "two of the keys are the same; make keys with `triage init`"
+
+
+def default_secrets(house: House, part: str) -> Iterator[str]:
+    """Find a door whose secret stands in every manual, or is its own user name."""
+    doors: list[Any] = [*house.settings.inbox] if part in ("all", "worker") else []
+    doors += [*house.settings.outbox] if part in ("all", "sender") else []
+    for door in doors:
+        given = secret(house.home, door.name)
+        options = door.model_dump()
+        named = {_plain(str(options.get(key, ""))) for key in ("user", "name", "host", "client_id")}
+        named |= {_plain(str(options.get("user", "")).partition("@")[0])}
+        if given and _plain(given) in _EXAMPLES | named:
+            yield f"the secret of {door.name} is an example; ask its server for one of its own"
+
+
+def plain_text(house: House, part: str) -> Iterator[str]:
+    """Find a way by which patients' words would cross a network in the open."""
+    del part
+    desk = house.settings.desk
+    if bool(desk.certificate) != bool(desk.certificate_key):
+        yield "desk.certificate and desk.certificate_key belong together; give both"
+    if not desk.certificate and not is_loopback(desk.host):
+        yield f"desk.host {desk.host} would serve plain HTTP; give a certificate, or 127.0.0.1"
+    for place, key, value in _texts(house.settings.model_dump()):
+        if value.lower().startswith("http://") and not is_loopback(urlsplit(value).hostname or ""):
+            yield f"{place} is plain HTTP to another machine; use https"
+        if key.endswith("url") and value.startswith("postgresql") and not _is_verified(value):
+            yield f"{place} reaches a database over the network; add sslmode=verify-full"
+    for door in (*house.settings.inbox, *house.settings.outbox):
+        options = door.model_dump()
+        host = str(options.get("host", ""))
+        if options.get("security") == "plain" and not is_loopback(host):
+            yield f"{door.name}.security is plain to another machine; use tls or starttls"
+
+
+CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
+    readable_keys,
+    readable_settings,
+    made_up_keys,
+    default_secrets,
+    plain_text,
+)
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        # Another system user's folder, as the sender's secrets may be: not ours to read.
+        return []
+
+
+def _texts(value: Any, place: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Walk settings; yield the place, the last key and the text of every string."""
+    if isinstance(value, str):
+        yield place, key, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{place}.{name}" if place else str(name), str(name))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _texts(inner, f"{place}.{number}", key)
+
+
+def _has_password(value: str) -> bool:
+    if "://" not in value:
+        return False
+    parts = urlsplit(value)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
+
+
+def _is_verified(url: str) -> bool:
+    """Whether a PostgreSQL URL stays on this machine or checks the server's certificate."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query)
+    hosts = [*asked.get("host", []), *filter(None, [parts.hostname])]
+    local = all(host.startswith("/") or is_loopback(host) for host in map(unquote, hosts))
+    return local or asked.get("sslmode") == ["verify-full"]
+
+
+def _made_up(key: bytes) -> bool:
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return len(set(key)) < _FEWEST_DIFFERENT or len(steps) == 1
+
+
+def _plain(text: str) -> str:
+    """Return a word without signs and trailing digits: `Change-Me123!` is `changeme`."""
+    return re.sub(r"[^a-z0-9]", "", text.casefold()).rstrip("0123456789") or text.strip()
