@@ -41,7 +41,8 @@ ASKED = ("?one_in=50&wrong=5", "?one_in=500&wrong=1")
 PAGES = (
     *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
     *(("nia", page) for page in ("sample", "clinical")),
-    *(("sam", page) for page in ("audit", "models")),
+    *(("sam", page) for page in ("audit", "models", "emergencies")),
+    *(("ada", page) for page in ("users", "emergency")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
     *(("devi", page) for page in ("models", "models/promises")),
 )

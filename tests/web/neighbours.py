@@ -19,7 +19,7 @@ from tests.web.practice import (
     Practice,
     open_practice,
 )
-from triage.domain import Protected, Role, Route, SampleItem, Urgency, User, prove
+from triage.domain import Protected, Role, Route, SampleItem, Urgency, User
 from triage.store import Keys
 from triage.store.tables import metadata
 
@@ -61,7 +61,7 @@ SECRETS = frozenset(
     | {letter.subject for letter in LETTERS}
     | {person.username for person in PEOPLE.values() if person.clinic == "c1"}
     | {person.display_name for person in PEOPLE.values() if person.clinic == "c1"}
-    | {"MRN4000", "lisinopril", "Ines Sidorova", "car park", "router-2"}
+    | {"MRN4000", "Corner Pharmacy", "Ines Sidorova", "car park", "router-2"}
 ) - {"dana", "sam", "ada", "nia", "wim", "milo", "devi"}
 
 
@@ -75,7 +75,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     words = {"subject": Protected("About it"), "body": Protected("Your lisinopril is ready.")}
     answered, open_case = practice.cases["refill"], practice.cases["unsorted"]
     draft = desk.replies.save(INSIDER, answered, **words)
-    digest, proof = draft.outgoing.digest, prove(b"k", draft.outgoing.digest)
+    digest, proof = draft.outgoing.digest, "0" * 64
     reply = desk.replies.approve(INSIDER, answered, digest=digest, proof=proof)
     _identify(practice, open_case)
     words["body"] = Protected("The form is on its way.")
@@ -98,7 +98,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "item_id": item.id,
         "glass_id": glass.id,
         "digest": draft.outgoing.digest,
-        "proof": prove(b"k", draft.outgoing.digest),
+        "proof": proof,
         "name": "router-2",
         "task": "router",
         "what": "redflags",

@@ -20,8 +20,8 @@ ALARM = "1 case was opened in an emergency"
 DEVI, SAM = PEOPLE["devi"], PEOPLE["sam"]
 
 
-def smash(person: Visit, case_id: str, **changed: str) -> int:
-    form = {"case_id": case_id, "reason": WHY, "minutes": "15"} | changed
+def smash(person: Visit, shut: str, **changed: str) -> int:
+    form = {"case_id": shut, "reason": WHY, "minutes": "15"} | changed
     return person.post("/emergency", **form).status_code
 
 

@@ -115,8 +115,10 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
         where = re.sub(r"{(\w+)}", lambda found: ids[found.group(1)], path)
         answer = visit.get(where) if method == "GET" else visit.post(where, **form)
         form |= {"contact": both.first["contact_id"]}
-        assert answer.status_code not in (422, 500), (method, path)
-        if (method, path) not in WITHOUT_ID and answer.status_code < 400:
+        assert answer.status_code != 422, (method, path)
+        # A fault is no refusal either.
+        refused = answer.status_code in (403, 404, 409)
+        if (method, path) not in WITHOUT_ID and not refused:
             trouble[f"{method} {path}"] = str(answer.status_code)
         elif said := told(answer.text):
             trouble[f"{method} {path}"] = f"tells {said[0]}"
@@ -151,12 +153,9 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     monkeypatch.setattr(Desk, "who", lambda desk, token: replace(who(desk, token), clinic="c1"))
     found = walk(app, both)
     with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
-    assert with_ids - found.keys() <= NEEDS_MORE
-    assert len(found) > 30
-
-
-#: What refuses for another reason too in the oracle's walk, and why.
-NEEDS_MORE: set[str] = set()
+    # A request is open by then, so that nobody could close the case.
+    assert with_ids - found.keys() == {"POST /case/{case_id}/close"}
+    assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
 
 def test_the_walk_finds_a_query_that_forgets_the_clinic(
@@ -248,5 +247,6 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     """Sabotage and control: one of the first clinic gets what was refused, so the ids are good."""
     names = {name for name, _ in counters(both.practice.desk)}
     served = ask(both, INSIDER)
-    assert names - ANSWERS - served.keys() <= NEEDS_MORE
+    # A reply is on its way by then, so that nobody could write another or close the case.
+    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()
