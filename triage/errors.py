@@ -85,6 +85,26 @@ class NotAllowed(TriageError):
     """Your role does not include this; ask a supervisor."""
 
 
+class NameTaken(StoreRefused):
+    """Somebody has this user name already; choose another."""
+
+
+class LastAdministrator(TriageError):
+    """The clinic would be left without an administrator; give somebody else that role first."""
+
+
+class NotYourself(TriageError):
+    """Nobody does this to themselves; ask a colleague with the same role."""
+
+
+class NoReason(TriageError):
+    """Write in a sentence why you must see this case now; a supervisor will read it."""
+
+
+class OpenDoor(TriageError):
+    """A page does not say who may open it; give it a row in triage/web/access.py."""
+
+
 class NotSignedIn(TriageError):
     """The user name, password or session is not valid; sign in again."""
 

@@ -193,6 +193,7 @@ class House:
             undo=timedelta(seconds=desk.undo_seconds),
             clinical=clinical_digests(),
             mail_domain=desk.mail_domain,
+            clinic=self.settings.clinic.id,
         )
 
     def parts(self, store: Store | None = None) -> Parts:

@@ -41,7 +41,8 @@ ASKED = ("?one_in=50&wrong=5", "?one_in=500&wrong=1")
 PAGES = (
     *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
     *(("nia", page) for page in ("sample", "clinical")),
-    *(("sam", page) for page in ("audit", "models")),
+    *(("sam", page) for page in ("audit", "models", "emergencies")),
+    *(("ada", page) for page in ("users", "emergency")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
     *(("devi", page) for page in ("models", "models/promises")),
 )
@@ -496,3 +497,15 @@ def test_uncertain_is_shown_in_red_and_named(served: Served, opened: Opened) -> 
     store.replies.settle(reply_id, ReplyState.UNCERTAIN, clinic="c1", by="sender")
     expect(page.get_by_text("may or may not have arrived")).to_be_visible()
     expect(page.get_by_text("Nothing is sent again by itself")).to_be_visible()
+
+
+def test_an_administrator_adds_somebody_without_a_mouse(served: Served, opened: Opened) -> None:
+    page = opened("ada")
+    page.goto(f"{served.address}/users")
+    page.get_by_role("textbox", name="Name", exact=True).focus()
+    page.keyboard.type("Lena Marsh")
+    press(page, "Tab")
+    page.keyboard.type("lena")
+    for key in ("Tab", "Space", "Enter"):
+        press(page, key)
+    expect(page.get_by_role("heading", name="Password for Lena Marsh")).to_be_visible()

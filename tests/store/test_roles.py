@@ -8,6 +8,7 @@ import pytest
 from tests.postgres import PostgresServer
 from tests.store.practice import add_staff, ana, approval, arrival, draft, reading
 from triage.domain import (
+    NOTHING,
     CaseState,
     Clinic,
     Label,
@@ -98,6 +99,11 @@ def test_a_message_walks_through_all_processes(house: House) -> None:
     backgrounds = house.web.backgrounds.of_filed(message_ids, clinic=CLINIC, by=user.id)
     assert [len(one.patient) > 0 for one in backgrounds.values()] == [True]
     house.web.signatures.sign("redflags", "ab", clinic=CLINIC, by=user.id)
+    why = Protected("called from the car park")
+    glass = house.web.glass.smash(other, why, minutes=5, clinic=CLINIC, by=user.id, now=now)
+    house.web.glass.review(glass.id, clinic=CLINIC, by="user-sam", now=now)
+    house.web.people.set_roles(user.id, user.roles, clinic=CLINIC, by="user-sam")
+    token = house.web.people.open_session(user.id, now=now)
     assert house.worker.signatures.signed("redflags", "ab", clinic=CLINIC) is not None
     house.web.people.close_session(token)
     assert house.web.audit.verify().holds
@@ -122,6 +128,13 @@ def forbidden(house: House, reply_id: str) -> dict[str, Callable[[], object]]:
         "the sender reads patients": lambda: sender.people.patient("p", clinic=CLINIC, by="s"),
         "the sender reads addresses": lambda: sender.people.contacts("p", clinic=CLINIC, by="s"),
         "the worker signs": lambda: worker.signatures.sign("x", "ab", clinic=CLINIC, by="w"),
+        "the worker breaks glass": lambda: worker.glass.smash(
+            case_id, NOTHING, minutes=5, clinic=CLINIC, by="user-dora", now=words.edited_at
+        ),
+        "the worker gives roles": lambda: worker.people.set_roles(
+            "user-dora", (), clinic=CLINIC, by="w"
+        ),
+        "the sender reads emergencies": lambda: sender.glass.all(clinic=CLINIC, by="s"),
         "the sender reads drafts": lambda: sender.replies.draft(case_id, clinic=CLINIC, by="s"),
     }
 

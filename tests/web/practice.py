@@ -381,12 +381,15 @@ def open_practice(
     undo: timedelta = timedelta(seconds=30),
     letters: Sequence[Letter] = MORNING,
     clock: Callable[[], datetime] = utcnow,
+    url: str = "",
+    keys: Keys | None = None,
 ) -> Practice:
-    """Return the practice with its morning on a fresh encrypted SQLite file."""
-    keys = Keys.make(folder / "keys")
-    migrate(_url(folder), keys)
+    """Return the practice with its morning, on a fresh encrypted SQLite file unless told where."""
+    keys = keys or Keys.make(folder / "keys")
+    url = url or _url(folder)
+    migrate(url, keys)
     _write_models(folder / "shipped")
-    store = open_store(_url(folder), keys, clock=clock)
+    store = open_store(url, keys, clock=clock)
     for clinic in (CLINIC, ELSEWHERE):
         store.people.add_clinic(clinic)
     for user in PEOPLE.values():
@@ -413,7 +416,12 @@ def _url(folder: Path) -> str:
 def _desk(store: Store, folder: Path, undo: timedelta) -> Desk:
     registry = Registry(folder / "home", folder / "shipped")
     return Desk(
-        store, registry=registry, undo=undo, clinical=CLINICAL, mail_domain="practice.example"
+        store,
+        registry=registry,
+        undo=undo,
+        clinical=CLINICAL,
+        mail_domain="practice.example",
+        clinic=CLINIC.id,
     )
 
 

@@ -1,14 +1,21 @@
 """Every route, every role: denied unless the table of rights says otherwise."""
 
+import re
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk import Right, may
+from triage.errors import OpenDoor
+from triage.web.access import ROWS, check_doors
+from triage.web.app import ROUTERS, create_app
+from triage.web.pages import MENU
+from triage.web.visitor import Asking, poster, visitor
 
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
@@ -50,6 +57,15 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/models/training"): Right.EXPORT_TRAINING,
     ("GET", "/models/promises"): Right.SEE_MODELS,
     ("POST", "/models/promises"): Right.SET_PROMISE,
+    ("GET", "/users"): Right.MANAGE_USERS,
+    ("POST", "/users"): Right.MANAGE_USERS,
+    ("POST", "/users/{user_id}/roles"): Right.MANAGE_USERS,
+    ("POST", "/users/{user_id}/active"): Right.MANAGE_USERS,
+    ("POST", "/users/{user_id}/password"): Right.MANAGE_USERS,
+    ("GET", "/emergency"): Right.BREAK_GLASS,
+    ("POST", "/emergency"): Right.BREAK_GLASS,
+    ("GET", "/emergencies"): Right.REVIEW_GLASS,
+    ("POST", "/emergencies/{glass_id}"): Right.REVIEW_GLASS,
 }
 #: Every field any form has, so that no form is refused before the right is asked.
 FORM = {
@@ -72,6 +88,13 @@ FORM = {
     "one_in": "50",
     "wrong": "10",
     "model": "no-model",
+    "username": "newcomer",
+    "display_name": "New Comer",
+    "role": "writer",
+    "active": "true",
+    "case_id": NOBODY,
+    "reason": "nobody can wait",
+    "minutes": "15",
 }
 
 
@@ -92,8 +115,7 @@ def _leaves(found: list) -> list[APIRoute]:
 
 
 def ask(visit: Visit, method: str, path: str) -> int:
-    for name in ("case_id", "attachment_id", "message_id", "reply_id", "item_id"):
-        path = path.replace(f"{{{name}}}", NOBODY)
+    path = re.sub(r"{\w+}", NOBODY, path)
     answer = visit.get(path) if method == "GET" else visit.post(path, **FORM)
     return answer.status_code
 
@@ -120,12 +142,73 @@ def test_every_route_is_denied_unless_the_role_has_the_right(
         assert status < 500, (method, path)
 
 
+def test_a_form_without_the_token_of_its_session_opens_no_door(
+    app: FastAPI, visit: Callable[[str], Visit]
+) -> None:
+    for (method, path), right in RIGHTS.items():
+        if method == "POST":
+            person = visit(next(name for name in PEOPLE if may(PEOPLE[name], right)))
+            person.csrf = "0" * 64
+            assert ask(person, method, path) == 403, path
+
+
+def test_a_page_without_a_row_keeps_the_application_from_starting(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: somebody adds a page, and the matrix and the door both say so."""
+
+    def forgotten(_: Asking) -> str:
+        return "everything about everybody"
+
+    router = APIRouter()
+    router.add_api_route("/forgotten", forgotten)
+    monkeypatch.setattr("triage.web.app.ROUTERS", (*ROUTERS, SimpleNamespace(router=router)))
+    with pytest.raises(OpenDoor, match="GET /forgotten"):
+        create_app(practice.desk, clinic_name="x")
+    monkeypatch.setattr("triage.web.app.check_doors", lambda *_, **__: None)
+    started = create_app(practice.desk, clinic_name="x")
+    assert routes(started) != set(RIGHTS) | OPEN | SIGNED_IN
+    for name in PEOPLE:
+        assert ask(Visit(started, name), "GET", "/forgotten") == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_that_asks_nobody_who_they_are_is_found(method: str) -> None:
+    router = APIRouter()
+    router.add_api_route("/queue" if method == "GET" else "/users", lambda: "", methods=[method])
+    with pytest.raises(OpenDoor):
+        check_doors(router.routes, visitor=visitor, poster=poster)
+
+
+def test_a_page_that_changes_something_without_a_token_is_found() -> None:
+    def change(_: Asking) -> str:
+        return ""
+
+    router = APIRouter()
+    router.add_api_route("/users", change, methods=["POST"])
+    with pytest.raises(OpenDoor, match="POST /users"):
+        check_doors(router.routes, visitor=visitor, poster=poster)
+
+
+def test_the_door_and_the_matrix_agree() -> None:
+    """An emergency opens three pages more; the Desk decides for which case."""
+    emergency = {page for page, rights in ROWS.items() if Right.BREAK_GLASS in rights[1:]}
+    assert {page: rights[0] for page, rights in ROWS.items()} == RIGHTS
+    assert emergency == {
+        ("GET", CASE),
+        ("GET", f"{CASE}/attachment/{{attachment_id}}"),
+        ("GET", f"{CASE}/original/{{message_id}}"),
+    }
+
+
 def test_the_matrix_would_notice_a_desk_that_allows_everything(
     visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sabotage: with the desk's check removed a data scientist gets into the queue."""
+    """Sabotage: with door and desk both open a data scientist gets into the queue."""
+    monkeypatch.setattr("triage.web.visitor.let_in", lambda *_: None)
+    assert ask(visit("devi"), "GET", "/queue") == 403
     monkeypatch.setattr("triage.desk.queue.require", lambda *_: None)
-    monkeypatch.setattr("triage.desk.people.require", lambda *_: None)
+    monkeypatch.setattr("triage.desk.people.require_any", lambda *_: None)
     assert ask(visit("devi"), "GET", "/queue") == 200
 
 
@@ -141,12 +224,10 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:
     menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample", "/clinical"}}
-    menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises"}
+    menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises", "/emergencies"}
+    menus["ada"] = {"/models", "/users", "/emergency"}
+    menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():
         page = visit(name).get("/account").text
-        offered = {
-            path
-            for path in ("/queue", "/sample", "/clinical", "/audit", "/models", "/models/promises")
-            if f'href="{path}"' in page
-        }
+        offered = {path for path, _, _ in MENU if f'href="{path}"' in page}
         assert offered == expected

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
@@ -22,7 +23,11 @@ def utcnow() -> datetime:
 
 
 class Desk:
-    """Front door for people; each attribute is one counter with its own few methods."""
+    """Front door for people; each attribute is one counter with its own few methods.
+
+    `clinic` is whose models the registry keeps: people of another clinic of the same store find
+    none there. None only where the store has one clinic.
+    """
 
     def __init__(
         self,
@@ -32,16 +37,18 @@ class Desk:
         undo: timedelta = timedelta(seconds=30),
         clinical: Mapping[str, str] | None = None,
         mail_domain: str = "triage.invalid",
+        clinic: str | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self._store = store
         self._clock = clock
         self._clinical = dict(clinical or {})
         self.people = PeopleDesk(store, clock)
+        self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
         self.supervision = SupervisionDesk(store, clock, self._clinical)
-        self.models = ModelsDesk(store, registry, clock)
+        self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 
     def sign_in(self, username: str, password: str) -> str:
         """Return a session token; raise NotSignedIn."""
@@ -64,4 +71,4 @@ class Desk:
         """
         if not actor.active or not actor.roles:
             raise NotAllowed("banners")
-        return banners(self._store, actor.clinic, self._clock(), self._clinical)
+        return banners(self._store, actor, self._clock(), self._clinical)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from triage.desk.rights import Right, may
 from triage.desk.views import Banner
+from triage.domain import User
 from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
@@ -26,10 +28,10 @@ NOTES = {
 
 
 def banners(
-    store: Store, clinic: str, now: datetime, clinical: Mapping[str, str]
+    store: Store, actor: User, now: datetime, clinical: Mapping[str, str]
 ) -> tuple[Banner, ...]:
-    """Return what a person must know before working the queue."""
-    found: list[Banner] = []
+    """Return what a person must know before they go to work."""
+    clinic, found = actor.clinic, list(_emergencies(store, actor))
     beats = store.beats.all()
     silent = DUTIES.keys() - {beat.process for beat in beats}
     found += [Banner("alarm", DUTIES[process]) for process in sorted(silent)]
@@ -45,3 +47,12 @@ def banners(
             Banner("warning", "The red-flag rules have not yet been reviewed by a clinician.")
         )
     return tuple(found)
+
+
+def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:
+    """Tell those who answer for the others that somebody opened a case in an emergency."""
+    count = store.glass.unreviewed(clinic=actor.clinic) if may(actor, Right.REVIEW_GLASS) else 0
+    if not count:
+        return ()
+    what = "1 case was" if count == 1 else f"{count} cases were"
+    return (Banner("alarm", f"{what} opened in an emergency. Look into it under Emergencies."),)

@@ -1,11 +1,19 @@
 """Accounts, patients and contacts, as far as a person may touch them."""
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from triage.desk.rights import Right, require
+from triage.desk.rights import Right, require, require_any
+from triage.desk.views import FirstPassword
 from triage.domain import Contact, Patient, Protected, Role, User, new_id
+from triage.errors import NotAllowed, NotYourself
 from triage.store import Store
+
+#: Letters and digits nobody mistakes for one another when they read a password out.
+SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
+#: Sixteen of them are 79 bits: nobody guesses that, whoever holds the hashes.
+PARTS, SIGNS_IN_PART = 4, 4
 
 
 class PeopleDesk:
@@ -17,7 +25,7 @@ class PeopleDesk:
 
     def users(self, actor: User) -> tuple[User, ...]:
         """Return everybody of the clinic."""
-        require(actor, Right.SEE_QUEUE)
+        require_any(actor, Right.SEE_QUEUE, Right.MANAGE_USERS)
         return tuple(self._store.people.users(clinic=actor.clinic))
 
     def add_user(
@@ -27,17 +35,38 @@ class PeopleDesk:
         username: str,
         display_name: str,
         roles: Iterable[Role],
-        password: str,
-    ) -> User:
-        """Add a person with a first password."""
+    ) -> FirstPassword:
+        """Add a person; return the password to hand them, which is kept nowhere.
+
+        Raises NameTaken, and NotAllowed for somebody with nothing to do.
+        """
         require(actor, Right.MANAGE_USERS)
-        user = User(new_id(), actor.clinic, username, display_name, frozenset(roles))
-        self._store.people.add_user(user, password)
-        return user
+        user = User(new_id(), actor.clinic, username, display_name, _some(roles))
+        password = first_password()
+        self._store.people.add_user(user, password, by=actor.id)
+        return FirstPassword(user, Protected(password))
+
+    def new_password(self, actor: User, user_id: str) -> FirstPassword:
+        """Make a new password for a person and return it once; their sessions end at once."""
+        require(actor, Right.MANAGE_USERS)
+        user, password = self._store.people.user(user_id, clinic=actor.clinic), first_password()
+        self._store.people.set_password(user_id, password, clinic=actor.clinic, by=actor.id)
+        return FirstPassword(user, Protected(password))
+
+    def set_roles(self, actor: User, user_id: str, roles: Iterable[Role]) -> None:
+        """Give a person these roles and no others; raise LastAdministrator."""
+        require(actor, Right.MANAGE_USERS)
+        wanted = _some(roles)
+        self._store.people.set_roles(user_id, wanted, clinic=actor.clinic, by=actor.id)
 
     def set_active(self, actor: User, user_id: str, active: bool) -> None:
-        """Let a person in or shut them out; their sessions end at once."""
+        """Let a person in or shut them out, which ends their sessions at once.
+
+        Raises NotYourself for oneself, and LastAdministrator.
+        """
         require(actor, Right.MANAGE_USERS)
+        if user_id == actor.id:
+            raise NotYourself(f"user {user_id}")
         self._store.people.set_active(user_id, active, clinic=actor.clinic, by=actor.id)
 
     def import_roster(
@@ -63,3 +92,16 @@ class PeopleDesk:
         """Say by name that an address belongs to its person, after checking it with them."""
         require(actor, Right.IDENTIFY_PATIENT)
         self._store.people.verify_contact(contact_id, clinic=actor.clinic, by=actor.id)
+
+
+def first_password() -> str:
+    """Return a password that can be read out over a table: `abcd-efgh-jkmn-pqrs`."""
+    parts = ["".join(secrets.choice(SIGNS) for _ in range(SIGNS_IN_PART)) for _ in range(PARTS)]
+    return "-".join(parts)
+
+
+def _some(roles: Iterable[Role]) -> frozenset[Role]:
+    found = frozenset(roles)
+    if not found:
+        raise NotAllowed("a person without a role")
+    return found

@@ -53,16 +53,19 @@ class ModelsDesk:
         registry: Registry | None,
         clock: Callable[[], datetime],
         meter: LeakMeter | None = None,
+        *,
+        clinic: str | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
+        self._clinic = clinic
         self._meter = meter or LeakMeter()
 
     def list(self, actor: User) -> tuple[ModelView, ...]:
         """Return every registered model and which one serves."""
         require(actor, Right.SEE_MODELS)
-        registry = self._need()
+        registry = self._need(actor)
         return tuple(
             ModelView(
                 name=model.name,
@@ -80,7 +83,7 @@ class ModelsDesk:
         The one who trained it may not, and a router that did not pass the release gate cannot.
         """
         require(actor, Right.PROMOTE_MODEL)
-        registry = self._need()
+        registry = self._need(actor)
         model = registry.get(name)
         if model.trainer == actor.username:
             raise NotAllowed("promoting a model you trained yourself")
@@ -93,7 +96,7 @@ class ModelsDesk:
     def rollback(self, actor: User, task: str) -> str:
         """Go back to the model that served before; return its name."""
         require(actor, Right.PROMOTE_MODEL)
-        registry = self._need()
+        registry = self._need(actor)
         before = registry.serving(task)
         name = registry.rollback(task)
         self._record(actor, "model.rollback", name, before)
@@ -102,7 +105,7 @@ class ModelsDesk:
     def promises(self, actor: User) -> PromiseView:
         """Return what is promised of the router that serves, its price, and what else there is."""
         require(actor, Right.SEE_MODELS)
-        return promises.view(self._router(), self._need().promise())
+        return promises.view(self._router(actor), self._need(actor).promise())
 
     def try_promise(self, actor: User, missed: float, wrong: float) -> PromiseView:
         """Return the price of a promise before anybody says yes; nothing is stored.
@@ -111,7 +114,7 @@ class ModelsDesk:
         cannot be kept is shown as such.
         """
         require(actor, Right.SEE_MODELS)
-        return promises.view(self._router(), self._need().promise(), (missed, wrong))
+        return promises.view(self._router(actor), self._need(actor).promise(), (missed, wrong))
 
     def set_promise(self, actor: User, missed: float, wrong: float, *, model: str = "") -> None:
         """Promise it from now on; raise CannotPromise, with the strictest, where it cannot be kept.
@@ -119,7 +122,7 @@ class ModelsDesk:
         `model` is the one whose price was shown; raise ChangedUnderneath when another serves now.
         """
         require(actor, Right.SET_PROMISE)
-        registry, serving = self._need(), self._router()
+        registry, serving = self._need(actor), self._router(actor)
         if model and model != serving.name:
             raise ChangedUnderneath("Another model serves now; look at its price first.")
         points = promises.points_of(serving)
@@ -195,11 +198,11 @@ class ModelsDesk:
             action, clinic=actor.clinic, by=actor.id, detail={"model": name, "before": before}
         )
 
-    def _router(self) -> ModelInfo:
-        registry = self._need()
+    def _router(self, actor: User) -> ModelInfo:
+        registry = self._need(actor)
         return registry.get(registry.serving("router"))
 
-    def _need(self) -> Registry:
-        if self._registry is None:
+    def _need(self, actor: User) -> Registry:
+        if self._registry is None or self._clinic not in (None, actor.clinic):
             raise MissingModel("no registry")
         return self._registry

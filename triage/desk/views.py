@@ -65,6 +65,18 @@ class CaseView:
     claimed_by: User | None
     may_approve: bool
     banners: tuple[Banner, ...]
+    #: Display names of the clinic's people by id.
+    names: dict[str, str]
+    #: Until when an emergency keeps the case open to this person; None for whose work it is.
+    glass_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPassword:
+    """A password made for a person; shown once and kept nowhere."""
+
+    user: User
+    password: Protected
 
 
 @dataclass(frozen=True, slots=True)

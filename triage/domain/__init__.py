@@ -35,7 +35,7 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
-from triage.domain.people import Clinic, Contact, Patient, Team, User
+from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Team, User
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -79,6 +79,7 @@ __all__ = [
     "AuditEvent",
     "Background",
     "Beat",
+    "BrokenGlass",
     "Case",
     "CaseFile",
     "CaseRow",

@@ -1,6 +1,7 @@
 """The practice and the people around it."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from triage.domain.text import Protected
 from triage.domain.words import Channel, IdentifierType, Role, Route
@@ -69,3 +70,26 @@ class Contact:
     verified_by: str | None
     consent_to_email: bool
     language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenGlass:
+    """One emergency look at a case by somebody whose role does not include it."""
+
+    id: str
+    clinic: str
+    case_id: str
+    user_id: str
+    #: Why, in the person's words.
+    reason: Protected
+    at: datetime
+    #: For how long, 1 to 60.
+    minutes: int
+    #: The supervisor who looked into it; None while nobody has.
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
+
+    @property
+    def until(self) -> datetime:
+        """The moment from which the case is shut again."""
+        return self.at + timedelta(minutes=self.minutes)

@@ -13,6 +13,7 @@ from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.cases import Cases
 from triage.store.engine import connect, refuse_unsafe
+from triage.store.glass import Glass
 from triage.store.jobs import jobs_database
 from triage.store.keys import Keys
 from triage.store.labels import Labels
@@ -37,6 +38,7 @@ class Store:
         self.cases = Cases(transactions)
         self.replies = Replies(transactions)
         self.people = People(transactions)
+        self.glass = Glass(transactions)
         self.labels = Labels(transactions)
         self.leaks = LeakCounts(transactions)
         self.audit = AuditLog(transactions)

@@ -277,12 +277,16 @@ class Cases:
             name = work.vault.text(row.name, row.id)
             return Attachment(name, row.media_type, work.vault.open(row.content, row.id))
 
-    def original(self, message_id: str, *, clinic: str, by: str) -> RawMessage:
-        """Return the bytes of a filed message as they came; raise NotFound."""
+    def original(
+        self, message_id: str, *, clinic: str, by: str, case_id: str | None = None
+    ) -> RawMessage:
+        """Return the bytes of a filed message, of this case if one is given; raise NotFound."""
         table = tables.messages
         query = select(table.c.raw_id, table.c.case_id).where(
             table.c.clinic == clinic, table.c.id == message_id
         )
+        if case_id is not None:
+            query = query.where(table.c.case_id == case_id)
         with self._transactions.write() as work:
             row = work.one(query, f"message {message_id}")
             detail = {"message": message_id}

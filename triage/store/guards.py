@@ -65,12 +65,14 @@ _FROZEN_MESSAGE = (
     "redacted_subject",
     "redacted_body",
 )
+_FROZEN_GLASS = ("id", "clinic", "case_id", "user_id", "reason", "at", "minutes")
 #: Rows of these are never changed once written.
 _WRITTEN_ONCE = ("approvals", "audit", "audit_cases", "ledger", "labels", "signatures")
 #: Rows of these never go away.
 _KEPT = (
     *_WRITTEN_ONCE,
     "audit_head",
+    "break_glass",
     "cases",
     "messages",
     "attachments",
@@ -209,6 +211,20 @@ GUARDS: tuple[Guard, ...] = (
         _exists("raw_messages", "raw_messages.id = NEW.id"),
     ),
     Guard("messages", "UPDATE", "what was read stays", _changed(_FROZEN_MESSAGE)),
+    Guard("break_glass", "INSERT", "longer than an hour", "NEW.minutes NOT BETWEEN 1 AND 60"),
+    Guard("break_glass", "INSERT", "nobody looked into it yet", "NEW.reviewed_by IS NOT NULL"),
+    Guard(
+        "break_glass",
+        "INSERT",
+        "no such case or person here",
+        "NOT "
+        + _exists("cases", "cases.id = NEW.case_id AND cases.clinic = NEW.clinic")
+        + " OR NOT "
+        + _exists("users", "users.id = NEW.user_id AND users.clinic = NEW.clinic AND users.active"),
+    ),
+    Guard("break_glass", "UPDATE", "what happened stays", _changed(_FROZEN_GLASS)),
+    Guard("break_glass", "UPDATE", "reviewed once", "OLD.reviewed_by IS NOT NULL"),
+    Guard("break_glass", "UPDATE", "nobody reviews their own", "NEW.reviewed_by = OLD.user_id"),
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

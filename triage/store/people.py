@@ -3,14 +3,14 @@
 Rule of the room: an address identifies nobody until a person has verified it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from triage.domain import Channel, Clinic, Contact, Patient, Protected, Team, User
-from triage.errors import NotFound, NotSignedIn, StoreRefused
+from triage.domain import Channel, Clinic, Contact, Patient, Protected, Role, Team, User
+from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
 from triage.store.passwords import hash_password, password_fits
 from triage.store.sessions import Sessions
@@ -64,11 +64,11 @@ class People(Sessions):
         return [Team(row.id, row.clinic, row.name, records.routes(row.routes)) for row in rows]
 
     def add_user(self, user: User, password: str, *, by: str = "setup") -> None:
-        """Add a person; raise StoreRefused when the user name is taken."""
+        """Add a person; raise NameTaken when anybody of any clinic has the user name."""
         hashed, users = hash_password(password), tables.users
         with self._transactions.write() as work:
             if work.first(select(users.c.id).where(users.c.username == user.username)):
-                raise StoreRefused(f"the user name {user.username} is taken")
+                raise NameTaken(f"the user name {user.username} is taken")
             work.add(
                 users,
                 id=user.id,
@@ -80,7 +80,8 @@ class People(Sessions):
                 password=hashed,
             )
             work.roster_moved(user.clinic)
-            work.note("user.added", clinic=user.clinic, by=by, detail={"user": user.id})
+            detail = {"user": user.id, "roles": _listed(user.roles)}
+            work.note("user.added", clinic=user.clinic, by=by, detail=detail)
 
     def user(self, user_id: str, *, clinic: str | None = None) -> User:
         """Return a person, of this clinic if one is given; raise NotFound."""
@@ -119,18 +120,32 @@ class People(Sessions):
         action = "user.enabled" if active else "user.disabled"
         self._change_user(user_id, action, clinic=clinic, by=by, active=active)
 
+    def set_roles(self, user_id: str, roles: Collection[Role], *, clinic: str, by: str) -> None:
+        """Give a person these roles and no others; they sign in again to use them.
+
+        Raises LastAdministrator, here and in `set_active`, when nobody who administers were left.
+        """
+        words = sorted(role.value for role in roles)
+        self._change_user(user_id, "user.roles", clinic=clinic, by=by, roles=words)
+
     def _change_user(
         self, user_id: str, action: str, *, clinic: str, by: str, **values: Any
     ) -> None:
         table = tables.users
         mine = (table.c.clinic == clinic, table.c.id == user_id)
         with self._transactions.write() as work:
-            if work.run(update(table).where(*mine).values(**values)) != 1:
-                raise NotFound(f"user {user_id}")
+            # One at a time: two administrators may not take each other's role at once.
+            work.lock(f"staff {clinic}")
+            before = records.user(work.one(select(table).where(*mine), f"user {user_id}"))
+            work.run(update(table).where(*mine).values(**values))
+            _keep_an_administrator(work, before)
             self._end_sessions(work, user_id)
             if not values.get("active", True):
                 _give_back_claims(work, user_id, clinic=clinic, by=by)
-            work.note(action, clinic=clinic, by=by, detail={"user": user_id})
+            detail = {"user": user_id}
+            if "roles" in values:
+                detail |= {"roles": " ".join(values["roles"]), "earlier": _listed(before.roles)}
+            work.note(action, clinic=clinic, by=by, detail=detail)
 
     def import_roster(
         self, entries: Iterable[tuple[Patient, Sequence[Contact]]], *, clinic: str, by: str
@@ -210,6 +225,22 @@ class People(Sessions):
             rows: list[Row[Any]] = work.rows(query.order_by(tables.contacts.c.id))
             work.note("contact.read", clinic=clinic, by=by, detail=detail)
             return [records.contact(row, work.vault) for row in rows]
+
+
+def _listed(roles: Iterable[Role]) -> str:
+    return " ".join(sorted(role.value for role in roles))
+
+
+def _administers(user: User) -> bool:
+    return user.active and Role.ADMINISTRATOR in user.roles
+
+
+def _keep_an_administrator(work: Work, before: User) -> None:
+    """Undo the transaction when it takes from a clinic the last person who administers it."""
+    table = tables.users
+    staff = work.rows(select(table).where(table.c.clinic == before.clinic))
+    if _administers(before) and not any(_administers(records.user(row)) for row in staff):
+        raise LastAdministrator(f"user {before.id}")
 
 
 def _give_back_claims(work: Work, user_id: str, *, clinic: str, by: str) -> None:

@@ -48,6 +48,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE, DELETE", "drafts", "sessions"),
         **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
+        **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.

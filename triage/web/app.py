@@ -14,6 +14,7 @@ from triage.web import (
     case,
     clinical,
     errors,
+    glass,
     patients,
     promises,
     queue,
@@ -21,12 +22,28 @@ from triage.web import (
     sample,
     session,
     trained,
+    users,
 )
+from triage.web.access import check_doors
 from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
+from triage.web.visitor import poster, visitor
 
-ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained, promises)
+ROUTERS = (
+    session,
+    queue,
+    case,
+    reply,
+    patients,
+    audit,
+    sample,
+    clinical,
+    trained,
+    promises,
+    users,
+    glass,
+)
 
 
 def create_app(
@@ -46,6 +63,7 @@ def create_app(
     app.state.pages = Pages(clinic_name=clinic_name, sink_url=sink_url, static=static)
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
+        check_doors(room.router.routes, visitor=visitor, poster=poster)
         app.include_router(room.router)
     errors.install(app)
     app.add_middleware(Gate, hosts=frozenset(hosts))

@@ -41,7 +41,7 @@ def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLR
         case=file.case,
         urgent=urgent,
         outcomes=URGENT_OUTCOMES if urgent else OUTCOMES,
-        names={person.id: person.display_name for person in desk.people.users(asking.user)},
+        names=view.names,
         locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
         banners=view.banners,
         seen=file.messages[0].id,
@@ -140,7 +140,7 @@ def attachment(desk: TheDesk, asking: Asking, case_id: str, attachment_id: str) 
 @router.get("/original/{message_id}")
 def original(desk: TheDesk, asking: Asking, case_id: str, message_id: str) -> Response:
     """Hand out a message as it came, for when it could not be read."""
-    raw = desk.queue.original(asking.user, message_id)
+    raw = desk.queue.original(asking.user, case_id, message_id)
     ending = "eml" if raw.media_type == "message/rfc822" else "json"
     return saved(raw.content, f"{case_id[:8]}-{message_id[:8]}.{ending}")
 

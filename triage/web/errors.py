@@ -19,6 +19,10 @@ log = logging.getLogger("triage.web")
 #: Error -> (HTTP status, headline). Whatever is not listed is a 500.
 TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NotAllowed: (403, "Your role does not include this"),
+    errors.NameTaken: (409, "This user name is taken"),
+    errors.LastAdministrator: (409, "Somebody must administer the clinic"),
+    errors.NotYourself: (409, "Not for yourself"),
+    errors.NoReason: (409, "A reason is needed"),
     errors.GateShut: (409, "The candidate did not pass the release gate"),
     errors.ForeignForm: (403, "This page was out of date"),
     errors.ProofRefused: (403, "The approval does not hold"),
@@ -36,6 +40,8 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.StoreLocked: (503, "The database is busy"),
     errors.TriageError: (500, "Something is not as it should be"),
 }
+#: The page that an emergency opens.
+CASE = "/case/{case_id}"
 #: What the web server itself refuses.
 PLAIN: Mapping[int, tuple[str, str]] = {
     404: ("There is nothing here", "Go back to the queue."),
@@ -69,6 +75,12 @@ def _domain_error(request: Request, error: Exception) -> Response:
     return _page(request, status, headline, what if what.endswith(".") else advice)
 
 
+def _shut_case(request: Request, status: int) -> str:
+    """Return the case this page would have shown to somebody whose work it is, else nothing."""
+    route = getattr(request.scope.get("route"), "path", "")
+    return request.path_params["case_id"] if (status, route) == (403, CASE) else ""
+
+
 def _bad_form(request: Request, _: Exception) -> Response:
     return _page(request, 422, *PLAIN[422])
 
@@ -89,7 +101,13 @@ def _page(request: Request, status: int, headline: str, advice: str) -> Response
     part = "hx-request" in request.headers
     name = "_trouble.html" if part else "error.html"
     response = pages(request).render(
-        name, None, status=status, headline=headline, advice=advice, code=status
+        name,
+        None,
+        status=status,
+        headline=headline,
+        advice=advice,
+        code=status,
+        shut_case=_shut_case(request, status),
     )
     if part:
         # htmx puts the trouble where the person looks, and leaves the rest as it was.

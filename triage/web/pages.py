@@ -29,6 +29,9 @@ MENU = (
     ("/audit", "Audit", Right.SEE_AUDIT),
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),
+    ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
+    ("/users", "People", Right.MANAGE_USERS),
+    ("/emergency", "Emergency", Right.BREAK_GLASS),
 )
 
 

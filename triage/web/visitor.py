@@ -12,6 +12,7 @@ from fastapi import Depends, Form, Request
 from triage.desk import Desk
 from triage.domain import User
 from triage.errors import ForeignForm, NotSignedIn
+from triage.web.access import let_in
 from triage.web.security import csrf_holds, csrf_token
 
 COOKIE = "desk"
@@ -34,11 +35,13 @@ TheDesk = Annotated[Desk, Depends(the_desk)]
 
 
 def visitor(request: Request, desk: TheDesk) -> Visitor:
-    """Return who is asking; raise NotSignedIn."""
+    """Return who is asking; raise NotSignedIn, or NotAllowed where the page is not for them."""
     token = request.cookies.get(COOKIE)
     if not token:
         raise NotSignedIn
-    return Visitor(desk.who(token), csrf_token(token))
+    user = desk.who(token)
+    let_in(user, request.method, request.scope["route"].path)
+    return Visitor(user, csrf_token(token))
 
 
 Asking = Annotated[Visitor, Depends(visitor)]

@@ -17,6 +17,7 @@ from triage.store.tables.mail import (
     suggestions,
 )
 from triage.store.tables.people import (
+    break_glass,
     clinics,
     contacts,
     patients,
@@ -52,6 +53,7 @@ __all__ = [
     "audit_cases",
     "audit_head",
     "beats",
+    "break_glass",
     "cases",
     "classifications",
     "clinics",

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -98,4 +99,20 @@ signatures = Table(
     Column("user_id", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Index("ix_signatures_what", "clinic", "what", "digest"),
+)
+
+#: Emergency looks at a case; each waits for a supervisor.
+break_glass = Table(
+    "break_glass",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    sealed("break_glass", "reason"),
+    Column("at", Moment, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("reviewed_by", Text),
+    Column("reviewed_at", Moment),
+    Index("ix_break_glass_user", "clinic", "user_id", "case_id"),
 )

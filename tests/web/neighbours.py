@@ -1,0 +1,141 @@
+"""Two clinics in one store, each with something of every kind, and somebody of the second who may
+do everything there and knows every id of the first.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from tests.store.practice import reading
+from tests.web.practice import (
+    ELSEWHERE,
+    MORNING,
+    NAMES,
+    PASSWORD,
+    PEOPLE,
+    Practice,
+    open_practice,
+)
+from triage.domain import Protected, Role, Route, SampleItem, Urgency, User
+from triage.store import Keys
+from triage.store.tables import metadata
+
+EVERYTHING = frozenset(Role)
+INSIDER = User("u-ines", "c1", "ines", "Ines Sidorova", EVERYTHING)
+NEIGHBOUR = User("u-max", ELSEWHERE.id, "max", "Max Nebenan", EVERYTHING)
+#: The only cases that are touched: one with a reply, one with files and a draft, one untouched.
+KEYS = ("refill", "unsorted", "stranger")
+LETTERS = tuple(letter for letter in MORNING if letter.key in KEYS)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The practice, what is in the first clinic by kind, and a case of the second."""
+
+    practice: Practice
+    #: Name of a parameter or form field -> a value of the first clinic that works there.
+    first: Mapping[str, str]
+    item: SampleItem
+    own_case: str
+    own_message: str
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return every row of the first clinic, so that a change of any shows."""
+        found = {}
+        with self.practice.store._transactions.read() as work:
+            for table in metadata.sorted_tables:
+                if "clinic" in table.columns:
+                    mine = select(table).where(table.c.clinic == "c1")
+                    rows = work.rows(mine.order_by(*table.primary_key.columns))
+                    found[table.name] = [tuple(row) for row in rows]
+        return found
+
+
+#: What nobody of the second clinic may ever read: names, numbers and words of the first.
+SECRETS = frozenset(
+    {name.split()[1] for name, _ in NAMES}
+    | {born for _, born in NAMES}
+    | {letter.subject for letter in LETTERS}
+    | {person.username for person in PEOPLE.values() if person.clinic == "c1"}
+    | {person.display_name for person in PEOPLE.values() if person.clinic == "c1"}
+    | {"MRN4000", "Corner Pharmacy", "Ines Sidorova", "car park", "router-2"}
+) - {"dana", "sam", "ada", "nia", "wim", "milo", "devi"}
+
+
+def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
+    """Return two furnished clinics in one store."""
+    practice = open_practice(folder, letters=LETTERS, url=url, keys=keys)
+    store, desk = practice.store, practice.desk
+    for person in (INSIDER, NEIGHBOUR):
+        store.people.add_user(person, PASSWORD)
+    own = store.cases.file(reading(store, ELSEWHERE.id), clinic=ELSEWHERE.id, by="worker")
+    words = {"subject": Protected("About it"), "body": Protected("Your lisinopril is ready.")}
+    answered, open_case = practice.cases["refill"], practice.cases["unsorted"]
+    draft = desk.replies.save(INSIDER, answered, **words)
+    digest, proof = draft.outgoing.digest, "0" * 64
+    reply = desk.replies.approve(INSIDER, answered, digest=digest, proof=proof)
+    _identify(practice, open_case)
+    words["body"] = Protected("The form is on its way.")
+    draft = desk.replies.save(INSIDER, open_case, **words)
+    (item, *_) = desk.supervision.sample(INSIDER)
+    devi = PEOPLE["devi"]
+    why = Protected("called from the car park")
+    glass = desk.glass.smash(devi, open_case, reason=why, minutes=60)
+    file = store.cases.get(open_case, clinic="c1", by="test")
+    first = {
+        "case_id": open_case,
+        "message_id": file.messages[0].id,
+        "attachment_id": file.messages[0].attachments[0].id,
+        "seen": file.messages[0].id,
+        "reply_id": reply.id,
+        "request_id": file.case.requests[0].id,
+        "user_id": "u-milo",
+        "patient_id": "p2",
+        "contact_id": "p2-mail",
+        "item_id": item.id,
+        "glass_id": glass.id,
+        "digest": draft.outgoing.digest,
+        "proof": proof,
+        "name": "router-2",
+        "task": "router",
+        "what": "redflags",
+        "model": "router-1",
+    }
+    message = store.cases.get(own, clinic=ELSEWHERE.id, by="test").messages[0].id
+    return Neighbours(practice, first, item, own, message)
+
+
+def _identify(practice: Practice, case_id: str) -> None:
+    desk = practice.desk
+    desk.queue.link(INSIDER, case_id, patient_id="p2", contact_id="p2-mail")
+    desk.queue.reroute(
+        INSIDER, case_id, route=Route.RECORDS_FORMS, urgency=Urgency.ROUTINE, why=Protected("")
+    )
+
+
+def spelled(value: object) -> Iterator[str]:
+    """Yield every text in whatever a counter hands out, protected or not."""
+    if isinstance(value, Protected):
+        yield value.reveal()
+    elif isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from spelled(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from spelled(key)
+            yield from spelled(one)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for one in value:
+            yield from spelled(one)
+    else:
+        yield str(value)
+
+
+def told(text: str) -> list[str]:
+    """Return the secrets of the first clinic that a text tells."""
+    return sorted(secret for secret in SECRETS if secret in text)

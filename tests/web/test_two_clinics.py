@@ -1,0 +1,252 @@
+"""Safety-bar 44: two clinics in one store, and neither sees, guesses or changes the other's.
+
+Somebody who may do everything in the second clinic walks every page and every method of the Desk
+with the ids of the first. The oracle walks the same way after the clinic was taken out.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from tests.web.conftest import Visit
+from tests.web.neighbours import INSIDER, NEIGHBOUR, Neighbours, move_in, spelled, told
+from tests.web.practice import CLINIC, PASSWORD
+from tests.web.test_routes import routes
+from triage.desk import Desk
+from triage.domain import NOTHING, Protected, Role, Route, Urgency, User
+from triage.errors import TriageError
+from triage.store import Keys
+from triage.web.app import create_app
+
+#: Pages that are told no id; whatever they show must be the neighbour's own.
+WITHOUT_ID = {
+    ("GET", path)
+    for path in ("/", "/account", "/queue", "/queue/rows", "/queue/version", "/log-in", "/audit")
+} | {("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")}
+WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
+#: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
+OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
+OWN |= {("POST", "/case/{case_id}/patients")}
+#: Fields that hold no id, filled so that a form is complete.
+FORM = {
+    "route": "general",
+    "urgency": "routine",
+    "outcome": "passed_on",
+    "words": "Keane",
+    "subject": "s",
+    "body": "b",
+    "answer": "routine",
+    "read": "yes",
+    "one_in": "50",
+    "wrong": "10",
+    "username": "newcomer",
+    "display_name": "New Comer",
+    "role": "writer",
+    "active": "true",
+    "reason": "nobody can wait",
+    "minutes": "15",
+    "password": PASSWORD,
+}
+#: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
+ANSWERS = {
+    "Desk.banners",
+    "GlassDesk.all",
+    "PeopleDesk.users",
+    "PeopleDesk.add_user",
+    "PeopleDesk.find_patients",
+    "PeopleDesk.contacts",
+    "PeopleDesk.import_roster",
+    "QueueDesk.view",
+    "QueueDesk.version",
+    "QueueDesk.pulse",
+    "SupervisionDesk.events",
+    "SupervisionDesk.export",
+    "SupervisionDesk.verify",
+    "SupervisionDesk.sample",
+    "SupervisionDesk.miss_rate",
+    "SupervisionDesk.leaks",
+    "SupervisionDesk.signatures",
+    "SupervisionDesk.sign",
+    "ModelsDesk.training_rows",
+    "ModelsDesk.training_export",
+}
+
+
+@pytest.fixture
+def both(store_url: str, keys: Keys, tmp_path: Path) -> Iterator[Neighbours]:
+    found = move_in(tmp_path, store_url, keys)
+    yield found
+    found.practice.store.close()
+
+
+@pytest.fixture
+def app(both: Neighbours) -> FastAPI:
+    return create_app(both.practice.desk, clinic_name=CLINIC.name)
+
+
+def forms(both: Neighbours) -> dict[str, str]:
+    """Return every field of every form, with ids of the first clinic."""
+    first = dict(both.first)
+    contact = first["contact_id"]
+    return FORM | first | {"part": first["request_id"], "contact": contact}
+
+
+def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -> dict[str, str]:
+    """Ask every page for what is the first clinic's; return page -> how it let the neighbour in.
+
+    With a case of their own, only the other ids of an address or form are the first clinic's.
+    """
+    visit, trouble = Visit(app, NEIGHBOUR.username), {}
+    form = forms(both) | ({"seen": seen} if seen else {})
+    ids = dict(both.first) | ({"case_id": case_id} if case_id else {})
+    pages = sorted(routes(app) - OWN, key=lambda page: (page[0], "close" in page[1], page[1]))
+    for method, path in pages:
+        inner = set(re.findall(r"{(\w+)}", path)) - {"case_id"}
+        mixed = inner or path.endswith(("/tick", "/link", "/verify"))
+        if case_id and not mixed:
+            continue
+        if path.endswith("/link"):
+            form |= {"contact": f"{both.first['patient_id']}:{both.first['contact_id']}"}
+        where = re.sub(r"{(\w+)}", lambda found: ids[found.group(1)], path)
+        answer = visit.get(where) if method == "GET" else visit.post(where, **form)
+        form |= {"contact": both.first["contact_id"]}
+        assert answer.status_code != 422, (method, path)
+        # A fault is no refusal either.
+        refused = answer.status_code in (403, 404, 409)
+        if (method, path) not in WITHOUT_ID and not refused:
+            trouble[f"{method} {path}"] = str(answer.status_code)
+        elif said := told(answer.text):
+            trouble[f"{method} {path}"] = f"tells {said[0]}"
+    return trouble
+
+
+def test_no_page_lets_a_neighbour_in(app: FastAPI, both: Neighbours) -> None:
+    before = both.rows()
+    assert all(before[name] for name in ("cases", "messages", "attachments", "replies", "drafts"))
+    assert walk(app, both) == {}
+    assert walk(app, both, case_id=both.own_case, seen=both.own_message) == {}
+    assert both.rows() == before
+
+
+def test_what_is_the_neighbour_s_own_stays_apart(app: FastAPI, both: Neighbours) -> None:
+    before = both.rows()
+    visit = Visit(app, NEIGHBOUR.username)
+    search = visit.post(f"/case/{both.own_case}/patients", words="Keane", seen="x")
+    assert (search.status_code, told(search.text)) == (200, [])
+    taken = visit.post("/users", **FORM | {"username": "milo"})
+    assert (taken.status_code, told(taken.text)) == (409, [])
+    assert visit.post("/users", **FORM).status_code == 200
+    assert visit.post("/clinical/sign", what="redflags", read="yes").status_code == 303
+    assert both.rows() == before
+
+
+def test_the_walk_finds_pages_that_forget_the_clinic(
+    app: FastAPI, both: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: the Desk takes the neighbour for one of the first clinic."""
+    who = Desk.who
+    monkeypatch.setattr(Desk, "who", lambda desk, token: replace(who(desk, token), clinic="c1"))
+    found = walk(app, both)
+    with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
+    # A request is open by then, so that nobody could close the case.
+    assert with_ids - found.keys() == {"POST /case/{case_id}/close"}
+    assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
+
+
+def test_the_walk_finds_a_query_that_forgets_the_clinic(
+    app: FastAPI, both: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: one condition of one query of the store is gone."""
+    from triage.store import tables
+
+    monkeypatch.setattr(
+        "triage.store.cases._here", lambda case_id, _: (tables.cases.c.id == case_id,) * 2
+    )
+    found = walk(app, both)
+    assert found["GET /case/{case_id}"]
+    assert found["GET /case/{case_id}/history"]
+
+
+def values(both: Neighbours) -> dict[str, object]:
+    """Return a value for every parameter of every counter, ids of the first clinic first."""
+    return {
+        **both.first,
+        "item": both.item,
+        "right": True,
+        "route": Route.GENERAL,
+        "urgency": Urgency.ROUTINE,
+        "why": NOTHING,
+        "outcome": "passed_on",
+        "note": NOTHING,
+        "subject": Protected("s"),
+        "body": Protected("b"),
+        "words": Protected("Keane"),
+        "events": (),
+        "entries": (),
+        "username": "newcomer",
+        "display_name": "New Comer",
+        "roles": frozenset({Role.WRITER}),
+        "active": False,
+        "missed": 0.02,
+        "wrong": 0.1,
+        "reason": Protected("nobody can wait"),
+        "minutes": 15,
+    }
+
+
+def counters(desk: Desk) -> Iterator[tuple[str, Callable[..., object]]]:
+    """Yield every method of the Desk that takes the person first."""
+    for counter in (desk, *vars(desk).values()):
+        for name, method in inspect.getmembers(counter, inspect.ismethod):
+            if not name.startswith("_") and "actor" in inspect.signature(method).parameters:
+                yield f"{type(counter).__name__}.{name}", method
+
+
+def call(method: Callable[..., object], actor: User, given: dict[str, object]) -> object:
+    """Call with every id a method takes and whatever else it cannot do without."""
+    positional, named = [], {}
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        if parameter.default is not parameter.empty and name not in ("case_id", "seen"):
+            continue
+        assert name in given, f"{method.__qualname__} has a parameter {name} nobody walks with"
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            named[name] = given[name]
+        else:
+            positional.append(given[name])
+    return method(actor, *positional, **named)
+
+
+def ask(both: Neighbours, actor: User) -> dict[str, str]:
+    """Ask every counter for what is the first clinic's; return method -> what it gave away."""
+    given, trouble = values(both), {}
+    for name, method in counters(both.practice.desk):
+        try:
+            answer = " ".join(spelled(call(method, actor, given)))
+        except TriageError:
+            continue
+        if name not in ANSWERS:
+            trouble[name] = "answered"
+        elif said := told(answer):
+            trouble[name] = f"tells {said[0]}"
+    return trouble
+
+
+def test_no_counter_serves_a_neighbour(both: Neighbours) -> None:
+    before = both.rows()
+    assert len(list(counters(both.practice.desk))) > 40
+    assert ask(both, NEIGHBOUR) == {}
+    assert both.rows() == before
+
+
+def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
+    """Sabotage and control: one of the first clinic gets what was refused, so the ids are good."""
+    names = {name for name, _ in counters(both.practice.desk)}
+    served = ask(both, INSIDER)
+    # A reply is on its way by then, so that nobody could write another or close the case.
+    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
+    assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

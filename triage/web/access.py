@@ -1,0 +1,103 @@
+"""Who may open which page: denied unless a row here lets them in.
+
+Rule of the room: a page without a row is never served, and an application with one does not
+start. The Desk asks for the right again, and knows more; this is the door before it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from triage.desk import Right, may
+from triage.domain import User
+from triage.errors import NotAllowed, OpenDoor
+
+Page = tuple[str, str]
+Asked = Callable[..., Any]
+
+#: For anybody; nothing about anybody is on them.
+ANYBODY: frozenset[Page] = frozenset({("GET", "/log-in"), ("POST", "/log-in")})
+#: For everybody who is signed in; only about themselves.
+SIGNED_IN: frozenset[Page] = frozenset({("GET", "/"), ("GET", "/account"), ("POST", "/log-out")})
+
+_CASE = "/case/{case_id}"
+#: One of these rights opens the page.
+ROWS: Mapping[Page, tuple[Right, ...]] = {
+    ("GET", "/queue"): (Right.SEE_QUEUE,),
+    ("GET", "/queue/rows"): (Right.SEE_QUEUE,),
+    ("GET", "/queue/version"): (Right.SEE_QUEUE,),
+    # The Desk lets a person in by the second right only while an emergency opens this very case.
+    ("GET", _CASE): (Right.SEE_QUEUE, Right.BREAK_GLASS),
+    ("GET", f"{_CASE}/attachment/{{attachment_id}}"): (Right.SEE_QUEUE, Right.BREAK_GLASS),
+    ("GET", f"{_CASE}/original/{{message_id}}"): (Right.SEE_QUEUE, Right.BREAK_GLASS),
+    ("POST", f"{_CASE}/claim"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/release"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/take-over"): (Right.TAKE_OVER,),
+    ("POST", f"{_CASE}/reroute"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/tick"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/close"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/link"): (Right.IDENTIFY_PATIENT,),
+    ("POST", f"{_CASE}/patients"): (Right.IDENTIFY_PATIENT,),
+    ("POST", f"{_CASE}/verify"): (Right.IDENTIFY_PATIENT,),
+    ("POST", f"{_CASE}/draft"): (Right.WRITE_REPLY,),
+    ("POST", f"{_CASE}/approve"): (Right.APPROVE_REPLY,),
+    ("POST", f"{_CASE}/recall/{{reply_id}}"): (Right.APPROVE_REPLY,),
+    ("GET", f"{_CASE}/reply/{{reply_id}}"): (Right.SEE_QUEUE,),
+    ("GET", f"{_CASE}/history"): (Right.SEE_AUDIT,),
+    ("GET", "/audit"): (Right.SEE_AUDIT,),
+    ("POST", "/audit/verify"): (Right.SEE_AUDIT,),
+    ("POST", "/audit/export"): (Right.EXPORT_AUDIT,),
+    ("GET", "/sample"): (Right.JUDGE_SAMPLE,),
+    ("GET", "/sample/{item_id}"): (Right.JUDGE_SAMPLE,),
+    ("POST", "/sample/{item_id}"): (Right.JUDGE_SAMPLE,),
+    ("GET", "/clinical"): (Right.SEE_QUEUE,),
+    ("POST", "/clinical/sign"): (Right.SIGN_CLINICAL,),
+    ("GET", "/models"): (Right.SEE_MODELS,),
+    ("POST", "/models/promote"): (Right.PROMOTE_MODEL,),
+    ("POST", "/models/rollback"): (Right.PROMOTE_MODEL,),
+    ("POST", "/models/training"): (Right.EXPORT_TRAINING,),
+    ("GET", "/models/promises"): (Right.SEE_MODELS,),
+    ("POST", "/models/promises"): (Right.SET_PROMISE,),
+    ("GET", "/users"): (Right.MANAGE_USERS,),
+    ("POST", "/users"): (Right.MANAGE_USERS,),
+    ("POST", "/users/{user_id}/roles"): (Right.MANAGE_USERS,),
+    ("POST", "/users/{user_id}/active"): (Right.MANAGE_USERS,),
+    ("POST", "/users/{user_id}/password"): (Right.MANAGE_USERS,),
+    ("GET", "/emergency"): (Right.BREAK_GLASS,),
+    ("POST", "/emergency"): (Right.BREAK_GLASS,),
+    ("GET", "/emergencies"): (Right.REVIEW_GLASS,),
+    ("POST", "/emergencies/{glass_id}"): (Right.REVIEW_GLASS,),
+}
+
+
+def let_in(user: User, method: str, path: str) -> None:
+    """Raise NotAllowed unless a row lets this person open this page; no row, nobody."""
+    if (method, path) in SIGNED_IN:
+        return
+    if not any(may(user, right) for right in ROWS.get((method, path), ())):
+        raise NotAllowed(f"{method} {path}")
+
+
+def check_doors(routes: Iterable[object], *, visitor: Asked, poster: Asked) -> None:
+    """Raise OpenDoor for a page that has no row or does not ask who is there.
+
+    `visitor` is what every page asks, `poster` what a page that changes something asks.
+    """
+    for route in routes:
+        if isinstance(route, APIRoute):
+            for method in sorted(route.methods or ()):
+                _check(route, method, visitor if method == "GET" else poster)
+
+
+def _check(route: APIRoute, method: str, asked: Asked) -> None:
+    page = (method, route.path)
+    if page in ANYBODY:
+        return
+    if page not in SIGNED_IN | ROWS.keys() or not _asks(route.dependant, asked):
+        raise OpenDoor(f"{method} {route.path}")
+
+
+def _asks(dependant: Dependant, asked: Asked) -> bool:
+    return dependant.call is asked or any(_asks(one, asked) for one in dependant.dependencies)
