@@ -13,6 +13,8 @@ from triage.desk import Right, may
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
 OPEN = {("GET", "/log-in"), ("POST", "/log-in")}
+#: For people on their way in, who have given a password.
+ARRIVING = {(method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}
 CASE = "/case/{case_id}"
 RIGHTS: dict[tuple[str, str], Right] = {
@@ -99,12 +101,12 @@ def ask(visit: Visit, method: str, path: str) -> int:
 
 
 def test_every_route_is_in_the_table(app: FastAPI) -> None:
-    assert routes(app) == set(RIGHTS) | OPEN | SIGNED_IN
+    assert routes(app) == set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN
 
 
 def test_nothing_is_shown_to_somebody_not_signed_in(app: FastAPI) -> None:
     stranger = Visit(app)
-    for method, path in set(RIGHTS) | SIGNED_IN:
+    for method, path in set(RIGHTS) | ARRIVING | SIGNED_IN:
         assert ask(stranger, method, path) == 303, path
 
 

@@ -97,6 +97,10 @@ def _web(home: Path) -> None:
     house = House.at(home)
     store = house.store("web")
     settings = house.settings
-    app = create_app(house.desk(store), clinic_name=settings.clinic.name)
+    app = create_app(
+        house.desk(store),
+        clinic_name=settings.clinic.name,
+        demonstration=settings.desk.demonstration,
+    )
     serve(app, settings.desk.host, settings.desk.port)
     store.close()

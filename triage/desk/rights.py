@@ -52,6 +52,19 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
 }
 
 
+#: Who may send a patient's words, change what serves, or say who works here, needs a second factor.
+GRAVE: frozenset[Right] = frozenset(
+    {
+        Right.APPROVE_REPLY,
+        Right.PROMOTE_MODEL,
+        Right.SET_PROMISE,
+        Right.SIGN_CLINICAL,
+        Right.MANAGE_USERS,
+        Right.IMPORT_ROSTER,
+    }
+)
+
+
 def may(user: User, right: Right) -> bool:
     """Whether an active user holds a role the table grants the right to."""
     return user.active and bool(user.roles & RIGHTS.get(right, frozenset()))
@@ -61,3 +74,8 @@ def require(user: User, right: Right) -> None:
     """Raise NotAllowed unless the user may."""
     if not may(user, right):
         raise NotAllowed(right.value)
+
+
+def needs_second_factor(user: User) -> bool:
+    """Whether a person may approve or administer, so that a password alone is not enough."""
+    return any(may(user, right) for right in GRAVE)

@@ -1,6 +1,7 @@
 """The practice and the people around it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from triage.domain.text import Protected
 from triage.domain.words import Channel, IdentifierType, Role, Route
@@ -35,6 +36,18 @@ class User:
     display_name: str
     roles: frozenset[Role]
     active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A living session: whose it is, and how far this person has signed in."""
+
+    user: User
+    opened_at: datetime
+    #: Whether the person has an authenticator app.
+    enrolled: bool
+    #: When the second factor was given in this session; None means it was not.
+    factor_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

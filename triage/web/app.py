@@ -14,6 +14,7 @@ from triage.web import (
     case,
     clinical,
     errors,
+    factor,
     patients,
     promises,
     queue,
@@ -26,7 +27,19 @@ from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
 
-ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained, promises)
+ROUTERS = (
+    session,
+    factor,
+    queue,
+    case,
+    reply,
+    patients,
+    audit,
+    sample,
+    clinical,
+    trained,
+    promises,
+)
 
 
 def create_app(
@@ -35,15 +48,19 @@ def create_app(
     clinic_name: str,
     sink_url: str | None = None,
     hosts: Collection[str] = LOOPBACK,
+    demonstration: bool = False,
 ) -> FastAPI:
     """Return the application that shows this desk.
 
-    `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to.
+    `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to;
+    `demonstration` says on the way in that nobody here is real.
     """
     app = FastAPI(title="triage", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     static = f"/static/{fingerprint()}"
-    app.state.pages = Pages(clinic_name=clinic_name, sink_url=sink_url, static=static)
+    app.state.pages = Pages(
+        clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration
+    )
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
         app.include_router(room.router)
