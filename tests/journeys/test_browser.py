@@ -43,7 +43,7 @@ PAGES = (
     *(("nia", page) for page in ("sample", "clinical")),
     *(("sam", page) for page in ("audit", "models")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
-    *(("devi", page) for page in ("models", "models/promises")),
+    *(("devi", page) for page in ("models", "models/promises", "log-in/enrol")),
 )
 CASES = ("chest", "fever", "refill", "unsorted", "hostile", "stranger", "broken", "move")
 
