@@ -109,6 +109,22 @@ class NotSignedIn(TriageError):
     """The user name, password or session is not valid; sign in again."""
 
 
+class CodeWanted(NotSignedIn):
+    """The second factor is missing; give the six digits your authenticator app shows."""
+
+
+class EnrolmentWanted(NotSignedIn):
+    """Your role needs a second factor; sign in on the page and enrol an authenticator app."""
+
+
+class TooManyTries(TriageError):
+    """Too many log-ins failed; wait as long as it says, then try again."""
+
+    def __init__(self, seconds: int = 0) -> None:
+        super().__init__(f"{seconds} seconds")
+        self.seconds = seconds
+
+
 class ForeignForm(TriageError):
     """This form is not from your present session; go back, reload the page and try again."""
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
@@ -74,6 +74,14 @@ class DeskSettings(_Strict):
     names: tuple[str, ...] = ()
     undo_seconds: float = Field(default=30.0, ge=0, le=600)
     mail_domain: str = "triage.invalid"
+    #: Says on the way in that nobody here is real; on loopback only.
+    demonstration: bool = False
+
+    @model_validator(mode="after")
+    def _shown_to_nobody_else(self) -> Self:
+        if self.demonstration and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("a demonstration is served on 127.0.0.1 only")
+        return self
 
 
 class PartsSettings(_Strict):

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.small_practice import SCIENTIST, SECRETARY, mail_from, move_in, receive
+from tests.small_practice import SCIENTIST, SECRETARY, WRITER, mail_from, move_in, receive
 from triage.classifiers.dataset import read_rows
 from triage.cli import app
 from triage.cli.export import write_private
 from triage.desk import Desk
 from triage.domain import NOTHING, Route, Urgency
-from triage.errors import FileRefused, LeakFound, NotAllowed
+from triage.errors import EnrolmentWanted, FileRefused, LeakFound, NotAllowed
 from triage.wiring import House
 
 PASSWORD = "correct horse battery staple"
@@ -46,7 +46,7 @@ def test_a_leaking_row_stops_the_file_and_can_be_left_out(home: Path, tmp_path: 
     out = tmp_path / "rows.jsonl"
     refused = export(home, out)
     assert isinstance(refused.exception, LeakFound)
-    assert "605" not in f"{refused.exception}{refused.output}"
+    assert "605-555" not in f"{refused.exception}{refused.output}"
     assert not out.exists()
     done = export(home, out, "--without-leaking")
     assert done.exit_code == 0, done.output
@@ -82,9 +82,12 @@ def test_a_file_that_is_there_stays_unless_forced(home: Path, tmp_path: Path) ->
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
-def test_a_secretary_may_not_export(home: Path, tmp_path: Path) -> None:
-    refused = export(home, tmp_path / "rows.jsonl", who=SECRETARY.username)
+def test_only_a_data_scientist_may_export(home: Path, tmp_path: Path) -> None:
+    refused = export(home, tmp_path / "rows.jsonl", who=WRITER.username)
     assert isinstance(refused.exception, NotAllowed)
+    # A secretary approves replies, so a password alone opens nothing.
+    refused = export(home, tmp_path / "rows.jsonl", who=SECRETARY.username)
+    assert isinstance(refused.exception, EnrolmentWanted)
     assert list(tmp_path.glob("*rows*")) == []
 
 

@@ -44,7 +44,7 @@ PAGES = (
     *(("sam", page) for page in ("audit", "models", "emergencies")),
     *(("ada", page) for page in ("users", "emergency")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
-    *(("devi", page) for page in ("models", "models/promises")),
+    *(("devi", page) for page in ("models", "models/promises", "log-in/enrol")),
 )
 CASES = ("chest", "fever", "refill", "unsorted", "hostile", "stranger", "broken", "move")
 

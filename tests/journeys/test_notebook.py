@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port
-from tests.small_practice import SCIENTIST, SECRETARY, mail_from, move_in, receive
+from tests.small_practice import SCIENTIST, SECRETARY, WRITER, mail_from, move_in, receive
 from triage.desk import Desk
 from triage.domain import NOTHING, Route, Urgency
 from triage.encoder.registry import Registry
@@ -59,6 +59,9 @@ def test_the_export_is_for_data_scientists_and_holds_labels(running: str) -> Non
     assert [row["route"] for row in rows] == ["referral", "referral"]
     assert {str(row["body"]) for row in rows} == {"please refill", "my bill"}
     with pytest.raises(NotAllowed):
+        training_rows(running, WRITER.username, PASSWORD)
+    # A secretary approves replies, so a password alone opens nothing.
+    with pytest.raises(NotSignedIn):
         training_rows(running, SECRETARY.username, PASSWORD)
     with pytest.raises(NotSignedIn):
         training_rows(running, SCIENTIST.username, "wrong")

@@ -28,7 +28,7 @@ def test_a_session_ends_when_idle_when_old_and_when_closed(store: Store, clinic:
     for _ in range(50):
         now += timedelta(minutes=14, seconds=20)
         if now - NOON < timedelta(hours=12):
-            assert store.people.session(token, now=now) == user
+            assert store.people.session(token, now=now).user == user
     with pytest.raises(NotSignedIn):
         store.people.session(token, now=NOON + timedelta(hours=12))
     idle = store.people.open_session(user.id, now=NOON)

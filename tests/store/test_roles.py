@@ -62,7 +62,7 @@ def test_a_message_walks_through_all_processes(house: House) -> None:
     other = house.worker.cases.file(again, clinic=CLINIC, by="worker")
     house.worker.cases.mark(other, Mark.NOT_DELIVERED, clinic=CLINIC, by="worker")
     token = house.web.people.open_session(user.id, now=now)
-    assert house.web.people.session(token, now=now) == user
+    assert house.web.people.session(token, now=now).user == user
     assert len(house.web.cases.queue(clinic=CLINIC, by=user.id)) == 2
     house.web.cases.claim(case_id, clinic=CLINIC, by=user.id, now=now)
     recalled = draft(house.web, CLINIC, case_id)

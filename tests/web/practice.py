@@ -11,7 +11,7 @@ from pathlib import Path
 
 from triage.classifiers.promises import POINTS, Point, write_points
 from triage.classifiers.verdict import Policy
-from triage.desk import Desk
+from triage.desk import Desk, needs_second_factor
 from triage.desk.desk import utcnow
 from triage.domain import (
     NOTHING,
@@ -42,6 +42,7 @@ from triage.domain import (
 )
 from triage.encoder.registry import Registry
 from triage.store import Keys, Store, migrate, open_store
+from triage.store.totp import STEP, code_at, step_of, unspelled
 
 CLINIC = Clinic("c1", "Alder Street Practice")
 ELSEWHERE = Clinic("c2", "Another Practice")
@@ -290,6 +291,9 @@ class Practice:
     store: Store
     desk: Desk
     cases: dict[str, str] = field(default_factory=dict)
+    #: What everybody's authenticator app holds, and the step of the last code it showed.
+    secrets: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, int] = field(default_factory=dict)
 
     def user(self, name: str) -> User:
         """Return one of the people."""
@@ -298,6 +302,33 @@ class Practice:
     def code(self, name: str) -> str:
         """Return a person's approval code as the practice handed it out."""
         return approver_key(MASTER, PEOPLE[name].id).hex()
+
+    def one_time_code(self, name: str) -> str:
+        """Return a code that was not used yet; the door's clock moves on where it must."""
+        door = self.desk.signing
+        now = door._clock()
+        if self.shown.get(name) == step_of(now):
+            real, door._clock = door._clock, lambda: real() + timedelta(seconds=STEP)
+            now = door._clock()
+        self.shown[name] = step_of(now)
+        return code_at(unspelled(self.secrets[name]), now)
+
+    def sign_in(self, name: str) -> str:
+        """Sign in with all that this person needs; return the session's token."""
+        door = self.desk.signing
+        token = door.sign_in(PEOPLE[name].username, PASSWORD).token
+        if name in self.secrets:
+            token = door.give_code(token, self.one_time_code(name)).token
+        return token
+
+    def enrol(self, name: str) -> None:
+        """Enrol an authenticator app as the page does; its clock lags one step."""
+        door = self.desk.signing
+        token = door.sign_in(PEOPLE[name].username, PASSWORD).token
+        self.secrets[name] = door.offer(token)
+        late = door._clock() - timedelta(seconds=STEP)
+        token = door.enrol(token, code_at(unspelled(self.secrets[name]), late)).token
+        self.store.people.close_session(token)
 
     def receive(self, letter: Letter, *, after: str = "") -> str:
         """File one more message, in the conversation of the letter `after`; return its case."""
@@ -396,9 +427,13 @@ def open_practice(
         store.people.add_user(user, PASSWORD)
     store.people.import_roster(roster(), clinic="c1", by="test")
     practice = Practice(store, _desk(store, folder, undo))
+    for name, user in PEOPLE.items():
+        if needs_second_factor(user):
+            practice.enrol(name)
     for letter in letters:
         practice.receive(letter)
     (folder / "cases.json").write_text(json.dumps(practice.cases))
+    (folder / "secrets.json").write_text(json.dumps(practice.secrets))
     return practice
 
 
@@ -406,7 +441,8 @@ def open_copy(folder: Path, *, undo: timedelta = timedelta(seconds=30)) -> Pract
     """Return a practice whose folder was copied from one that `open_practice` made."""
     store = open_store(_url(folder), Keys.load(folder / "keys"))
     cases = json.loads((folder / "cases.json").read_text())
-    return Practice(store, _desk(store, folder, undo), cases)
+    secrets = json.loads((folder / "secrets.json").read_text())
+    return Practice(store, _desk(store, folder, undo), cases, secrets)
 
 
 def _url(folder: Path) -> str:

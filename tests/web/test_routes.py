@@ -13,13 +13,15 @@ from tests.web.practice import PEOPLE, Practice
 from triage.desk import Right, may
 from triage.errors import OpenDoor
 from triage.web.access import ROWS, check_doors
-from triage.web.app import ROUTERS, create_app
+from triage.web.app import KEEPERS, ROUTERS, create_app
 from triage.web.pages import MENU
-from triage.web.visitor import Asking, poster, visitor
+from triage.web.visitor import Asking
 
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
 OPEN = {("GET", "/log-in"), ("POST", "/log-in")}
+#: For people on their way in, who have given a password.
+ARRIVING = {(method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}
 CASE = "/case/{case_id}"
 RIGHTS: dict[tuple[str, str], Right] = {
@@ -121,12 +123,12 @@ def ask(visit: Visit, method: str, path: str) -> int:
 
 
 def test_every_route_is_in_the_table(app: FastAPI) -> None:
-    assert routes(app) == set(RIGHTS) | OPEN | SIGNED_IN
+    assert routes(app) == set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN
 
 
 def test_nothing_is_shown_to_somebody_not_signed_in(app: FastAPI) -> None:
     stranger = Visit(app)
-    for method, path in set(RIGHTS) | SIGNED_IN:
+    for method, path in set(RIGHTS) | ARRIVING | SIGNED_IN:
         assert ask(stranger, method, path) == 303, path
 
 
@@ -167,9 +169,9 @@ def test_a_page_without_a_row_keeps_the_application_from_starting(
         create_app(practice.desk, clinic_name="x")
     monkeypatch.setattr("triage.web.app.check_doors", lambda *_, **__: None)
     started = create_app(practice.desk, clinic_name="x")
-    assert routes(started) != set(RIGHTS) | OPEN | SIGNED_IN
+    assert routes(started) != set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN
     for name in PEOPLE:
-        assert ask(Visit(started, name), "GET", "/forgotten") == 403
+        assert ask(Visit(started, name, practice), "GET", "/forgotten") == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -177,7 +179,7 @@ def test_a_page_that_asks_nobody_who_they_are_is_found(method: str) -> None:
     router = APIRouter()
     router.add_api_route("/queue" if method == "GET" else "/users", lambda: "", methods=[method])
     with pytest.raises(OpenDoor):
-        check_doors(router.routes, visitor=visitor, poster=poster)
+        check_doors(router.routes, KEEPERS)
 
 
 def test_a_page_that_changes_something_without_a_token_is_found() -> None:
@@ -187,7 +189,7 @@ def test_a_page_that_changes_something_without_a_token_is_found() -> None:
     router = APIRouter()
     router.add_api_route("/users", change, methods=["POST"])
     with pytest.raises(OpenDoor, match="POST /users"):
-        check_doors(router.routes, visitor=visitor, poster=poster)
+        check_doors(router.routes, KEEPERS)
 
 
 def test_the_door_and_the_matrix_agree() -> None:

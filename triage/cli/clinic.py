@@ -49,6 +49,10 @@ def add_to(app: typer.Typer) -> None:
     user = typer.Typer(help="People who work at the desk.", no_args_is_help=True)
     user.command("add", epilog="Example: triage user add ana --role secretary")(user_add)
     user.command("code", epilog="Example: triage user code ana")(user_code)
+    forget = user.command(
+        "forget-authenticator", epilog="Example: triage user forget-authenticator ana"
+    )
+    forget(user_forget_authenticator)
     app.add_typer(user, name="user")
     inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
     inbox.command("check", epilog="Example: triage inbox check front-desk")(inbox_check)
@@ -85,6 +89,7 @@ def init(
     store.people.add_user(admin, password)
     store.close()
     print(f"Made {home}. Sign in as admin with the password {password}; change it at once.")
+    print("The first log-in asks for an authenticator app: have a phone at hand.")
 
 
 def make_master(home: Path) -> None:
@@ -142,6 +147,25 @@ def user_add(
     store.people.add_user(user, password)
     store.close()
     print(f"{username} can sign in with the password {password}")
+
+
+def user_forget_authenticator(username: str, home: Home = HERE) -> None:
+    """Take a lost authenticator app from a person, who enrols a new one at the next log-in.
+
+    Whoever may run this holds the clinic's keys; make sure first who is asking for it.
+    """
+    from triage.wiring import House
+
+    house = House.at(home)
+    clinic, store = house.settings.clinic.id, house.store()
+    people = {user.username: user for user in store.people.users(clinic=clinic)}
+    try:
+        if username not in people:
+            raise NotFound(username)
+        store.factors.forget(people[username].id, clinic=clinic, by="cli")
+    finally:
+        store.close()
+    print(f"{username} is signed out and enrols a new authenticator app at the next log-in.")
 
 
 def user_code(username: str, home: Home = HERE) -> None:

@@ -105,8 +105,12 @@ def _web(home: Path) -> None:
     store = house.store("web")
     settings = house.settings
     desk = settings.desk
-    names = {*LOOPBACK, *desk.names}
-    app = create_app(house.desk(store), clinic_name=settings.clinic.name, hosts=names)
+    app = create_app(
+        house.desk(store),
+        clinic_name=settings.clinic.name,
+        demonstration=desk.demonstration,
+        hosts={*LOOPBACK, *desk.names},
+    )
     serve(
         app,
         desk.host,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triage.domain import User
+from triage.errors import CodeWanted
 
 if TYPE_CHECKING:
     from triage.desk import Desk
@@ -55,10 +56,15 @@ def rollback(task: str, person: Username, home: Home = HERE) -> None:
 
 
 def sign_in(home: Path, username: str) -> "tuple[Desk, User]":
-    """Ask for the password and return the desk with the person in front of it."""
+    """Ask for password and, where one is needed, code; return the desk and who is before it."""
     from triage.wiring import House
 
     house = House.at(home)
     desk = house.desk(house.store())
     password = os.environ.get("TRIAGE_PASSWORD") or typer.prompt("Password", hide_input=True)
-    return desk, desk.who(desk.sign_in(username, password))
+    token = desk.signing.sign_in(username, password).token
+    try:
+        return desk, desk.who(token)
+    except CodeWanted:
+        code = os.environ.get("TRIAGE_CODE") or typer.prompt("Code of your authenticator app")
+        return desk, desk.who(desk.signing.give_code(token, code).token)

@@ -5,6 +5,6 @@ nothing here reads protected text; nothing here sends.
 """
 
 from triage.desk.desk import Desk
-from triage.desk.rights import RIGHTS, Right, may
+from triage.desk.rights import RIGHTS, Right, may, needs_second_factor
 
-__all__ = ["RIGHTS", "Desk", "Right", "may"]
+__all__ = ["RIGHTS", "Desk", "Right", "may", "needs_second_factor"]

@@ -8,6 +8,7 @@ from triage.desk.health import banners
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
+from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
@@ -43,6 +44,7 @@ class Desk:
         self._store = store
         self._clock = clock
         self._clinical = dict(clinical or {})
+        self.signing = SignInDesk(store, clock)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
@@ -50,14 +52,12 @@ class Desk:
         self.supervision = SupervisionDesk(store, clock, self._clinical)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 
-    def sign_in(self, username: str, password: str) -> str:
-        """Return a session token; raise NotSignedIn."""
-        user = self._store.people.check_password(username, password)
-        return self._store.people.open_session(user.id, now=self._clock())
+    def who(self, token: str, *, watching: bool = False) -> User:
+        """Return the person of a session; raise NotSignedIn, CodeWanted or EnrolmentWanted.
 
-    def who(self, token: str) -> User:
-        """Return the person of a session; raise NotSignedIn."""
-        return self._store.people.session(token, now=self._clock())
+        `watching` says that a page asked by itself, which keeps no session alive.
+        """
+        return self.signing.who(token, watching=watching)
 
     def sign_out(self, token: str) -> None:
         """End a session."""

@@ -69,6 +69,16 @@ class PeopleDesk:
             raise NotYourself(f"user {user_id}")
         self._store.people.set_active(user_id, active, clinic=actor.clinic, by=actor.id)
 
+    def forget_authenticator(self, actor: User, user_id: str) -> None:
+        """Take a lost authenticator app from a person, who enrols a new one at the next log-in.
+
+        Nobody does it for themselves: a session left open would be enough to replace the app.
+        """
+        require(actor, Right.MANAGE_USERS)
+        if actor.id == user_id:
+            raise NotAllowed("Another administrator must do this.")
+        self._store.factors.forget(user_id, clinic=actor.clinic, by=actor.id)
+
     def import_roster(
         self, actor: User, entries: Iterable[tuple[Patient, Sequence[Contact]]]
     ) -> int:

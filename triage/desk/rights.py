@@ -57,6 +57,19 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
 }
 
 
+#: Who may send a patient's words, change what serves, or say who works here, needs a second factor.
+GRAVE: frozenset[Right] = frozenset(
+    {
+        Right.APPROVE_REPLY,
+        Right.PROMOTE_MODEL,
+        Right.SET_PROMISE,
+        Right.SIGN_CLINICAL,
+        Right.MANAGE_USERS,
+        Right.IMPORT_ROSTER,
+    }
+)
+
+
 def may(user: User, right: Right) -> bool:
     """Whether an active user holds a role the table grants the right to."""
     return user.active and bool(user.roles & RIGHTS.get(right, frozenset()))
@@ -71,3 +84,8 @@ def require_any(user: User, *rights: Right) -> None:
     """Raise NotAllowed unless the user may at least one of these."""
     if not any(may(user, right) for right in rights):
         raise NotAllowed(" or ".join(rights))
+
+
+def needs_second_factor(user: User) -> bool:
+    """Whether a person may approve or administer, so that a password alone is not enough."""
+    return any(may(user, right) for right in GRAVE)

@@ -35,7 +35,7 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
-from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Team, User
+from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Standing, Team, User
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -116,6 +116,7 @@ __all__ = [
     "SampleItem",
     "Share",
     "Span",
+    "Standing",
     "StoredAttachment",
     "StoredMessage",
     "Suggestion",

@@ -39,6 +39,18 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A living session: whose it is, and how far this person has signed in."""
+
+    user: User
+    opened_at: datetime
+    #: Whether the person has an authenticator app.
+    enrolled: bool
+    #: When the second factor was given in this session; None means it was not.
+    factor_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Patient:
     """A person cared for by the clinic."""
 

@@ -13,6 +13,7 @@ from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.cases import Cases
 from triage.store.engine import connect, refuse_unsafe
+from triage.store.factors import SecondFactors
 from triage.store.glass import Glass
 from triage.store.jobs import jobs_database
 from triage.store.keys import Keys
@@ -24,6 +25,7 @@ from triage.store.replies import Replies
 from triage.store.schema import check_schema, migrate
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
+from triage.store.tries import Tries
 
 __all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store"]
 
@@ -39,6 +41,8 @@ class Store:
         self.replies = Replies(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)
+        self.factors = SecondFactors(transactions)
+        self.tries = Tries(transactions)
         self.labels = Labels(transactions)
         self.leaks = LeakCounts(transactions)
         self.audit = AuditLog(transactions)

@@ -46,6 +46,9 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "contacts", "patients", "users", "teams", "clinics"),
         **_may("SELECT, INSERT, UPDATE, DELETE", "drafts", "sessions"),
+        **_may(
+            "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
+        ),
         **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),

@@ -5,6 +5,7 @@ start. The Desk asks for the right again, and knows more; this is the door befor
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -19,6 +20,10 @@ Asked = Callable[..., Any]
 
 #: For anybody; nothing about anybody is on them.
 ANYBODY: frozenset[Page] = frozenset({("GET", "/log-in"), ("POST", "/log-in")})
+#: For those whose password was right, before their second factor; only about that.
+ARRIVING: frozenset[Page] = frozenset(
+    (method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")
+)
 #: For everybody who is signed in; only about themselves.
 SIGNED_IN: frozenset[Page] = frozenset({("GET", "/"), ("GET", "/account"), ("POST", "/log-out")})
 
@@ -80,23 +85,41 @@ def let_in(user: User, method: str, path: str) -> None:
         raise NotAllowed(f"{method} {path}")
 
 
-def check_doors(routes: Iterable[object], *, visitor: Asked, poster: Asked) -> None:
-    """Raise OpenDoor for a page that has no row or does not ask who is there.
+@dataclass(frozen=True, slots=True)
+class Doorkeepers:
+    """What pages ask: who is there, whose page asks by itself, who is on the way in.
 
-    `visitor` is what every page asks, `poster` what a page that changes something asks.
+    Of the last two the second is asked by a page that changes something.
     """
+
+    visitor: Asked
+    watcher: Asked
+    poster: Asked
+    arrival: Asked
+    knocker: Asked
+
+    def for_page(self, page: Page) -> tuple[Asked, ...]:
+        """Return those of which a page has to ask one."""
+        looks = page[0] == "GET"
+        if page in ARRIVING:
+            return (self.arrival,) if looks else (self.knocker,)
+        return (self.visitor, self.watcher) if looks else (self.poster,)
+
+
+def check_doors(routes: Iterable[object], keepers: Doorkeepers) -> None:
+    """Raise OpenDoor for a page that has no row or does not ask who is there."""
     for route in routes:
         if isinstance(route, APIRoute):
             for method in sorted(route.methods or ()):
-                _check(route, method, visitor if method == "GET" else poster)
+                _check(route, (method, route.path), keepers)
 
 
-def _check(route: APIRoute, method: str, asked: Asked) -> None:
-    page = (method, route.path)
+def _check(route: APIRoute, page: Page, keepers: Doorkeepers) -> None:
     if page in ANYBODY:
         return
-    if page not in SIGNED_IN | ROWS.keys() or not _asks(route.dependant, asked):
-        raise OpenDoor(f"{method} {route.path}")
+    asks = any(_asks(route.dependant, asked) for asked in keepers.for_page(page))
+    if page not in ARRIVING | SIGNED_IN | ROWS.keys() or not asks:
+        raise OpenDoor(" ".join(page))
 
 
 def _asks(dependant: Dependant, asked: Asked) -> bool:

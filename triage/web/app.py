@@ -14,6 +14,7 @@ from triage.web import (
     case,
     clinical,
     errors,
+    factor,
     glass,
     patients,
     promises,
@@ -24,14 +25,15 @@ from triage.web import (
     trained,
     users,
 )
-from triage.web.access import check_doors
+from triage.web.access import Doorkeepers, check_doors
 from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
-from triage.web.visitor import poster, visitor
+from triage.web.visitor import arrival, knocker, poster, visitor, watcher
 
 ROUTERS = (
     session,
+    factor,
     queue,
     case,
     reply,
@@ -46,24 +48,31 @@ ROUTERS = (
 )
 
 
+KEEPERS = Doorkeepers(visitor, watcher, poster, arrival, knocker)
+
+
 def create_app(
     desk: Desk,
     *,
     clinic_name: str,
     sink_url: str | None = None,
     hosts: Collection[str] = LOOPBACK,
+    demonstration: bool = False,
 ) -> FastAPI:
     """Return the application that shows this desk.
 
-    `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to.
+    `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to;
+    `demonstration` says on the way in that nobody here is real.
     """
     app = FastAPI(title="triage", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
     static = f"/static/{fingerprint()}"
-    app.state.pages = Pages(clinic_name=clinic_name, sink_url=sink_url, static=static)
+    app.state.pages = Pages(
+        clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration
+    )
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
-        check_doors(room.router.routes, visitor=visitor, poster=poster)
+        check_doors(room.router.routes, KEEPERS)
         app.include_router(room.router)
     errors.install(app)
     app.add_middleware(Gate, hosts=frozenset(hosts))

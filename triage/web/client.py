@@ -10,31 +10,41 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
-from triage.errors import BadSettings, LeakFound, NotAllowed, NotSignedIn
+from triage.errors import BadSettings, LeakFound, NotAllowed, NotSignedIn, TooManyTries
 
 #: Longest wait for the desk, in seconds.
 PATIENCE = 60.0
 
 
 def training_rows(
-    url: str, username: str, password: str, *, without_leaking: bool = False
+    url: str, username: str, password: str, *, code: str = "", without_leaking: bool = False
 ) -> list[dict[str, object]]:
     """Return the clinic's redacted rows and labels as the desk at `url` hands them out.
 
     Each row is {"id", "channel", "subject", "body", "route", "also", "urgency", "phi", "files",
-    "thread", "source", "model"}. Raises NotSignedIn, NotAllowed, BadSettings when no desk
-    answers, or LeakFound when a row still shows an identifier and is not to be left out.
+    "thread", "source", "model"}. `code` is what an authenticator app shows, for who has one.
+    Raises NotSignedIn, NotAllowed, TooManyTries, BadSettings when no desk answers, or LeakFound
+    when a row still shows an identifier and is not to be left out.
     """
     desk = build_opener(HTTPCookieProcessor(CookieJar()))
     words = {"username": username, "password": password}
     page = _ask(desk, url, "/log-in", words)
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    if found is None:
+    if 'action="/log-in/code"' in page and code:
+        words = {"csrf": _csrf(page, username), "code": code, "username": username}
+        page = _ask(desk, url, "/log-in/code", words)
+    if 'action="/log-in/' in page:
         raise NotSignedIn(username)
-    form = {"csrf": found.group(1), "without_leaking": str(without_leaking).lower()}
+    form = {"csrf": _csrf(page, username), "without_leaking": str(without_leaking).lower()}
     rows = _ask(desk, url, "/models/training", form)
     # Only a line end parts rows; a message may hold other signs that split a text into lines.
     return [json.loads(line) for line in rows.split("\n") if line]
+
+
+def _csrf(page: str, username: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    if found is None:
+        raise NotSignedIn(username)
+    return found.group(1)
 
 
 def _ask(desk: OpenerDirector, url: str, path: str, form: dict[str, str]) -> str:
@@ -51,6 +61,8 @@ def _ask(desk: OpenerDirector, url: str, path: str, form: dict[str, str]) -> str
     except HTTPError as trouble:
         if trouble.code == 401:
             raise NotSignedIn(form.get("username", "")) from None
+        if trouble.code == 429:
+            raise TooManyTries(int(trouble.headers.get("Retry-After", "60"))) from None
         if trouble.code == 409:
             raise LeakFound("the audit names the cases") from None
         raise NotAllowed(f"{path} answered {trouble.code}") from None

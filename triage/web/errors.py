@@ -37,6 +37,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.CannotPromise: (409, "This cannot be promised"),
     errors.LeakFound: (409, "Something in these rows is still readable"),
     errors.TooLate: (409, "Too late to take it back"),
+    errors.TooManyTries: (429, "Too many tries"),
     errors.StoreLocked: (503, "The database is busy"),
     errors.TriageError: (500, "Something is not as it should be"),
 }
@@ -65,7 +66,7 @@ def status_of(error: errors.TriageError) -> tuple[int, str]:
 def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.TriageError)
     if isinstance(error, errors.NotSignedIn):
-        return _to_log_in(request)
+        return _to_log_in(request, way_in(error))
     status, headline = status_of(error)
     if status >= 500:
         log.error("a page failed: %(error)s", errors.blame(error))
@@ -91,10 +92,17 @@ def _refused(request: Request, error: Exception) -> Response:
     return _page(request, error.status_code, headline, advice)
 
 
-def _to_log_in(request: Request) -> Response:
+def way_in(missing: errors.NotSignedIn) -> str:
+    """Return the page on which somebody gives what is missing."""
+    if isinstance(missing, errors.CodeWanted):
+        return "/log-in/code"
+    return "/log-in/enrol" if isinstance(missing, errors.EnrolmentWanted) else "/log-in"
+
+
+def _to_log_in(request: Request, path: str) -> Response:
     if "hx-request" in request.headers or request.headers.get("accept") == "application/json":
-        return Response(status_code=401, headers={"HX-Redirect": "/log-in"})
-    return RedirectResponse("/log-in", status_code=303)
+        return Response(status_code=401, headers={"HX-Redirect": path})
+    return RedirectResponse(path, status_code=303)
 
 
 def _page(request: Request, status: int, headline: str, advice: str) -> Response:

@@ -63,9 +63,15 @@ def environment(static: str) -> Environment:
 class Pages:
     """The templates of one application."""
 
-    def __init__(self, *, clinic_name: str, sink_url: str | None, static: str) -> None:
+    def __init__(
+        self, *, clinic_name: str, sink_url: str | None, static: str, demonstration: bool = False
+    ) -> None:
         self._environment = environment(static)
-        self._environment.globals |= {"clinic_name": clinic_name, "sink_url": sink_url}
+        self._environment.globals |= {
+            "clinic_name": clinic_name,
+            "sink_url": sink_url,
+            "demonstration": demonstration,
+        }
 
     def render(
         self, name: str, visitor: Visitor | None, *, status: int = 200, **context: Any

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from triage.desk import Desk
 from triage.domain import Lane, User
 from triage.web.pages import pages
-from triage.web.visitor import Asking, TheDesk, Visitor
+from triage.web.visitor import Asking, TheDesk, Visitor, Watching
 
 router = APIRouter(prefix="/queue")
 #: Rows on one page.
@@ -31,14 +31,14 @@ def queue(
 
 @router.get("/rows")
 def rows(
-    request: Request, desk: TheDesk, asking: Asking, lane: Lane | None = None, start: Start = 0
+    request: Request, desk: TheDesk, asking: Watching, lane: Lane | None = None, start: Start = 0
 ) -> HTMLResponse:
     """Return the rows alone, for a page that is already open."""
     return _render(request, desk, asking, "_rows.html", lane=lane, start=start)
 
 
 @router.get("/version")
-def version(desk: TheDesk, asking: Asking) -> JSONResponse:
+def version(desk: TheDesk, asking: Watching) -> JSONResponse:
     """Say whether anything changed, how full each lane is and what is wrong; about nobody."""
     pulse = desk.queue.pulse(asking.user)
     counts = {lane.value: pulse.counts.get(lane, 0) for lane in Lane}

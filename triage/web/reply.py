@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from triage.domain import Protected
 from triage.web.case import Seen, back_to
 from triage.web.pages import pages
-from triage.web.visitor import Asking, Posting, TheDesk
+from triage.web.visitor import Posting, TheDesk, Watching
 from triage.web.wording import MOST_ASKED
 
 router = APIRouter(prefix="/case/{case_id}")
@@ -58,7 +58,7 @@ def state(
     *,
     request: Request,
     desk: TheDesk,
-    asking: Asking,
+    asking: Watching,
     case_id: str,
     reply_id: str,
     attempt: Annotated[int, Query(ge=0, le=MOST_ASKED)] = 0,

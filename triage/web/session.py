@@ -8,7 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from triage.errors import NotSignedIn
+from triage.desk import Desk
+from triage.desk.signing import Entry
+from triage.errors import NotSignedIn, TooManyTries
+from triage.web.errors import way_in
 from triage.web.pages import home, pages
 from triage.web.security import csrf_token
 from triage.web.visitor import COOKIE, Asking, Posting, TheDesk, Visitor
@@ -16,12 +19,15 @@ from triage.web.visitor import COOKIE, Asking, Posting, TheDesk, Visitor
 router = APIRouter()
 #: After this the browser forgets; the store ends idle sessions much earlier.
 LONGEST_SESSION = 12 * 60 * 60
+#: Says that somebody signed in with this browser before; it opens nothing.
+BROWSER = "browser"
+KNOWN_FOR = 180 * 24 * 60 * 60
 
 
 @router.get("/log-in")
 def log_in_form(request: Request) -> HTMLResponse:
     """Ask who is there."""
-    return pages(request).render("log_in.html", None, refused=False)
+    return pages(request).render("log_in.html", None, refused=False, wait=0)
 
 
 @router.post("/log-in")
@@ -31,22 +37,56 @@ def log_in(
     username: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
 ) -> Response:
-    """Open a session and go to the first page this person may see."""
+    """Open a session and go to the second factor, or to the first page this person may see."""
+    address = request.client.host if request.client else ""
+    browser = request.cookies.get(BROWSER, "")
     try:
-        token = desk.sign_in(username.strip(), password)
+        entry = desk.signing.sign_in(username.strip(), password, address=address, browser=browser)
     except NotSignedIn:
-        return pages(request).render("log_in.html", None, status=401, refused=True)
-    visitor = Visitor(desk.who(token), csrf_token(token))
-    answer = RedirectResponse(home(visitor), status_code=303)
+        return pages(request).render("log_in.html", None, status=401, refused=True, wait=0)
+    except TooManyTries as tries:
+        page = pages(request).render(
+            "log_in.html", None, status=429, refused=False, wait=tries.seconds
+        )
+        return patience(page, tries)
+    if old := request.cookies.get(COOKIE):
+        desk.sign_out(old)
+    return take_seat(request, desk, entry)
+
+
+def take_seat(request: Request, desk: Desk, entry: Entry) -> Response:
+    """Hand the browser the session's new token and lead on."""
+    try:
+        path = home(Visitor(desk.who(entry.token), csrf_token(entry.token), entry.token))
+    except NotSignedIn as missing:
+        path = way_in(missing)
+    answer = RedirectResponse(path, status_code=303)
+    secure = request.url.scheme == "https"
     answer.set_cookie(
         COOKIE,
-        token,
+        entry.token,
         max_age=LONGEST_SESSION,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=secure,
     )
+    if entry.browser:
+        answer.set_cookie(
+            BROWSER,
+            entry.browser,
+            max_age=KNOWN_FOR,
+            path="/log-in",
+            httponly=True,
+            samesite="strict",
+            secure=secure,
+        )
     return answer
+
+
+def patience(page: HTMLResponse, tries: TooManyTries) -> HTMLResponse:
+    """Say to machines, too, how long to wait."""
+    page.headers["Retry-After"] = str(tries.seconds)
+    return page
 
 
 @router.post("/log-out")
@@ -68,5 +108,10 @@ def front(asking: Asking) -> Response:
 @router.get("/account")
 def account(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
     """Show who one is, the approval code kept here, and the keys."""
-    banners = desk.banners(asking.user)
-    return pages(request).render("account.html", asking, here="/account", banners=banners)
+    return pages(request).render(
+        "account.html",
+        asking,
+        here="/account",
+        banners=desk.banners(asking.user),
+        enrolled=desk.signing.arriving(asking.token).enrolled,
+    )

@@ -1,10 +1,11 @@
 """Who is asking: every page but the log-in needs a session, every form its token.
 
-Rule of the room: a handler that takes neither `Asking` nor `Posting` does not exist outside
-`session.py`; a test walks all routes.
+Rule of the room: a handler that takes neither `Asking`, `Watching` nor `Posting` does not exist
+outside `session.py` and `factor.py`; a test walks all routes. What a page asks by itself takes
+`Watching`, so that a page left open does not keep its session alive.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Form, Request
@@ -24,6 +25,7 @@ class Visitor:
 
     user: User
     csrf: str
+    token: str = field(repr=False)
 
 
 def the_desk(request: Request) -> Desk:
@@ -36,22 +38,54 @@ TheDesk = Annotated[Desk, Depends(the_desk)]
 
 def visitor(request: Request, desk: TheDesk) -> Visitor:
     """Return who is asking; raise NotSignedIn, or NotAllowed where the page is not for them."""
+    token = _token(request)
+    user = desk.who(token)
+    let_in(user, request.method, request.scope["route"].path)
+    return Visitor(user, csrf_token(token), token)
+
+
+def watcher(request: Request, desk: TheDesk) -> Visitor:
+    """Return whose page asks by itself; raise NotSignedIn or NotAllowed."""
+    token = _token(request)
+    user = desk.who(token, watching=True)
+    let_in(user, request.method, request.scope["route"].path)
+    return Visitor(user, csrf_token(token), token)
+
+
+def arrival(request: Request, desk: TheDesk) -> Visitor:
+    """Return who is on the way in, second factor or not; raise NotSignedIn."""
+    token = _token(request)
+    return Visitor(desk.signing.arriving(token).user, csrf_token(token), token)
+
+
+def _token(request: Request) -> str:
     token = request.cookies.get(COOKIE)
     if not token:
         raise NotSignedIn
-    user = desk.who(token)
-    let_in(user, request.method, request.scope["route"].path)
-    return Visitor(user, csrf_token(token))
+    return token
 
 
 Asking = Annotated[Visitor, Depends(visitor)]
+Watching = Annotated[Visitor, Depends(watcher)]
+Arriving = Annotated[Visitor, Depends(arrival)]
 
 
-def poster(request: Request, asking: Asking, csrf: Annotated[str, Form()] = "") -> Visitor:
+def poster(asking: Asking, csrf: Annotated[str, Form()] = "") -> Visitor:
     """Return who is asking for a change; raise ForeignForm unless a page of this session asks."""
-    if not csrf_holds(request.cookies[COOKIE], csrf):
-        raise ForeignForm
+    _from_our_form(asking, csrf)
     return asking
 
 
+def knocker(arriving: Arriving, csrf: Annotated[str, Form()] = "") -> Visitor:
+    """Return who sends a form on the way in; raise ForeignForm like `poster`."""
+    _from_our_form(arriving, csrf)
+    return arriving
+
+
+def _from_our_form(visitor: Visitor, csrf: str) -> None:
+    if not csrf_holds(visitor.token, csrf):
+        raise ForeignForm
+
+
+Knocking = Annotated[Visitor, Depends(knocker)]
 Posting = Annotated[Visitor, Depends(poster)]

@@ -169,3 +169,16 @@ MOST_ASKED = 99
 def patience(seconds: int, attempt: int) -> int:
     """Return how long a page waits before it asks again where a reply is, ever longer."""
     return seconds + 1 if seconds else min(2 + attempt, 15)
+
+
+def wait(seconds: int) -> str:
+    """Say how long to wait before the next try."""
+    if seconds < 60:
+        return f"Wait {seconds} second{'' if seconds == 1 else 's'}, then try again."
+    minutes = math.ceil(seconds / 60)
+    return f"Wait {minutes} minute{'' if minutes == 1 else 's'}, then try again."
+
+
+def in_fours(text: str) -> str:
+    """Return a key in groups of four, as people copy it."""
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))

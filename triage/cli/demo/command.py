@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -106,15 +107,34 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -
         roles = ", ".join(sorted(role.value for role in login.user.roles))
         print(f"  {username:8} password {login.password:10} {roles}")
         print(f"           approval code {login.code}")
-    print("\nApproved replies arrive at an SMTP sink on this machine:", flush=True)
+        if login.secret:
+            print(f"           authenticator key {login.secret}")
+    print("\nAfter the password the page asks for a code; each works once, the next comes within")
+    print("30 seconds. Approved replies arrive at an SMTP sink on this machine.", flush=True)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     shown = 0
+    codes = ""
     while not stop.wait(0.5) and all(child.poll() is None for child in children):
+        codes = _tell_codes(logins, codes)
         for mail in sink.mails[shown:]:
-            print(f"  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
+            print(f"\r  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
             shown += 1
     if not stop.is_set():
         sys.stderr.write("triage: a part of the demo stopped by itself\n")
         raise SystemExit(1)
+
+
+def _tell_codes(logins: dict[str, Any], before: str) -> str:
+    """Print what everybody's authenticator app shows now, when it changed; return it.
+
+    On a terminal the line replaces the one before; elsewhere each is a line of its own.
+    """
+    now = datetime.now(UTC)
+    shown = {name: login.one_time_code(now) for name, login in logins.items()}
+    codes = "   ".join(f"{name} {code}" for name, code in shown.items() if code)
+    if codes != before:
+        start, end = ("\r", "") if sys.stdout.isatty() else ("", "\n")
+        print(f"{start}  codes now: {codes} ", end=end, flush=True)
+    return codes

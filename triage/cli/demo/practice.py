@@ -4,13 +4,17 @@ import secrets
 import shutil
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from triage.cli.clinic import make_master
 from triage.cli.demo.servers import HOST, Mailbox, Portal, Sink
+from triage.desk import needs_second_factor
+from triage.desk.signing import SignInDesk
 from triage.domain import Clinic, Role, User, approver_key
 from triage.errors import BadSettings
 from triage.store import Keys, Store, migrate, open_store
+from triage.store.totp import STEP, code_at, unspelled
 from triage.wiring import House, approval_master
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data" / "samples"
@@ -26,6 +30,12 @@ class Login:
     password: str
     #: The person's approval key in hexadecimal; empty for those who never approve.
     code: str
+    #: What an authenticator app of theirs would hold; empty for those who need none.
+    secret: str = ""
+
+    def one_time_code(self, moment: datetime) -> str:
+        """Return what the app would show at a moment; empty for those who need none."""
+        return code_at(unspelled(self.secret), moment) if self.secret else ""
 
 
 PEOPLE = (
@@ -71,6 +81,7 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         *(f"{key} = {_quoted(value)}" for key, value in flat_facts(facts).items()),
         "[desk]",
         f"port = {port}",
+        "demonstration = true",
         f"undo_seconds = {undo}",
         f'mail_domain = "{facts["mail_domain"]}"',
         "[[inbox]]",
@@ -117,7 +128,23 @@ def move_in(house: House) -> tuple[Store, dict[str, Login]]:
         user = User(f"demo-{username}", clinic.id, username, name, roles)
         password = secrets.token_urlsafe(6)
         store.people.add_user(user, password)
-        logins[username] = Login(user, password, approver_key(master, user.id).hex())
+        code = approver_key(master, user.id).hex()
+        logins[username] = Login(user, password, code, _enrol(store, user, password))
     roster = list(read_csv(SAMPLES / "roster.csv", clinic=clinic.id))
     store.people.import_roster(roster, clinic=clinic.id, by="demo")
     return store, logins
+
+
+def _enrol(store: Store, user: User, password: str) -> str:
+    """Enrol a fresh secret the way a person would; return it, or nothing for who needs none.
+
+    The app's clock lags one step, so that the code of this very moment is not used up.
+    """
+    if not needs_second_factor(user):
+        return ""
+    door = SignInDesk(store, lambda: datetime.now(UTC))
+    token = door.sign_in(user.username, password).token
+    secret = door.offer(token)
+    late = datetime.now(UTC) - timedelta(seconds=STEP)
+    store.people.close_session(door.enrol(token, code_at(unspelled(secret), late)).token)
+    return secret

@@ -26,6 +26,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
+from triage.store.tables.sign_in import known_browsers, log_in_tries, second_factors
 from triage.store.tables.trail import (
     audit,
     audit_cases,
@@ -62,8 +63,10 @@ __all__ = [
     "drafts",
     "flags",
     "key_checks",
+    "known_browsers",
     "labels",
     "ledger",
+    "log_in_tries",
     "messages",
     "metadata",
     "patients",
@@ -75,6 +78,7 @@ __all__ = [
     "requests",
     "roster_versions",
     "sample_items",
+    "second_factors",
     "sessions",
     "signatures",
     "suggestions",

@@ -55,6 +55,10 @@ sessions = Table(
     Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
     Column("opened_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
+    # When the second factor was given; without it a session is only half open.
+    Column("factor_at", Moment),
+    # The secret offered to a person who enrols in this session.
+    sealed("sessions", "offered", nullable=True),
 )
 
 patients = Table(

@@ -1,0 +1,131 @@
+"""Signing in: a password, for many people a second factor, and patience after failures.
+
+Rule of the room: a session is nobody's until everything its person needs was given; whoever
+fails learns neither which part was wrong nor whether the name exists.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from triage.desk.rights import needs_second_factor
+from triage.domain import Standing, User
+from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn
+from triage.store import Store
+
+#: A session without its second factor ends after this.
+HALF_OPEN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step of signing in: the session's new token, and the browser's once all is given."""
+
+    token: str
+    browser: str = ""
+
+
+class SignInDesk:
+    """The counter at the door."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    def sign_in(
+        self, username: str, password: str, *, address: str = "", browser: str = ""
+    ) -> Entry:
+        """Open a session; raise NotSignedIn, or TooManyTries before the password is looked at.
+
+        `address` is where the request comes from, `browser` what this browser was given before.
+        """
+        # What no database keeps is nobody's name; asking for it must not fault either.
+        username = username.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+        now = self._clock()
+        knocks = self._knocks(username, address, browser, now)
+        self._store.tries.begin(knocks, now=now)
+        try:
+            user = self._store.people.check_password(username, password)
+        except NotSignedIn:
+            self._store.tries.refused(username)
+            raise
+        self._store.tries.succeeded(knocks)
+        token = self._store.people.open_session(user.id, now=now)
+        return self._entered(token, browser)
+
+    def who(self, token: str, *, watching: bool = False) -> User:
+        """Return the person of a session; raise NotSignedIn, CodeWanted or EnrolmentWanted."""
+        standing = self._standing(token, watching=watching)
+        if not _complete(standing):
+            raise CodeWanted if standing.enrolled else EnrolmentWanted
+        return standing.user
+
+    def arriving(self, token: str) -> Standing:
+        """Return how a session stands, second factor or not; raise NotSignedIn."""
+        return self._standing(token, watching=True)
+
+    def give_code(self, token: str, code: str, *, browser: str = "") -> Entry:
+        """Take a code of the authenticator app; raise NotSignedIn or TooManyTries."""
+        return self._with_code(self._store.factors.give, token, code, browser)
+
+    def offer(self, token: str) -> str:
+        """Return the secret to type into an app; raise NotSignedIn, NotAllowed with one kept."""
+        self.arriving(token)
+        return self._store.factors.offer(token, now=self._clock())
+
+    def enrol(self, token: str, code: str, *, browser: str = "") -> Entry:
+        """Keep the offered secret once the app shows its code; raise as `give_code` does."""
+        return self._with_code(self._store.factors.enrol, token, code, browser)
+
+    def _with_code(self, check: Callable[..., str], token: str, code: str, browser: str) -> Entry:
+        now, user = self._clock(), self.arriving(token).user
+        # Who has the password but not the app must not make the person's own browser wait.
+        known = self._store.tries.knows(browser, user.username, now=now)
+        knocks = {"code": f"{browser if known else ''}\n{user.id}"}
+        self._store.tries.begin(knocks, now=now)
+        fresh = check(token, code, now=now)
+        self._store.tries.succeeded(knocks)
+        return self._entered(fresh, browser)
+
+    def _entered(self, token: str, browser: str) -> Entry:
+        standing = self.arriving(token)
+        if not _complete(standing):
+            return Entry(token)
+        tries = self._store.tries
+        return Entry(token, tries.remember(browser, standing.user, now=self._clock()))
+
+    def _standing(self, token: str, *, watching: bool) -> Standing:
+        now = self._clock()
+        standing = self._store.people.session(token, now=now, watching=watching)
+        if not _complete(standing) and standing.opened_at <= now - HALF_OPEN:
+            raise NotSignedIn
+        return standing
+
+    def _knocks(
+        self, username: str, address: str, browser: str, now: datetime
+    ) -> Mapping[str, str]:
+        if self._store.tries.knows(browser, username, now=now):
+            return {"browser": f"{browser}\n{username}"}
+        knocks = {"account": username}
+        if place := neighbourhood(address):
+            knocks |= {"place": f"{place}\n{username}", "address": place}
+        return knocks
+
+
+def _complete(standing: Standing) -> bool:
+    wanted = standing.enrolled or needs_second_factor(standing.user)
+    return standing.factor_at is not None or not wanted
+
+
+def neighbourhood(address: str) -> str:
+    """Return what one outsider holds of the net: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

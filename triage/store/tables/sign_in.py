@@ -1,0 +1,38 @@
+"""Tables of signing in beyond the password."""
+
+from sqlalchemy import Column, ForeignKey, Integer, String, Table
+
+from triage.store.columns import Moment, clinic_column, identity, metadata, sealed
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    # A person has one authenticator app, so the row bears the person's id.
+    Column("id", String(64), ForeignKey("users.id"), primary_key=True),
+    clinic_column(),
+    sealed("second_factors", "secret"),
+    Column("made_at", Moment, nullable=False),
+    # The step of the last code that was taken; it never works again.
+    Column("last_step", Integer, nullable=False),
+)
+
+log_in_tries = Table(
+    "log_in_tries",
+    metadata,
+    # A keyed digest of what is counted: an account nobody may have has no clinic.
+    identity(),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+known_browsers = Table(
+    "known_browsers",
+    metadata,
+    # Keyed digests: of the browser's token and the person's name, and of the token alone.
+    identity(),
+    clinic_column(),
+    Column("browser", String(64), nullable=False, index=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
