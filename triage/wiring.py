@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
@@ -24,7 +25,7 @@ from triage.desk import Desk
 from triage.domain import Channel
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
-from triage.engine import InboxKeeper, Jobs, Sender, Worker
+from triage.engine import Anchoring, InboxKeeper, Jobs, Sender, Worker
 from triage.errors import BadRules, BadSettings, MissingModel, TriageError
 from triage.pipeline import Rooms
 from triage.plugins import load
@@ -58,6 +59,16 @@ class StoreSettings(_Strict):
     web_url: str = ""
     worker_url: str = ""
     sender_url: str = ""
+
+
+class AuditSettings(_Strict):
+    """Where the head of the audit is written down, and how often: best on another machine's disk.
+
+    A path without a slash at its start lies in the home folder.
+    """
+
+    anchor: str = "audit.anchor"
+    anchor_minutes: float = Field(default=10.0, gt=0, le=60)
 
 
 class DeskSettings(_Strict):
@@ -102,6 +113,7 @@ class Settings(_Strict):
 
     clinic: ClinicSettings
     store: StoreSettings = StoreSettings()
+    audit: AuditSettings = AuditSettings()
     desk: DeskSettings = DeskSettings()
     parts: PartsSettings = PartsSettings()
     inbox: tuple[DoorSettings, ...] = ()
@@ -173,6 +185,11 @@ class House:
         """Open the store as one process, or as the owner; the caller closes it."""
         return open_store(self.url_of(part), self.keys)
 
+    @property
+    def anchor_file(self) -> AnchorFile:
+        """The lines that say what the head of the audit was at some time."""
+        return AnchorFile(self.home / self.settings.audit.anchor)
+
     def registry(self) -> Registry:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
@@ -186,6 +203,7 @@ class House:
             undo=timedelta(seconds=desk.undo_seconds),
             clinical=clinical_digests(),
             mail_domain=desk.mail_domain,
+            anchors=self.anchor_file.read,
         )
 
     def parts(self, store: Store | None = None) -> Parts:
@@ -209,7 +227,10 @@ class House:
         keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
         doors = ["inbox_failing" for _ in troubles]
         refresh = self._refresher(store, doors)
-        return Worker(store, jobs, keepers, bell, notes=[*parts.notes, *doors], refresh=refresh)
+        every = timedelta(minutes=self.settings.audit.anchor_minutes)
+        anchoring = Anchoring(store, self.anchor_file, clinic=clinic, by=name, every=every)
+        notes = [*parts.notes, *doors]
+        return Worker(store, jobs, keepers, bell, notes=notes, refresh=refresh, anchoring=anchoring)
 
     def _refresher(
         self, store: Store, doors: Sequence[str]

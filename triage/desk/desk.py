@@ -1,6 +1,6 @@
 """The desk as one object: signing in, the queue, replies, supervision, training data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.health import banners
@@ -10,7 +10,7 @@ from triage.desk.replies import ReplyDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
-from triage.domain import User
+from triage.domain import Anchor, User
 from triage.encoder.registry import Registry
 from triage.errors import NotAllowed
 from triage.store import Store
@@ -33,6 +33,7 @@ class Desk:
         clinical: Mapping[str, str] | None = None,
         mail_domain: str = "triage.invalid",
         clock: Callable[[], datetime] = utcnow,
+        anchors: Callable[[], Sequence[Anchor]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -40,7 +41,7 @@ class Desk:
         self.people = PeopleDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
-        self.supervision = SupervisionDesk(store, clock, self._clinical)
+        self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock)
 
     def sign_in(self, username: str, password: str) -> str:

@@ -12,6 +12,7 @@ from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.cases import Cases
+from triage.store.chain import verify_database
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.jobs import jobs_database
 from triage.store.keys import Keys
@@ -24,7 +25,7 @@ from triage.store.schema import check_schema, migrate
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 
-__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store"]
+__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store", "verify_database"]
 
 
 class Store:

@@ -19,6 +19,7 @@ from triage.web import (
     queue,
     reply,
     sample,
+    seen,
     session,
     trained,
 )
@@ -26,7 +27,7 @@ from triage.web.assets import STATIC, fingerprint
 from triage.web.pages import Pages
 from triage.web.security import LOOPBACK, Gate
 
-ROUTERS = (session, queue, case, reply, patients, audit, sample, clinical, trained, promises)
+ROUTERS = (session, queue, case, reply, patients, audit, seen, sample, clinical, trained, promises)
 
 
 def create_app(
