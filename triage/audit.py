@@ -115,7 +115,7 @@ def _trouble(
     """Return what is wrong with the event that stands at `count`; empty when it holds."""
     if event.seq != count:
         return "this event is missing"
-    expected = seal(event, previous, key=key).digest
+    expected = link(previous, content(event, key=event_key(key, count)))
     if event.previous != previous or event.digest != expected:
         return "this event is not the one that was written here"
     if wanted.get(count, expected) != expected:

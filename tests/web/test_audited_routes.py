@@ -205,7 +205,7 @@ class Walk:
         for what in ("claim", "release", "claim"):
             self.ask("dana", "POST", f"{CASE}/{what}", "bill")
         self.ask("sam", "POST", f"{CASE}/take-over", "bill")
-        self.ask("sam", "POST", f"{CASE}/reroute", "bill", route="billing_question")
+        self.ask("sam", "POST", f"{CASE}/reroute", "bill", route="refill")
         self.ask("dana", "POST", f"{CASE}/patients", "stranger", words="Keane")
         self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
@@ -237,7 +237,7 @@ class Walk:
         item = self.practice.desk.supervision.sample(PEOPLE["sam"])[0].id
         self.ask("sam", "GET", "/sample/{item_id}", item_id=item)
         self.ask("sam", "POST", "/sample/{item_id}", item_id=item, answer="routine")
-        self.ask("devi", "POST", "/models/training")
+        self.ask("devi", "POST", "/models/training", without_leaking="true")
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Work:
 
     def rows(self, query: Select[Any]) -> list[Row[Any]]:
         """Return every row of a query."""
-        return list(self._connection.execute(query))
+        return list(self._connection.execute(query).all())
 
     def stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         """Yield rows without holding them all."""
