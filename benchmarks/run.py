@@ -13,13 +13,14 @@ from pathlib import Path
 # The folder is no package of the distribution: its parent is where its modules are found.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import cold, encoder, path, redaction, training
+from benchmarks import audit, cold, encoder, path, redaction, training
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold": cold.measure,
     "encoder": encoder.measure,
     "redaction": redaction.measure,
     "path": path.measure,
+    "audit": audit.measure,
     "training": training.measure,
 }
 

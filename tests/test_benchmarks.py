@@ -2,10 +2,12 @@
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from benchmarks import cold, encoder, graphs, path, rounds, training
+from benchmarks import audit, cold, encoder, graphs, path, rounds, training
+from triage.store import Keys, migrate, verify_database
 
 TAKEN = [
     {"ours": 1.0, "stock": 3.0, "products": 1.0, "pass": 4.0},
@@ -68,6 +70,15 @@ def test_batches_lose_nothing() -> None:
     items = list(range(encoder.BATCH * 2 + 1))
     assert [len(each) for each in encoder.in_batches(items)] == [encoder.BATCH, encoder.BATCH, 1]
     assert [one for each in encoder.in_batches(items) for one in each] == items
+
+
+def test_the_chain_of_the_benchmark_holds(tmp_path: Path) -> None:
+    keys, url = Keys.make(tmp_path / "keys"), f"sqlite:///{tmp_path / 'triage.db'}"
+    migrate(url, keys)
+    audit.fill(url, keys, 5100)
+    verdict = verify_database(url, keys)
+    assert (verdict.holds, verdict.events) == (True, 5100)
+    assert audit.per_million([1.0, 3.0, 2.0], 500_000) == 4.0
 
 
 def test_the_score_is_the_mean_over_routes() -> None:

@@ -1,28 +1,47 @@
-"""The audit chain: each event carries the digest of the one before it.
+"""The audit chain: each event carries the digest of the one before it, and its head is anchored.
 
 Rule of the room: events hold ids and counts, never patient text; the key that seals the chain
-lives outside the database.
+lives outside the database, and so do the anchors.
+
+An event has a content: HMAC-SHA256 over its fields, under a key of its own that is derived from
+the audit key and its number. Its digest is SHA-256 over the digest before it and that content. So
+whoever is given the keys of a few events can check these and the links between them, and neither
+read nor forge any other.
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 
-from triage.domain import AuditEvent
+from triage.domain import Anchor, AuditEvent
+from triage.errors import AnchorRefused
 
 #: What the first event of a chain names as the digest before it.
 GENESIS = "0" * 64
+#: The action by which the chain itself remembers that a line of the anchor file was written.
+ANCHORED = "audit.anchored"
+
+_canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def seal(event: AuditEvent, previous: str, *, key: bytes) -> AuditEvent:
-    """Return `event` linked to `previous`: its digest is HMAC-SHA256 over every other field."""
-    linked = replace(event, previous=previous, digest="")
-    return replace(linked, digest=_digest(linked, key))
+    """Return `event` linked to `previous` under the audit key."""
+    sealed = content(event, key=event_key(key, event.seq))
+    return replace(event, previous=previous, digest=link(previous, sealed))
 
 
-def _digest(event: AuditEvent, key: bytes) -> str:
+def event_key(key: bytes, seq: int) -> bytes:
+    """Derive the key of one event (32 bytes) from the audit key."""
+    return hmac.digest(key, b"event %d" % seq, "sha256")
+
+
+def content(event: AuditEvent, *, key: bytes) -> str:
+    """Return what an event says, sealed by its own key; nobody else can tell what it was."""
     fields = [
         event.seq,
         event.clinic,
@@ -31,10 +50,13 @@ def _digest(event: AuditEvent, key: bytes) -> str:
         event.action,
         list(event.cases),
         sorted(event.detail.items()),
-        event.previous,
     ]
-    canonical = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
-    return hmac.new(key, canonical, hashlib.sha256).hexdigest()
+    return hmac.digest(key, _canonical(fields).encode(), "sha256").hex()
+
+
+def link(previous: str, sealed: str) -> str:
+    """Return the digest of an event from the digest before it and its content."""
+    return hashlib.sha256(f"{previous}:{sealed}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,10 @@ class Verdict:
     events: int
     head: str
     broken_at: int | None = None
+    #: What does not hold there, in words.
+    why: str = ""
+    #: The newest event whose digest was found in an anchor; 0 when none was compared.
+    anchored: int = 0
 
     @property
     def holds(self) -> bool:
@@ -51,19 +77,132 @@ class Verdict:
         return self.broken_at is None
 
 
-def verify(events: Iterable[AuditEvent], *, key: bytes, head: str | None = None) -> Verdict:
-    """Check every link, the gapless sequence and, when given, the `head` kept outside.
+def verify(
+    events: Iterable[AuditEvent],
+    *,
+    key: bytes,
+    head: str | None = None,
+    anchors: Sequence[Anchor] = (),
+    seen: Callable[[AuditEvent], None] = lambda _: None,
+) -> Verdict:
+    """Check every link, the gapless sequence, the anchors and, when given, the `head`.
 
     An edited, inserted, deleted, re-ordered or truncated event breaks the chain at its place.
-    Truncation at the end is found only against a head kept elsewhere.
+    Truncation at the end, and a whole chain written anew by somebody with the key, are found only
+    against anchors kept elsewhere. `seen` is shown every event that holds.
     """
-    previous, count = GENESIS, 0
-    for event in events:
+    wanted = {anchor.seq: anchor.digest for anchor in anchors}
+    previous, count, anchored = GENESIS, 0, 0
+    for event in _readable(events):
         count += 1
-        expected = seal(event, previous, key=key).digest
-        if event.seq != count or event.previous != previous or event.digest != expected:
-            return Verdict(count, previous, broken_at=event.seq)
+        if event is None or (why := _trouble(event, count, previous, key, wanted)):
+            why = "this row cannot be read" if event is None else why
+            return Verdict(count - 1, previous, count, why, anchored)
+        anchored = count if count in wanted else anchored
         previous = event.digest
-    if head is not None and not hmac.compare_digest(previous, head):
-        return Verdict(count, previous, broken_at=count + 1)
-    return Verdict(count, previous)
+        seen(event)
+    why = ""
+    if any(seq > count for seq in wanted):
+        why = "events are cut off: the anchor knows later ones"
+    elif head is not None and previous != head:
+        why = "the head names another end"
+    return Verdict(count, previous, count + 1 if why else None, why, anchored)
+
+
+def _trouble(
+    event: AuditEvent, count: int, previous: str, key: bytes, wanted: Mapping[int, str]
+) -> str:
+    """Return what is wrong with the event that stands at `count`; empty when it holds."""
+    if event.seq != count:
+        return "this event is missing"
+    expected = link(previous, content(event, key=event_key(key, count)))
+    if event.previous != previous or event.digest != expected:
+        return "this event is not the one that was written here"
+    if wanted.get(count, expected) != expected:
+        return "up to here the chain is not the one that was anchored"
+    return ""
+
+
+def _readable(events: Iterable[AuditEvent]) -> Iterator[AuditEvent | None]:
+    """Yield every event, and None in the place of one whose row makes no sense."""
+    following = iter(events)
+    while True:
+        try:
+            yield next(following)
+        except StopIteration:
+            return
+        except (ValueError, TypeError, LookupError, AttributeError):
+            yield None
+            return
+
+
+@dataclass(slots=True)
+class Claims:
+    """What the chain itself says of the lines that were written to the anchor file."""
+
+    #: (number of the claiming event, its clinic, the line it says was written).
+    made: list[tuple[int, str, tuple[str, str]]] = field(default_factory=list)
+
+    def see(self, event: AuditEvent) -> None:
+        """Take note of an event that says a line was written."""
+        if event.action == ANCHORED:
+            line = (event.detail.get("seq", ""), event.detail.get("digest", ""))
+            self.made.append((event.seq, event.clinic, line))
+
+    def lost(self, anchors: Sequence[Anchor]) -> int | None:
+        """Return the first event whose line the file no longer has.
+
+        Clinics of one database may each keep a file. A file answers for the clinics of which it
+        has a line; one that has none of anybody's has lost them all.
+        """
+        lines = {(str(anchor.seq), anchor.digest) for anchor in anchors}
+        here = {clinic for _, clinic, line in self.made if line in lines}
+        lost = (
+            seq
+            for seq, clinic, line in self.made
+            if line not in lines and (clinic in here or not here)
+        )
+        return next(lost, None)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorFile:
+    """Heads of the chain, one a line (number, digest, time), on a path away from the database."""
+
+    path: Path
+
+    def read(self) -> tuple[Anchor, ...]:
+        """Return every line in order; one that makes no sense counts as lost. None yet: ()."""
+        try:
+            text = self.path.read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return ()
+        except OSError as trouble:
+            raise AnchorRefused(f"{self.path}: {trouble.strerror}") from None
+        return tuple(anchor for line in text.splitlines() if (anchor := _anchor(line)))
+
+    def append(self, anchor: Anchor) -> None:
+        """Add one line and wait until the disk has it; raise AnchorRefused."""
+        line = f"{anchor.seq} {anchor.digest} {anchor.at.isoformat()}\n"
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            with os.fdopen(os.open(self.path, flags, 0o600), "rb+", buffering=0) as file:
+                # A crash may have left half a line; the next one starts anew.
+                torn = file.seek(0, os.SEEK_END) and _last_byte(file.fileno()) != b"\n"
+                file.write((b"\n" if torn else b"") + line.encode("ascii"))
+                os.fsync(file.fileno())
+        except OSError as trouble:
+            raise AnchorRefused(f"{self.path}: {trouble.strerror}") from None
+
+
+def _last_byte(descriptor: int) -> bytes:
+    return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1)
+
+
+def _anchor(line: str) -> Anchor | None:
+    try:
+        seq, digest, at = line.split()
+        bytes.fromhex(digest)
+        return Anchor(int(seq), digest, datetime.fromisoformat(at))
+    except ValueError:
+        return None

@@ -209,3 +209,9 @@ class BadRoster(TriageError):
 
 class AuditBroken(TriageError):
     """The audit chain does not verify; keep the database as it is and call the supervisor."""
+
+
+class AnchorRefused(TriageError):
+    """The anchor of the audit cannot be read or written; mend `anchor` under [audit] in triage.toml
+    or the folder it names.
+    """

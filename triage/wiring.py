@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
@@ -24,7 +25,7 @@ from triage.desk import Desk
 from triage.domain import Channel
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
-from triage.engine import InboxKeeper, Jobs, Sender, Worker
+from triage.engine import Anchoring, InboxKeeper, Jobs, Sender, Worker
 from triage.errors import BadRules, BadSettings, MissingModel, TriageError, blame
 from triage.pipeline import Rooms
 from triage.plugins import load
@@ -58,6 +59,16 @@ class StoreSettings(_Strict):
     web_url: str = ""
     worker_url: str = ""
     sender_url: str = ""
+
+
+class AuditSettings(_Strict):
+    """Where the head of the audit is written down, and how often: best on another machine's disk.
+
+    A path without a slash at its start lies in the home folder.
+    """
+
+    anchor: str = "audit.anchor"
+    anchor_minutes: float = Field(default=10.0, gt=0, le=60)
 
 
 class DeskSettings(_Strict):
@@ -117,6 +128,7 @@ class Settings(_Strict):
 
     clinic: ClinicSettings
     store: StoreSettings = StoreSettings()
+    audit: AuditSettings = AuditSettings()
     desk: DeskSettings = DeskSettings()
     parts: PartsSettings = PartsSettings()
     inbox: tuple[DoorSettings, ...] = ()
@@ -188,6 +200,11 @@ class House:
         """Open the store as one process, or as the owner; the caller closes it."""
         return open_store(self.url_of(part), self.keys)
 
+    @property
+    def anchor_file(self) -> AnchorFile:
+        """The lines that say what the head of the audit was at some time."""
+        return AnchorFile(self.home / self.settings.audit.anchor)
+
     def registry(self) -> Registry:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
@@ -202,6 +219,7 @@ class House:
             clinical=clinical_digests(),
             mail_domain=desk.mail_domain,
             clinic=self.settings.clinic.id,
+            anchors=self.anchor_file.read,
         )
 
     def parts(self, store: Store | None = None) -> Parts:
@@ -211,8 +229,8 @@ class House:
         """
         facts: dict[str, object] = {"facts": dict(self.settings.clinic.facts)}
         if store is not None:
-            digest, clinic = clinical_digests()["urgent_texts"], self.settings.clinic.id
-            signed = store.signatures.signed("urgent_texts", digest, clinic=clinic)
+            texts, digest = "urgent_texts", clinical_digests()["urgent_texts"]
+            signed = store.signatures.signed(texts, digest, clinic=self.settings.clinic.id)
             facts["urgent_texts_signed"] = signed is not None
         return load_parts(self.settings.parts, self.registry(), facts)
 
@@ -225,7 +243,10 @@ class House:
         keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
         doors = ["inbox_failing" for _ in troubles]
         refresh = self._refresher(store, doors)
-        return Worker(store, jobs, keepers, bell, notes=[*parts.notes, *doors], refresh=refresh)
+        every = timedelta(minutes=self.settings.audit.anchor_minutes)
+        anchoring = Anchoring(store, self.anchor_file, clinic=clinic, by=name, every=every)
+        notes = [*parts.notes, *doors]
+        return Worker(store, jobs, keepers, bell, notes=notes, refresh=refresh, anchoring=anchoring)
 
     def _refresher(
         self, store: Store, doors: Sequence[str]

@@ -44,6 +44,11 @@ class MiniLMClassifier:
         self._held = _held(self._session.config.get("held"), self.name)
         self._policy = _with_threshold(_with_promise(policy, settings, Path(folder)), settings)
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The numbers between scores and verdict, for the record."""
+        return self._policy.as_dict()
+
     def classify(self, texts: Sequence[Redacted]) -> list[Classification]:
         """Return one Classification per text, same order; raise ClassificationFailed as a whole.
 

@@ -1,14 +1,13 @@
-"""Running a clinic: set up, run, roster, people, inboxes, audit."""
+"""Running a clinic: set up, run, roster, people, inboxes."""
 
 import secrets
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from triage.domain import Clinic, Role, User, approver_key, new_id
-from triage.errors import AuditBroken, BadSettings, NotFound
+from triage.errors import BadSettings, NotFound
 
 Home = Annotated[Path, typer.Option(help="Folder with triage.toml, keys and database.")]
 HERE = Path("triage-home")
@@ -23,6 +22,11 @@ timezone = "{timezone}"
 
 [desk]
 mail_domain = "{domain}"
+
+# [audit]
+# The head of the audit is written here every few minutes. Put it where whoever can change the
+# database cannot: another machine's disk.
+# anchor = "/mnt/elsewhere/audit.anchor"
 
 # [[inbox]]
 # name = "front-desk"
@@ -57,9 +61,6 @@ def add_to(app: typer.Typer) -> None:
     inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
     inbox.command("check", epilog="Example: triage inbox check front-desk")(inbox_check)
     app.add_typer(inbox, name="inbox")
-    audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
-    audit.command("verify", epilog="Example: triage audit verify --home /srv/triage")(audit_verify)
-    app.add_typer(audit, name="audit")
 
 
 def init(
@@ -190,15 +191,3 @@ def inbox_check(name: str, home: Home = HERE) -> None:
         raise NotFound(f"{name} (known: {', '.join(known) or 'none'})")
     for line in known[name].check():
         print(line)
-
-
-def audit_verify(home: Home = HERE) -> None:
-    """Check every link of the audit chain."""
-    from triage.wiring import House
-
-    store = House.at(home).store()
-    verdict = store.audit.verify()
-    store.close()
-    if not verdict.holds:
-        raise AuditBroken(f"event {verdict.broken_at}")
-    sys.stdout.write(f"{verdict.events} events hold; head {verdict.head}\n")

@@ -1,6 +1,6 @@
 """The desk as one object: signing in, the queue, replies, supervision, training data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.glass import GlassDesk
@@ -12,7 +12,7 @@ from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
-from triage.domain import User
+from triage.domain import Anchor, User
 from triage.encoder.registry import Registry
 from triage.errors import NotAllowed
 from triage.store import Store
@@ -40,6 +40,7 @@ class Desk:
         mail_domain: str = "triage.invalid",
         clinic: str | None = None,
         clock: Callable[[], datetime] = utcnow,
+        anchors: Callable[[], Sequence[Anchor]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,7 +50,7 @@ class Desk:
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
-        self.supervision = SupervisionDesk(store, clock, self._clinical)
+        self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 
     def who(self, token: str, *, watching: bool = False) -> User:

@@ -2,18 +2,20 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from triage.audit import Verdict
 from triage.desk.queue import RANKS
 from triage.desk.rights import Right, require
-from triage.desk.views import MissRate
+from triage.desk.views import EvidenceView, MissRate
 from triage.domain import (
+    Anchor,
     AuditEvent,
     CaseFile,
     Label,
     LeakTally,
+    Patient,
     Protected,
     Route,
     SampleItem,
@@ -22,7 +24,9 @@ from triage.domain import (
     Urgency,
     User,
     new_id,
+    newest_from_person,
 )
+from triage.drafting import reidentify
 from triage.errors import NotFound
 from triage.store import Store
 
@@ -37,12 +41,18 @@ class SupervisionDesk:
     """The counter of those who answer for the others."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], clinical: Mapping[str, str]
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        clinical: Mapping[str, str],
+        anchors: Callable[[], Sequence[Anchor]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         #: What a clinician signs (redflags, urgent_texts) -> digest of it as it is now.
         self._clinical = clinical
+        #: Reads the lines of the anchor file; None where there is none.
+        self._anchors = anchors
 
     def history(self, actor: User, case_id: str) -> tuple[AuditEvent, ...]:
         """Return everything that ever happened to one case, oldest first."""
@@ -75,28 +85,63 @@ class SupervisionDesk:
             )
         )
 
+    def patients(self, actor: User, words: Protected) -> tuple[Patient, ...]:
+        """Return at most 20 patients that match every word, to ask who saw one of them."""
+        require(actor, Right.SEE_AUDIT)
+        found = self._store.people.find_patients(words, clinic=actor.clinic, by=actor.id, limit=20)
+        return tuple(found)
+
+    def seen(self, actor: User, patient_id: str) -> tuple[AuditEvent, ...]:
+        """Return who saw or changed what of one patient across all cases, oldest first."""
+        require(actor, Right.SEE_AUDIT)
+        return self._store.audit.of_patient(patient_id, clinic=actor.clinic, by=actor.id)
+
+    def evidence(self, actor: User, case_id: str) -> EvidenceView:
+        """Return what proves what happened to a case; patient text is in it on purpose."""
+        require(actor, Right.EXPORT_EVIDENCE)
+        found = self._store.audit.evidence(
+            case_id,
+            clinic=actor.clinic,
+            by=actor.id,
+            anchors=self._anchors() if self._anchors else (),
+        )
+        suggestion, people = found.file.suggestion, self._store.people.users(clinic=actor.clinic)
+        suggested = None
+        if suggestion is not None:
+            known = newest_from_person(found.file.messages).redacted.redactions
+            suggested = reidentify(suggestion.body, known)
+        return EvidenceView(found, suggested, {one.id: one.display_name for one in people})
+
+    def evidence_left(self, actor: User, case_id: str, digest: str) -> None:
+        """Remember the SHA-256 of the pack that was handed out, so that it can be known again."""
+        require(actor, Right.EXPORT_EVIDENCE)
+        self._store.audit.record(
+            "evidence.exported",
+            clinic=actor.clinic,
+            by=actor.id,
+            cases=(case_id,),
+            detail={"sha256": digest},
+        )
+
     def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
         """Return events as CSV in which no cell can start a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        table = io.StringIO()
-        writer = csv.writer(table)
-        writer.writerow(["seq", "at", "actor", "action", "cases", "detail", "digest"])
-        count = 0
-        for event in events:
-            detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
-            cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]
-            cells += [" ".join(event.cases), detail, event.digest]
-            writer.writerow([harmless(cell) for cell in cells])
-            count += 1
+        table, count = _table(events)
         self._store.audit.record(
             "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(count)}
         )
-        return table.getvalue()
+        return table
+
+    def export_seen(self, actor: User, patient_id: str) -> str:
+        """Return who saw or changed what of one patient as CSV without a formula."""
+        require(actor, Right.EXPORT_AUDIT)
+        table, _ = _table(self.seen(actor, patient_id))
+        return table
 
     def verify(self, actor: User) -> Verdict:
-        """Check the whole chain."""
+        """Check the whole chain, against the anchors outside the database."""
         require(actor, Right.SEE_AUDIT)
-        return self._store.audit.verify()
+        return self._store.audit.verify(anchors=self._anchors)
 
     def sample(self, actor: User) -> tuple[SampleItem, ...]:
         """Return today's re-reading: 2 % of what was not ranked urgent, at least 10."""
@@ -168,6 +213,20 @@ class SupervisionDesk:
             raise NotFound(what)
         digest = self._clinical[what]
         self._store.signatures.sign(what, digest, clinic=actor.clinic, by=actor.id)
+
+
+def _table(events: Iterable[AuditEvent]) -> tuple[str, int]:
+    """Return events as CSV in which no cell can start a formula, and how many there are."""
+    table, count = io.StringIO(), 0
+    writer = csv.writer(table)
+    writer.writerow(["seq", "at", "actor", "action", "cases", "detail", "digest"])
+    for event in events:
+        detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
+        cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]
+        cells += [" ".join(event.cases), detail, event.digest]
+        writer.writerow([harmless(cell) for cell in cells])
+        count += 1
+    return table.getvalue(), count
 
 
 def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:

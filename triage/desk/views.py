@@ -1,5 +1,6 @@
 """What the desk shows: nouns for pages, tables and notebooks; text stays Protected."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from triage.domain import (
     CaseFile,
     CaseRow,
     Draft,
+    Evidence,
     Lane,
     Protected,
     Reply,
@@ -92,6 +94,17 @@ class ReplyView:
     receipt: Protected = NOTHING
     why: Protected = NOTHING
     settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What proves what happened to a case, ready to be written down."""
+
+    evidence: Evidence
+    #: The suggestion as it was shown, placeholders filled; None when there was none.
+    suggested: Protected | None
+    #: User id -> the name colleagues know.
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from triage.domain.desk import (
     TrainingRow,
     newest_from_person,
 )
+from triage.domain.evidence import Anchor, Evidence, Stretch
 from triage.domain.known import (
     NO_BACKGROUND,
     NOBODY,
@@ -73,6 +74,7 @@ __all__ = [
     "NOBODY",
     "NOTHING",
     "NO_BACKGROUND",
+    "Anchor",
     "Approval",
     "Arrival",
     "Attachment",
@@ -91,6 +93,7 @@ __all__ = [
     "Cursor",
     "Delivery",
     "Draft",
+    "Evidence",
     "Flag",
     "IdentifierType",
     "KnownPeople",
@@ -119,6 +122,7 @@ __all__ = [
     "Standing",
     "StoredAttachment",
     "StoredMessage",
+    "Stretch",
     "Suggestion",
     "Team",
     "Thread",

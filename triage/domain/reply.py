@@ -43,7 +43,12 @@ class Outgoing:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the length-prefixed fields, in hexadecimal; the browser computes the same.
+        """SHA-256 of `content`, in hexadecimal; the browser computes the same."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def content(self) -> bytes:
+        """The bytes that are approved: every field, length-prefixed.
 
         Each field is UTF-8, preceded by its byte length in decimal and a colon, in this order:
         case, channel, recipient, in_reply_to, subject, body, then name and digest per attachment.
@@ -57,7 +62,7 @@ class Outgoing:
             self.body.reveal(),
         ]
         fields += [part for attachment in self.attachments for part in attachment]
-        return hashlib.sha256(_length_prefixed(fields)).hexdigest()
+        return _length_prefixed(fields)
 
 
 def _length_prefixed(fields: Sequence[str]) -> bytes:

@@ -4,8 +4,9 @@ Rule of the room: jobs carry ids only; a landed row is the job; the same code ru
 SQLite and distributed on PostgreSQL.
 """
 
+from triage.engine.anchoring import Anchoring
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Sender, Worker
 
-__all__ = ["InboxKeeper", "Jobs", "Sender", "Worker"]
+__all__ = ["Anchoring", "InboxKeeper", "Jobs", "Sender", "Worker"]

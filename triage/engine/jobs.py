@@ -14,6 +14,7 @@ from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.domain import NOTHING, Mark, Message, Protected, RawMessage
+from triage.engine.serving import say
 from triage.errors import blame
 from triage.pipeline import Rooms, file
 from triage.redaction.withhold import WithholdEverything
@@ -53,6 +54,10 @@ class Jobs:
         self._name = name
         self._database = database
         self._walk: Callable[[str, list[str]], int] | None = None
+
+    def say_serving(self) -> None:
+        """Let the audit say which models and rules file from now on."""
+        say(self.rooms, self._store, clinic=self._clinic, by=self._name)
 
     def launch(self) -> None:
         """Start the engine; batches begun before a crash are taken up again."""

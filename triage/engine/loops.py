@@ -8,6 +8,7 @@ from threading import Event
 
 from triage.connectors import Outbox
 from triage.domain import Channel, ReplyState
+from triage.engine.anchoring import Anchoring
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.errors import blame
@@ -38,6 +39,7 @@ class Worker:
         *,
         notes: Sequence[str] = (),
         refresh: Callable[[], tuple[Rooms, Sequence[str]] | None] = lambda: None,
+        anchoring: Anchoring | None = None,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -48,10 +50,13 @@ class Worker:
         #: Returns new rooms, and notes on what they lack, once another model serves or a text
         #: was signed.
         self._refresh = refresh
+        #: Writes the head of the audit outside the database.
+        self._anchoring = anchoring
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set."""
         self._jobs.launch()
+        self._jobs.say_serving()
         threads = [keeper.start(stop) for keeper in self._keepers]
         while not stop.is_set():
             self.once()
@@ -66,6 +71,7 @@ class Worker:
         try:
             if fresh := self._refresh():
                 self._jobs.rooms, self._notes = fresh[0], tuple(fresh[1])
+                self._jobs.say_serving()
         except Exception as trouble:
             # The rooms that serve go on; no trouble with new ones may hold up a message.
             log.error("new rooms cannot be made: %(error)s", blame(trouble))
@@ -80,6 +86,9 @@ class Worker:
         """Say what does not work just now; a beat that fails stops no message."""
         notes = {*self._notes, *self._jobs.rooms.health.failing}
         notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
+        if self._anchoring is not None:
+            self._anchoring.once()
+            notes |= {"anchor_failing"} if self._anchoring.trouble else set()
         try:
             self._store.beats.beat("worker", notes=sorted(notes))
         except Exception as trouble:

@@ -12,6 +12,7 @@ from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.cases import Cases
+from triage.store.chain import verify_database
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.factors import SecondFactors
 from triage.store.glass import Glass
@@ -27,7 +28,7 @@ from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
 
-__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store"]
+__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store", "verify_database"]
 
 
 class Store:

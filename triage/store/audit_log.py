@@ -3,16 +3,17 @@
 Rule of the room: reading the audit is itself remembered.
 """
 
-import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
-from triage.audit import Verdict, verify
-from triage.domain import AuditEvent
+from triage.audit import Verdict
+from triage.domain import Anchor, AuditEvent, Evidence
 from triage.store import records, tables
-from triage.store.transaction import Transactions, Work
+from triage.store.chain import Anchors, verify_chain
+from triage.store.evidence import gather, seen_by
+from triage.store.transaction import Transactions
 
 
 class AuditLog:
@@ -64,6 +65,28 @@ class AuditLog:
             work.note("audit.read", clinic=clinic, by=by, cases=cases, detail=detail)
         return found
 
+    def evidence(
+        self, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor] = ()
+    ) -> Evidence:
+        """Return all that is known of a case with its part of the chain; raise NotFound."""
+        key = self._transactions.audit_key
+        with self._transactions.write() as work:
+            return gather(work, case_id, clinic=clinic, by=by, anchors=anchors, key=key)
+
+    def of_patient(self, patient_id: str, *, clinic: str, by: str) -> tuple[AuditEvent, ...]:
+        """Return who saw or changed what of one patient, in every case, oldest first.
+
+        Raises NotFound. A case that was linked to somebody else by mistake counts for both.
+        """
+        table = tables.patients
+        here = select(table.c.id).where(table.c.clinic == clinic, table.c.id == patient_id)
+        with self._transactions.write() as work:
+            work.one(here, f"patient {patient_id}")
+            found = seen_by(work, patient_id, clinic)
+            detail = {"patient": patient_id, "rows": str(len(found))}
+            work.note("patient.report", clinic=clinic, by=by, detail=detail)
+        return found
+
     def head(self) -> tuple[int, str]:
         """Return (sequence number, digest) of the newest event, to be kept outside."""
         head = tables.audit_head
@@ -71,56 +94,14 @@ class AuditLog:
             row = work.one(select(head.c.seq, head.c.digest), "audit head")
         return int(row.seq), str(row.digest)
 
-    def verify(self, *, head: tuple[int, str] | None = None) -> Verdict:
-        """Check the whole chain, against the head in the database and one kept outside.
+    def verify(
+        self, *, head: tuple[int, str] | None = None, anchors: Anchors | None = None
+    ) -> Verdict:
+        """Check the whole chain, against the head in the database and what is kept outside.
 
-        The chain spans all clinics. `head` is what `head()` gave at some earlier time; it finds
-        events cut off since. Never raises for a broken chain: the verdict says where.
+        The chain spans all clinics. `head` is what `head()` gave at some earlier time, `anchors`
+        reads the anchor file; both find events cut off since and a chain written anew. Never
+        raises for a broken chain: the verdict says where.
         """
-        with self._transactions.read() as work:
-            inside = work.one(select(tables.audit_head), "audit head")
-            watch = _Watch(head)
-            verdict = verify(
-                watch.over(_chain(work)), key=self._transactions.audit_key, head=inside.digest
-            )
-            if verdict.holds and verdict.events != inside.seq:
-                return Verdict(verdict.events, verdict.head, broken_at=verdict.events + 1)
-            if verdict.holds and not watch.satisfied:
-                return Verdict(verdict.events, verdict.head, broken_at=watch.seq)
-            if verdict.holds and (strayed := _strayed(work)):
-                return Verdict(verdict.events, verdict.head, broken_at=strayed)
-            return verdict
-
-
-class _Watch:
-    """Looks out, while the chain streams past, for the head that was kept outside."""
-
-    def __init__(self, head: tuple[int, str] | None) -> None:
-        self.seq, self._digest = head or (0, "")
-        self.satisfied = self.seq == 0
-
-    def over(self, events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
-        for event in events:
-            if event.seq == self.seq:
-                self.satisfied = hmac.compare_digest(event.digest, self._digest)
-            yield event
-
-
-def _chain(work: Work) -> Iterator[AuditEvent]:
-    query = select(tables.audit).order_by(tables.audit.c.seq)
-    return (records.event(row) for row in work.stream(query))
-
-
-def _strayed(work: Work) -> int | None:
-    """Return the first event whose list of cases the index of cases does not repeat."""
-    audit, named = tables.audit, tables.audit_cases
-    index = work.stream(select(named.c.seq, named.c.case_id).order_by(named.c.seq))
-    entry = next(index, None)
-    for row in work.stream(select(audit.c.seq, audit.c.cases).order_by(audit.c.seq)):
-        found: set[str] = set()
-        while entry is not None and entry.seq == row.seq:
-            found.add(entry.case_id)
-            entry = next(index, None)
-        if found != set(row.cases):
-            return int(row.seq)
-    return None if entry is None else int(entry.seq)
+        with self._transactions.snapshot() as work:
+            return verify_chain(work, self._transactions.audit_key, anchors=anchors, head=head)

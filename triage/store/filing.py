@@ -4,6 +4,7 @@ Rule of the room: filing is one transaction, done once per raw message however o
 joining may raise the rank of a case and never lowers it.
 """
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -37,8 +38,15 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     _requests(work, reading, clinic=clinic, case_id=case_id)
     work.run(update(raws).where(*here).values(filed_at=work.now))
     work.moved(clinic)
-    work.note("case.filed", clinic=clinic, by=by, cases=(case_id,), detail={"raw": reading.raw.id})
+    work.note("case.filed", clinic=clinic, by=by, cases=(case_id,), detail=_filed(reading, sender))
     return case_id
+
+
+def _filed(reading: Reading, sender: Sender) -> dict[str, str]:
+    """Return what the audit keeps of a message: which bytes it was and whose it was taken for."""
+    digest = hashlib.sha256(reading.raw.content).hexdigest()
+    detail = {"raw": reading.raw.id, "sha256": digest, "model": reading.classification.model}
+    return detail | ({"patient": sender.patient_id} if sender.patient_id else {})
 
 
 def _case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thread_id: str) -> str:

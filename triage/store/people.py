@@ -179,7 +179,9 @@ class People(Sessions):
                 patient = records.patient(row, work.vault)
                 if len(found) < limit and _matches(patient, wanted):
                     found.append(patient)
-            detail = {"count": str(len(found))}
+            # Whoever was on the list was seen.
+            shown = " ".join(patient.id for patient in found)
+            detail = {"count": str(len(found)), "patients": shown}
             work.note("patient.searched", clinic=clinic, by=by, detail=detail)
         return found
 

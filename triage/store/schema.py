@@ -72,7 +72,7 @@ def check_keys(connection: Connection, keys: Keys) -> None:
     sealed = SealedValue("key_checks", "value", stored.get("data", b""))
     vault.open(sealed, "data")
     for name, key in (("index", keys.index), ("audit", keys.audit)):
-        if not hmac.compare_digest(stored.get(name, b""), _mark(key)):
+        if not hmac.compare_digest(stored.get(name, b""), key_mark(key)):
             raise WrongKey(f"the {name} key")
 
 
@@ -97,14 +97,15 @@ def _seed(connection: Connection, keys: Keys) -> None:
     checks, head = tables.key_checks, tables.audit_head
     if connection.execute(select(checks.c.name)).first() is None:
         data = Vault(keys).seal("key_checks", "value", "data", _CHECK).stored
-        rows = {"data": data, "index": _mark(keys.index), "audit": _mark(keys.audit)}
+        rows = {"data": data, "index": key_mark(keys.index), "audit": key_mark(keys.audit)}
         values = [{"name": name, "value": value} for name, value in rows.items()]
         connection.execute(insert(checks), values)
     if connection.execute(select(head.c.id)).first() is None:
         connection.execute(insert(head).values(id=1, seq=0, digest=GENESIS))
 
 
-def _mark(key: bytes) -> bytes:
+def key_mark(key: bytes) -> bytes:
+    """Return what a database keeps to know a key again; the key cannot be found from it."""
     return hmac.digest(key, _CHECK.encode(), "sha256")
 
 

@@ -49,7 +49,7 @@ class Work:
 
     def rows(self, query: Select[Any]) -> list[Row[Any]]:
         """Return every row of a query."""
-        return list(self._connection.execute(query))
+        return list(self._connection.execute(query).all())
 
     def stream(self, query: Select[Any]) -> Iterator[Row[Any]]:
         """Yield rows without holding them all."""
@@ -115,6 +115,9 @@ class Work:
             self._move_version(versions, clinic)
         if self._events:
             self._write_events(audit_key)
+        # Called early by who needs its own row to be there, and again at the end of all.
+        self._moved.clear()
+        self._events.clear()
 
     def _move_version(self, versions: Table, clinic: str) -> None:
         step = update(versions).where(versions.c.clinic == clinic)
@@ -183,10 +186,18 @@ class Transactions:
             yield work
 
     @contextmanager
-    def _begin(self, begin: str) -> Iterator[Work]:
+    def snapshot(self) -> Iterator[Work]:
+        """Yield one transaction that reads a single moment, whatever others write meanwhile."""
+        with self._begin("BEGIN", isolation_level="REPEATABLE READ") as work:
+            yield work
+
+    @contextmanager
+    def _begin(self, begin: str, **postgresql: Any) -> Iterator[Work]:
         with told(), self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql(begin)
+            elif postgresql:
+                connection.execution_options(**postgresql)
             yield Work(connection, self.vault, self.clock())
             connection.commit()
 

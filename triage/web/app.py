@@ -21,6 +21,7 @@ from triage.web import (
     queue,
     reply,
     sample,
+    seen,
     session,
     trained,
     users,
@@ -39,6 +40,7 @@ ROUTERS = (
     reply,
     patients,
     audit,
+    seen,
     sample,
     clinical,
     trained,
@@ -46,7 +48,6 @@ ROUTERS = (
     users,
     glass,
 )
-
 
 KEEPERS = Doorkeepers(visitor, watcher, poster, arrival, knocker)
 

@@ -3,6 +3,7 @@
 Rule of the room: filters are ids, days and names of actions, so they may stand in an address.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated
@@ -13,6 +14,8 @@ from fastapi.responses import HTMLResponse, Response
 
 from triage.desk import Desk
 from triage.domain import AuditEvent, User
+from triage.web.case import saved
+from triage.web.evidence import pack
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -97,6 +100,16 @@ def history(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HT
     )
 
 
+@router.post("/case/{case_id}/evidence")
+def evidence(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Hand out one case with what proves it; patient text is in it on purpose."""
+    view = desk.supervision.evidence(posting.user, case_id)
+    packed = pack(view, by=posting.user, at=datetime.now(UTC))
+    digest = hashlib.sha256(packed).hexdigest()
+    desk.supervision.evidence_left(posting.user, case_id, digest)
+    return saved(packed, f"evidence-{case_id[:8]}.zip")
+
+
 @router.post("/audit/verify")
 def verify(request: Request, desk: TheDesk, posting: Posting) -> HTMLResponse:
     """Check every link of the chain and say what was found."""
@@ -108,10 +121,14 @@ def verify(request: Request, desk: TheDesk, posting: Posting) -> HTMLResponse:
 def export(desk: TheDesk, posting: Posting, wanted: Annotated[Filter, Depends(posted)]) -> Response:
     """Hand out the filtered events as a table in which no cell is a formula."""
     found = wanted.events(desk, posting.user, LONGEST_EXPORT, 0)
-    table = desk.supervision.export(posting.user, found)
-    name = f"audit-{datetime.now(UTC):%Y%m%d-%H%M}.csv"
+    rows = desk.supervision.export(posting.user, found)
+    return table(rows, f"audit-{datetime.now(UTC):%Y%m%d-%H%M}.csv")
+
+
+def table(rows: str, name: str) -> Response:
+    """Return a table to save under a name of ours."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _page(

@@ -1,0 +1,290 @@
+"""Safety-bar 43: every route is walked, and none shows or changes patient data without a row.
+
+What counts is the transaction: one in which a sealed value was opened or made, or a row about a
+case or patient was changed, must write an audit row of whoever asked before it commits.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Table
+
+from tests.web.conftest import Visit
+from tests.web.practice import MASTER, PEOPLE, Practice
+from tests.web.test_routes import CASE, FORM, routes
+from triage.domain import AuditEvent, approver_key, prove
+from triage.store import tables
+from triage.store.columns import Sealed
+from triage.store.transaction import Transactions, Work
+from triage.store.vault import Vault
+
+#: Nothing about a patient is on these; the walk holds them to that, too.
+ABOUT_NOBODY = {
+    ("GET", "/log-in"),
+    ("POST", "/log-in"),
+    ("GET", "/"),
+    ("GET", "/account"),
+    ("POST", "/log-out"),
+    ("GET", "/queue/version"),
+    ("POST", "/audit/verify"),
+    ("GET", "/clinical"),
+    ("POST", "/clinical/sign"),
+    ("GET", "/models"),
+    ("POST", "/models/promote"),
+    ("POST", "/models/rollback"),
+    ("GET", "/models/promises"),
+    ("POST", "/models/promises"),
+}
+#: These show who was seen and not a word of anybody; the look itself is what leaves a row.
+EVENTS_ONLY = {
+    ("GET", f"{CASE}/history"): "history.read",
+    ("GET", "/audit"): "audit.read",
+    ("POST", "/audit/export"): "audit.export",
+    ("POST", "/audit/patient/seen"): "patient.report",
+    ("POST", "/audit/patient/export"): "patient.report",
+}
+
+
+def about_patients(table: Table) -> bool:
+    sealed = any(isinstance(column.type, Sealed) for column in table.c)
+    linked = {"case_id", "patient_id"} & set(table.c.keys())
+    return (sealed or bool(linked)) and not table.name.startswith("audit")
+
+
+PATIENTS = {table.name for table in tables.metadata.sorted_tables if about_patients(table)}
+
+
+@dataclass
+class Seen:
+    """What one transaction did."""
+
+    touched: set[str] = field(default_factory=set)
+    events: list[AuditEvent] = field(default_factory=list)
+
+
+@dataclass
+class Watch:
+    """The transactions since the last look; `now` is the open one."""
+
+    done: list[Seen] = field(default_factory=list)
+    now: Seen | None = None
+
+    def touch(self, name: str) -> None:
+        # Opened after the transaction it was read in: no row of that one can answer for it.
+        target = self.now
+        if target is None:
+            target = Seen()
+            self.done.append(target)
+        target.touched.add(name)
+
+    def bare(self, actor: str) -> list[Seen]:
+        """Return the transactions that touched patient data and left no row of this person."""
+        return [
+            each
+            for each in self.done
+            if each.touched and actor not in {event.actor for event in each.events}
+        ]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch, begin, write = Watch(), Transactions._begin, Work._write_event
+    opened, sealed, run, add = Vault.open, Vault.seal, Work.run, Work.add
+
+    @contextmanager
+    def watched(self: Transactions, *given: Any, **more: Any) -> Iterator[Work]:
+        with begin(self, *given, **more) as work:
+            seen = watch.now = Seen()
+            try:
+                yield work
+            finally:
+                watch.now = None
+        watch.done.append(seen)
+
+    def written(self: Work, event: AuditEvent) -> None:
+        write(self, event)
+        assert watch.now is not None
+        watch.now.events.append(event)
+
+    def opening(self: Vault, value: Any, row_id: str) -> bytes:
+        watch.touch(value.table)
+        return opened(self, value, row_id)
+
+    def sealing(self: Vault, table: str, *given: Any) -> Any:
+        watch.touch(table)
+        return sealed(self, table, *given)
+
+    def running(self: Work, statement: Any, rows: Any = None) -> int:
+        if statement.table.name in PATIENTS:
+            watch.touch(statement.table.name)
+        return run(self, statement, rows)
+
+    def adding(self: Work, table: Table, **values: Any) -> None:
+        if table.name in PATIENTS:
+            watch.touch(table.name)
+        add(self, table, **values)
+
+    monkeypatch.setattr(Transactions, "_begin", watched)
+    monkeypatch.setattr(Work, "_write_event", written)
+    monkeypatch.setattr(Vault, "open", opening)
+    monkeypatch.setattr(Vault, "seal", sealing)
+    monkeypatch.setattr(Work, "run", running)
+    monkeypatch.setattr(Work, "add", adding)
+    return watch
+
+
+@dataclass
+class Walk:
+    """Asks every route something it can do, in the order of a working day."""
+
+    practice: Practice
+    visit: Callable[[str], Visit]
+    watch: Watch
+    people: dict[str, Visit] = field(default_factory=dict)
+    walked: set[tuple[str, str]] = field(default_factory=set)
+    #: Route -> what is wrong with it.
+    found: dict[str, str] = field(default_factory=dict)
+
+    def file(self, key: str) -> Any:
+        return self.practice.store.cases.get(self.practice.cases[key], clinic="c1", by="test")
+
+    def ask(self, name: str, method: str, template: str, key: str = "", **form: str) -> None:
+        """Send one request and look at the transactions it took."""
+        path, parts = template, {"case_id": self.practice.cases.get(key, "")}
+        if key:
+            file = self.file(key)
+            parts["message_id"] = file.messages[0].id
+            form.setdefault("seen", file.messages[0].id)
+            if file.messages[0].attachments:
+                parts["attachment_id"] = file.messages[0].attachments[0].id
+        parts |= {part: form.pop(part) for part in ("reply_id", "item_id") if part in form}
+        for part, value in parts.items():
+            path = path.replace(f"{{{part}}}", value)
+        person = self.people.get(name) or self.people.setdefault(name, self.visit(name))
+        self.watch.done.clear()
+        answer = person.get(path) if method == "GET" else person.post(path, **{**FORM, **form})
+        self._judge((method, template), PEOPLE[name].id, answer.status_code)
+
+    def _judge(self, route: tuple[str, str], actor: str, status: int) -> None:
+        self.walked.add(route)
+        said = " ".join(route)
+        touched = any(each.touched for each in self.watch.done)
+        actions = {e.action for each in self.watch.done for e in each.events if e.actor == actor}
+        if self.watch.bare(actor):
+            tables = {name for each in self.watch.bare(actor) for name in each.touched}
+            self.found[said] = f"no row for {', '.join(sorted(tables))}"
+        elif route in ABOUT_NOBODY:
+            if touched:
+                self.found[said] = "shows patients"
+        elif status >= 400:
+            self.found[said] = f"was refused with {status}: the walk proved nothing"
+        elif route in EVENTS_ONLY:
+            if EVENTS_ONLY[route] not in actions:
+                self.found[said] = "the look left no row"
+        elif not touched:
+            self.found[said] = "touched nothing: the walk proved nothing"
+
+    def nobody(self) -> None:
+        """Everything that is about nobody, by somebody who may."""
+        for method, path in sorted(ABOUT_NOBODY - {("POST", "/log-out")}):
+            name = "nia" if path.startswith("/clinical") else "sam"
+            self.ask(name, method, path)
+        self.ask("ada", "POST", "/log-out")
+
+    def queue(self) -> None:
+        """Looking, sorting, identifying and closing."""
+        for path in ("/queue", "/queue/rows"):
+            self.ask("dana", "GET", path)
+        self.ask("dana", "GET", CASE, "unsorted")
+        self.ask("dana", "GET", f"{CASE}/attachment/{{attachment_id}}", "unsorted")
+        self.ask("dana", "GET", f"{CASE}/original/{{message_id}}", "unsorted")
+        for what in ("claim", "release", "claim"):
+            self.ask("dana", "POST", f"{CASE}/{what}", "bill")
+        self.ask("sam", "POST", f"{CASE}/take-over", "bill")
+        self.ask("sam", "POST", f"{CASE}/reroute", "bill", route="refill")
+        self.ask("dana", "POST", f"{CASE}/patients", "stranger", words="Keane")
+        self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
+        self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
+        for request in self.file("stranger").case.requests:
+            self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
+        self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on")
+
+    def reply(self) -> None:
+        """Writing, approving, watching and taking back."""
+        self.ask("dana", "POST", f"{CASE}/draft", "refill", subject="Refill", body="It is ready.")
+        draft = self.file("refill").draft
+        digest = draft.outgoing.digest
+        proof = prove(approver_key(MASTER, "u-dana"), draft.id, digest)
+        self.ask("dana", "POST", f"{CASE}/approve", "refill", digest=digest, proof=proof)
+        reply_id = self.file("refill").replies[0].id
+        self.ask("dana", "GET", f"{CASE}/reply/{{reply_id}}", "refill", reply_id=reply_id)
+        self.ask("dana", "POST", f"{CASE}/recall/{{reply_id}}", "refill", reply_id=reply_id)
+
+    def supervise(self) -> None:
+        """Auditing, re-reading and handing out."""
+        self.ask("sam", "GET", "/audit")
+        self.ask("sam", "POST", "/audit/export", since="", action="", who="", case_id="")
+        self.ask("sam", "GET", f"{CASE}/history", "refill")
+        self.ask("sam", "POST", f"{CASE}/evidence", "refill")
+        self.ask("sam", "POST", "/audit/patient", words="Keane")
+        for what in ("seen", "export"):
+            self.ask("sam", "POST", f"/audit/patient/{what}", patient="p1")
+        self.ask("sam", "GET", "/sample")
+        item = self.practice.desk.supervision.sample(PEOPLE["sam"])[0].id
+        self.ask("sam", "GET", "/sample/{item_id}", item_id=item)
+        self.ask("sam", "POST", "/sample/{item_id}", item_id=item, answer="routine")
+        self.ask("devi", "POST", "/models/training", without_leaking="true")
+
+
+@pytest.fixture
+def walk(practice: Practice, visit: Callable[[str], Visit], watch: Watch) -> Walk:
+    return Walk(practice, visit, watch)
+
+
+def test_no_route_is_without_its_row(app: FastAPI, walk: Walk) -> None:
+    for part in (walk.nobody, walk.queue, walk.reply, walk.supervise):
+        part()
+    assert walk.found == {}
+    assert walk.walked == routes(app)
+
+
+def test_a_look_that_forgets_its_row_is_found(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sabotage: opening a case no longer leaves `case.read`."""
+    real = Work.note
+
+    def note(self: Work, action: str, **more: Any) -> None:
+        if action != "case.read":
+            real(self, action, **more)
+
+    monkeypatch.setattr(Work, "note", note)
+    walk.ask("dana", "GET", CASE, "unsorted")
+    assert walk.found[f"GET {CASE}"].startswith("no row for")
+
+
+def test_a_row_in_another_transaction_is_found(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sabotage: the row is written, only a moment later, so that a crash could part the two."""
+    audit, late = walk.practice.store.audit, []
+
+    def note(self: Work, action: str, **more: Any) -> None:
+        late.append((action, more))
+
+    real, get = Work.note, walk.practice.store.cases.get
+
+    def later(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(Work, "note", note)
+        found = get(*given, **more)
+        monkeypatch.setattr(Work, "note", real)
+        for action, said in late:
+            audit.record(action, clinic=said["clinic"], by=said["by"], cases=said["cases"])
+        late.clear()
+        return found
+
+    monkeypatch.setattr(walk.practice.store.cases, "get", later)
+    walk.ask("dana", "GET", CASE, "unsorted")
+    assert walk.found[f"GET {CASE}"].startswith("no row for")
+    events = audit.events(clinic="c1", by="x", actor="u-dana", action="case.read")
+    assert events, "the row was there, but not in time"

@@ -1,0 +1,193 @@
+"""Safety-bar 43: the evidence pack of a case, and a script alone that finds what was changed."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.web.conftest import Visit
+from tests.web.practice import CLINIC, CLINICAL, MASTER, PEOPLE, Practice
+from triage.audit import AnchorFile
+from triage.desk import Desk
+from triage.domain import approver_key, prove
+from triage.engine import Anchoring
+from triage.store.evidence import SERVING
+from triage.web.app import create_app
+
+SAM = PEOPLE["sam"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> AnchorFile:
+    return AnchorFile(tmp_path / "outside.anchor")
+
+
+@pytest.fixture
+def desk(practice: Practice, file: AnchorFile) -> Desk:
+    return Desk(practice.store, clinical=CLINICAL, mail_domain="p.example", anchors=file.read)
+
+
+@pytest.fixture
+def app(desk: Desk) -> FastAPI:
+    return create_app(desk, clinic_name=CLINIC.name)
+
+
+@pytest.fixture
+def pack(practice: Practice, visit: Callable[[str], Visit], file: AnchorFile) -> bytes:
+    """The pack of a case that was read, answered, approved, anchored and read once more."""
+    case_id, dana = practice.cases["refill"], visit("dana")
+    store, anchoring = practice.store, Anchoring(practice.store, file, clinic="c1")
+    assert anchoring.once()
+    dana.get(f"/case/{case_id}")
+    dana.post(f"/case/{case_id}/draft", subject="Refill", body="Your refill is on its way.")
+    draft = store.replies.draft(case_id, clinic="c1", by="u-dana")
+    assert draft is not None
+    digest = draft.outgoing.digest
+    proof = prove(approver_key(MASTER, "u-dana"), draft.id, digest)
+    assert dana.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
+    again = Anchoring(store, file, clinic="c1", every=timedelta(0))
+    assert again.once()
+    answer = visit("sam").post(f"/case/{case_id}/evidence")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].endswith(f"evidence-{case_id[:8]}.zip")
+    again.once()
+    return answer.content
+
+
+def unpacked(pack: bytes, folder: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(pack)) as bundle:
+        bundle.extractall(folder)
+    return folder
+
+
+def checked(folder: Path, *more: str) -> tuple[int, str]:
+    """Run the script of the pack with a Python that has nothing but its standard library."""
+    command = [sys.executable, "-I", "-S", str(folder / "check.py"), str(folder), *more]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_pack_holds_what_a_hospital_asks_for(pack: bytes, practice: Practice) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack)) as bundle:
+        assert "PATIENT TEXT" in bundle.read("README.txt").decode()
+        found = json.loads(bundle.read("evidence.json"))
+    assert ("Dana Whitlock", "reply.approved") in {(s["name"], s["what"]) for s in found["seen"]}
+    (message,), (reply,) = found["messages"], found["replies"]
+    assert message["model"] == "router-1"
+    assert "lisinopril" in message["body"]
+    assert "[NAME_1]" in found["suggestion"]["written"]
+    assert "Rosalind Keane" in found["suggestion"]["shown"]
+    assert "+Your refill is on its way." in reply["diff"]
+    assert b"Your refill is on its way." in base64.b64decode(reply["bytes"])
+    assert reply["approval"]["by"] == "u-dana"
+    assert len(reply["approval"]["proof"]) == 64
+    left = practice.store.audit.events(clinic="c1", by="u-sam", action="evidence.exported")
+    assert len(left) == 1
+
+
+def test_the_script_holds_a_whole_pack_to_be_whole(
+    pack: bytes, tmp_path: Path, file: AnchorFile
+) -> None:
+    folder = unpacked(pack, tmp_path / "pack")
+    assert checked(folder)[0] == 0
+    status, said = checked(folder, "--anchor", str(file.path))
+    assert (status, "compared with the clinic's anchors" in said) == (0, True)
+    (tmp_path / "pack.zip").write_bytes(pack)
+    script, place = str(folder / "check.py"), str(tmp_path / "pack.zip")
+    assert subprocess.run([sys.executable, "-I", "-S", script, place]).returncode == 0
+
+
+def _of(found: dict[str, Any], action: str) -> dict[str, Any]:
+    return next(each for each in found["chain"]["events"] if each["action"] == action)
+
+
+def _take_out(found: dict[str, Any]) -> None:
+    event = _of(found, "case.read")
+    found["chain"]["events"].remove(event)
+    found["seen"] = [each for each in found["seen"] if each["seq"] != event["seq"]]
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "who read it": lambda found: _of(found, "case.read").update(actor="u-nobody"),
+    "when": lambda found: _of(found, "case.read").update(at="2020-01-01T00:00:00+00:00"),
+    "who is shown": lambda found: found["seen"][-1].update(who="u-nobody"),
+    "an event taken out": _take_out,
+    "a link": lambda found: found["chain"]["stretches"][0]["contents"].__setitem__(0, "0" * 64),
+    "an anchor": lambda found: found["chain"]["anchors"][0].update(digest="0" * 64),
+    "the words": lambda found: found["replies"][0].update(body="Something else."),
+    "the bytes": lambda found: found["replies"][0].update(bytes="AAAA"),
+    "the approver": lambda found: found["replies"][0]["approval"].update(by="u-milo"),
+    "the digest": lambda found: found["replies"][0]["approval"].update(digest="0" * 64),
+    "the model": lambda found: found["messages"][0].update(model="router-9"),
+    "nothing in it": lambda found: found.clear(),
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_the_script_finds_what_was_changed(pack: bytes, tmp_path: Path, change: str) -> None:
+    folder = unpacked(pack, tmp_path / "pack")
+    found = json.loads((folder / "evidence.json").read_text())
+    CHANGES[change](found)
+    (folder / "evidence.json").write_text(json.dumps(found))
+    status, said = checked(folder)
+    assert (status, said.startswith("BROKEN")) == (3, True), said
+
+
+def test_the_script_finds_another_original_and_a_foreign_anchor(
+    pack: bytes, tmp_path: Path, file: AnchorFile
+) -> None:
+    folder = unpacked(pack, tmp_path / "pack")
+    other = tmp_path / "other.anchor"
+    other.write_text("".join(f"{a.seq} {'0' * 64} {a.at.isoformat()}\n" for a in file.read()))
+    assert checked(folder, "--anchor", str(other))[0] == 3
+    other.write_text("")
+    assert checked(folder, "--anchor", str(other))[0] == 3
+    original = next((folder / "originals").iterdir())
+    original.write_bytes(original.read_bytes() + b"!")
+    assert checked(folder)[0] == 3
+
+
+def test_the_keys_in_a_pack_open_no_other_event(pack: bytes, practice: Practice) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack)) as bundle:
+        found = json.loads(bundle.read("evidence.json"))
+    case_id = practice.cases["refill"]
+    mine = {each["seq"] for each in found["chain"]["events"]}
+    history = practice.store.cases.history(case_id, clinic="c1", by="u-sam")
+    whole = {event.seq for event in history}
+    assert whole - mine == {event.seq for event in history if event.action == "evidence.exported"}
+    linked = sum(len(each["contents"]) for each in found["chain"]["stretches"])
+    assert linked > len(mine), "the links between are there, without what they say"
+    keys = practice.store._transactions.audit_key.hex()
+    assert keys not in json.dumps(found)
+
+
+def test_the_pack_names_what_served(practice: Practice, visit: Callable[[str], Visit]) -> None:
+    store = practice.store
+    detail = {"classifier": "router-1", "rules": "1" * 64, "threshold urgent_at": "0.13"}
+    store.audit.record(SERVING, clinic="c1", by="worker", detail=detail)
+    from tests.web.practice import MORNING
+
+    case_id = practice.receive(MORNING[3])
+    answer = visit("sam").post(f"/case/{case_id}/evidence")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
+        found = json.loads(bundle.read("evidence.json"))
+    assert _of(found, SERVING)["detail"] == detail
+
+
+def test_only_a_supervisor_of_the_clinic_gets_one(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    place = f"/case/{practice.cases['refill']}"
+    page = visit("sam").get(f"{place}/history").text
+    assert "evidence pack" in page
+    assert visit("dana").post(f"{place}/evidence").status_code == 403
+    assert visit("eve").post(f"{place}/evidence").status_code == 404

@@ -1,0 +1,80 @@
+"""`triage audit`: whether the record of who saw and did what still holds."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triage.errors import AuditBroken, BadSettings
+
+if TYPE_CHECKING:
+    from triage.audit import AnchorFile
+    from triage.store import Keys
+
+#: A chain that does not hold; 1 says that it could not be checked at all.
+BROKEN = 3
+HERE = Path("triage-home")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of the audit."""
+    audit = typer.Typer(help="The audit chain.", no_args_is_help=True)
+    audit.command("verify", epilog="Example: triage audit verify --home /srv/triage")(verify)
+    app.add_typer(audit, name="audit")
+
+
+def verify(
+    *,
+    home: Annotated[Path, typer.Option(help="Folder with triage.toml.")] = HERE,
+    database: Annotated[str, typer.Option(help="URL of the database; no triage.toml then.")] = "",
+    keys: Annotated[Path | None, typer.Option(help="Folder with the keys, else home/keys.")] = None,
+    anchor: Annotated[Path | None, typer.Option(help="File with the heads kept outside.")] = None,
+    head: Annotated[str, typer.Option(help="A head kept on paper: number:digest.")] = "",
+) -> None:
+    """Check every event against the chain, and the chain against the heads kept outside.
+
+    Ends with 0 when the record is whole, 3 when it is broken (and says where), 1 when it cannot
+    be checked. Needs the database and the keys; nothing else of triage has to run or be there.
+    """
+    from triage.store import verify_database
+
+    url, opened, file = _places(home, database, keys, anchor)
+    kept = _head(head)
+    verdict = verify_database(url, opened, anchors=file.read if file else None, head=kept)
+    if not verdict.holds:
+        broken = AuditBroken(f"event {verdict.broken_at}: {verdict.why}")
+        sys.stderr.write(f"triage: {broken}\n")
+        raise typer.Exit(BROKEN)
+    print(f"{verdict.events} events hold; head {verdict.events}:{verdict.head}")
+    if verdict.anchored:
+        after = verdict.events - verdict.anchored
+        print(f"anchored outside up to event {verdict.anchored}; {after} came after it")
+    else:
+        print("nothing outside to compare with: events cut off at the end would not be noticed")
+
+
+def _places(
+    home: Path, database: str, keys: Path | None, anchor: Path | None
+) -> "tuple[str, Keys, AnchorFile | None]":
+    """Return database, keys and anchor, from the options or else from the settings."""
+    from triage.audit import AnchorFile
+    from triage.store import Keys
+
+    if database:
+        file = AnchorFile(anchor) if anchor else None
+        return database, Keys.load(keys or home / "keys"), file
+    from triage.wiring import House
+
+    house = House.at(home)
+    file = AnchorFile(anchor) if anchor else house.anchor_file
+    return house.url, Keys.load(keys) if keys else house.keys, file
+
+
+def _head(text: str) -> tuple[int, str] | None:
+    if not text:
+        return None
+    seq, _, digest = text.partition(":")
+    if not seq.isdigit() or not digest:
+        raise BadSettings("--head wants number:digest, as `triage audit verify` prints it")
+    return int(seq), digest

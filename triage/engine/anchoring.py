@@ -1,0 +1,70 @@
+"""Writes the head of the audit chain outside the database, again and again.
+
+Rule of the room: first the line, then the event that remembers it; a crash in between leaves a
+line too many, which harms nobody.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from triage.audit import ANCHORED, AnchorFile
+from triage.domain import Anchor
+from triage.errors import blame
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: How often the head is written down when the settings say nothing.
+EVERY = timedelta(minutes=10)
+#: How soon it is tried again when it could not be written.
+AGAIN = timedelta(seconds=30)
+
+
+class Anchoring:
+    """Anchors one chain in one file; failures are logged by type and tried again."""
+
+    def __init__(
+        self,
+        store: Store,
+        file: AnchorFile,
+        *,
+        clinic: str,
+        by: str = "worker",
+        every: timedelta = EVERY,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._file = file
+        self._clinic = clinic
+        self._by = by
+        self._every = every
+        self._clock = clock
+        self._due = clock()
+        #: The name of the last error's type, empty while all is well.
+        self.trouble = ""
+
+    def once(self) -> bool:
+        """Anchor the head if it is time to; return whether a line was written."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        try:
+            written = self._anchor(now)
+        except Exception as trouble:
+            self.trouble, self._due = type(trouble).__name__, now + AGAIN
+            log.error("the audit cannot be anchored: %(error)s", blame(trouble))
+            return False
+        self.trouble, self._due = "", now + self._every
+        return written
+
+    def _anchor(self, now: datetime) -> bool:
+        seq, digest = self._store.audit.head()
+        newest = max((line.seq for line in self._file.read()), default=0)
+        # Nothing happened since but the event that remembers the last line.
+        if seq <= newest + 1:
+            return False
+        self._file.append(Anchor(seq, digest, now))
+        line = {"seq": str(seq), "digest": digest}
+        self._store.audit.record(ANCHORED, clinic=self._clinic, by=self._by, detail=line)
+        return True

@@ -1,0 +1,140 @@
+"""Gathers what proves what happened to a case, and who saw a patient in any case.
+
+Rule of the room: the row that says evidence was read is part of the evidence, and says how many
+events belong to the case, so that one taken out of a pack later is missed.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from triage.audit import content, event_key
+from triage.domain import Anchor, AuditEvent, Evidence, Stretch
+from triage.store import records, tables
+from triage.store.casefile import case_file
+from triage.store.landing import open_raw
+from triage.store.transaction import Work
+
+#: The action by which a worker says which models and rules it serves with.
+SERVING = "parts.serving"
+#: A run of the chain in a pack is never longer; without an anchor near, an event stands alone.
+LONGEST_RUN = 20_000
+
+
+def gather(
+    work: Work, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor], key: bytes
+) -> Evidence:
+    """Return everything known of one case, leaving the row that says so; raise NotFound."""
+    cases = tables.cases
+    here = select(cases).where(cases.c.clinic == clinic, cases.c.id == case_id)
+    row = work.one(here, f"case {case_id}")
+    count = len(_events(work, case_id, clinic)) + 1
+    detail = {"events": str(count)}
+    work.note("evidence.read", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+    # Written now and not at the end, so that it is among the events below.
+    work.finish(key)
+    file = case_file(work, row)
+    events = _events(work, case_id, clinic)
+    by_number = {each.seq: each for each in (*_serving(work, events, clinic), *events)}
+    events = tuple(event for _, event in sorted(by_number.items()))
+    head = work.one(select(tables.audit_head), "audit head")
+    known = sorted((each for each in anchors if each.seq <= head.seq), key=lambda each: each.seq)
+    stretches = tuple(_stretches(work, [each.seq for each in events], known, head.seq, key))
+    ends = {each.first + len(each.contents) - 1 for each in stretches}
+    return Evidence(
+        file=file,
+        originals={each.id: open_raw(work, each.raw_id, clinic) for each in file.messages},
+        events=events,
+        keys={each.seq: event_key(key, each.seq).hex() for each in events},
+        stretches=stretches,
+        head=(int(head.seq), str(head.digest)),
+        anchors=tuple(each for each in known if each.seq in ends),
+    )
+
+
+def seen_by(work: Work, patient_id: str, clinic: str) -> tuple[AuditEvent, ...]:
+    """Return every event about a patient or a case that is or ever was theirs, oldest first."""
+    audit, named, cases = tables.audit, tables.audit_cases, tables.cases
+    about = {each.seq: each for each in _about(work, patient_id, clinic)}
+    theirs = {case for each in about.values() if _linked(each, patient_id) for case in each.cases}
+    mine = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.patient_id == patient_id)
+    theirs |= {row.id for row in work.rows(mine)}
+    query = select(audit).join(named, named.c.seq == audit.c.seq).where(audit.c.clinic == clinic)
+    for row in work.rows(query.where(named.c.case_id.in_(sorted(theirs)))):
+        about.setdefault(row.seq, records.event(row))
+    return tuple(event for _, event in sorted(about.items()))
+
+
+def _about(work: Work, patient_id: str, clinic: str) -> Iterator[AuditEvent]:
+    """Yield the events whose details name the patient, or a contact of theirs."""
+    audit, contacts = tables.audit, tables.contacts
+    mine = select(contacts.c.id).where(
+        contacts.c.clinic == clinic, contacts.c.patient_id == patient_id
+    )
+    known = {patient_id, *(row.id for row in work.rows(mine))}
+    query = select(audit).where(audit.c.clinic == clinic, _names_people(audit.c.action))
+    for row in work.stream(query):
+        event = records.event(row)
+        if known & {word for text in event.detail.values() for word in text.split()}:
+            yield event
+
+
+def _names_people(action: Any) -> Any:
+    starts = ("patient.", "contact.", "case.linked", "case.filed")
+    return action.like(f"{starts[0]}%") | action.like(f"{starts[1]}%") | action.in_(starts[2:])
+
+
+def _linked(event: AuditEvent, patient_id: str) -> bool:
+    theirs = event.detail.get("patient_id", event.detail.get("patient"))
+    return event.action in ("case.linked", "case.filed") and theirs == patient_id
+
+
+def _events(work: Work, case_id: str, clinic: str) -> tuple[AuditEvent, ...]:
+    audit, named = tables.audit, tables.audit_cases
+    query = (
+        select(audit)
+        .join(named, named.c.seq == audit.c.seq)
+        .where(audit.c.clinic == clinic, named.c.case_id == case_id)
+        .order_by(audit.c.seq)
+    )
+    return tuple(records.event(row) for row in work.rows(query))
+
+
+def _serving(work: Work, events: Sequence[AuditEvent], clinic: str) -> Iterator[AuditEvent]:
+    """Yield, for each filing, what its worker last said of its models and rules."""
+    audit = tables.audit
+    for filed in events:
+        if filed.action != "case.filed":
+            continue
+        query: Select[Any] = select(audit).where(
+            audit.c.clinic == clinic,
+            audit.c.action == SERVING,
+            audit.c.actor == filed.actor,
+            audit.c.seq < filed.seq,
+        )
+        if row := work.first(query.order_by(audit.c.seq.desc())):
+            yield records.event(row)
+
+
+def _stretches(
+    work: Work, seqs: Sequence[int], anchors: Sequence[Anchor], head: int, key: bytes
+) -> Iterator[Stretch]:
+    """Yield runs of the chain that lead from each event to the next anchor, or to the head."""
+    ends = [anchor.seq for anchor in anchors]
+    runs: list[list[int]] = []
+    for seq in seqs:
+        place = bisect_left(ends, seq)
+        end = ends[place] if place < len(ends) else head
+        end = seq if end - seq > LONGEST_RUN else end
+        if runs and seq <= runs[-1][1] + 1:
+            runs[-1][1] = max(end, runs[-1][1])
+        else:
+            runs.append([seq, end])
+    audit = tables.audit
+    for first, last in runs:
+        query = select(audit).where(audit.c.seq.between(first, last)).order_by(audit.c.seq)
+        found = [records.event(row) for row in work.rows(query)]
+        sealed = (content(each, key=event_key(key, each.seq)) for each in found)
+        yield Stretch(first, found[0].previous, tuple(sealed))

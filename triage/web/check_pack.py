@@ -1,0 +1,169 @@
+"""Checks an evidence pack offline, with Python's standard library and nothing else.
+
+    python3 check.py FOLDER_OR_ZIP [--anchor FILE]
+
+Ends with 0 when everything holds and 3 when something does not; says what it looked at. `--anchor`
+is the clinic's own file of anchored heads (number, digest, time on each line).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+BROKEN = 3
+#: Detail of `case.filed` that says which bytes a message was.
+BYTES = "sha256"
+
+
+def content(event: Mapping[str, Any]) -> str:
+    """Return what an event says, sealed with the key that stands beside it."""
+    names = ("seq", "clinic", "at", "actor", "action", "cases")
+    fields = [event[name] for name in names] + [sorted(event["detail"].items())]
+    said = json.dumps(fields, ensure_ascii=True, separators=(",", ":"))
+    return hmac.new(bytes.fromhex(event["key"]), said.encode(), hashlib.sha256).hexdigest()
+
+
+def walked(chain: Mapping[str, Any]) -> dict[int, tuple[str, str, str]]:
+    """Follow every stretch; return number -> (digest before, content, digest)."""
+    found: dict[int, tuple[str, str, str]] = {}
+    for stretch in chain["stretches"]:
+        digest = stretch["previous"]
+        for seq, sealed in enumerate(stretch["contents"], stretch["first"]):
+            following = hashlib.sha256(f"{digest}:{sealed}".encode()).hexdigest()
+            found[seq] = (digest, sealed, following)
+            digest = following
+    return found
+
+
+def broken_links(pack: Mapping[str, Any], outside: Mapping[int, str] | None) -> Iterator[str]:
+    """Say which events, links or anchors do not hold."""
+    chain, links = pack["chain"], walked(pack["chain"])
+    for event in chain["events"]:
+        stands = (event["previous"], content(event), event["digest"])
+        if links.get(event["seq"]) != stands:
+            yield f"event {event['seq']} is not the one the chain holds"
+    ends = {each["seq"]: each["digest"] for each in [*chain["anchors"], chain["head"]]}
+    for stretch in chain["stretches"]:
+        last = stretch["first"] + len(stretch["contents"]) - 1
+        if last in ends and links[last][2] != ends[last]:
+            yield f"the links up to event {last} do not lead to the head written there"
+    if outside is not None:
+        compared = 0
+        for seq in links.keys() & outside.keys():
+            compared += 1
+            if links[seq][2] != outside[seq]:
+                yield f"the anchor of event {seq} is another one in the clinic's file"
+        if not compared:
+            yield "the clinic's file anchors no part of this chain"
+
+
+def missing_events(pack: Mapping[str, Any]) -> Iterator[str]:
+    """Say whether events of the case were taken out since the pack was made."""
+    case_id = pack["case"]["id"]
+    mine = [each for each in pack["chain"]["events"] if case_id in each["cases"]]
+    read = [each for each in mine if each["action"] == "evidence.read"]
+    said = int(read[-1]["detail"]["events"]) if read else -1
+    if len(mine) != said:
+        yield f"{len(mine)} events of the case are here; {said} were when the pack was made"
+    told = [(each["seq"], each["at"], each["actor"], each["action"]) for each in mine]
+    shown = [(each["seq"], each["at"], each["who"], each["what"]) for each in pack["seen"]]
+    if told != shown:
+        yield "the list of who saw the case is not what the chain says"
+
+
+def altered_messages(pack: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
+    """Say which messages are not, byte for byte, those that came and were filed."""
+    filed = {
+        each["detail"]["raw"]: each["detail"]
+        for each in pack["chain"]["events"]
+        if each["action"] == "case.filed" and BYTES in each["detail"]
+    }
+    for message in pack["messages"]:
+        raw = message["raw"]
+        given = hashlib.sha256(files.get(f"originals/{raw}", b"")).hexdigest()
+        if filed.get(raw, {}).get(BYTES) != given:
+            yield f"message {message['id']} is not the one that came"
+        elif filed[raw].get("model") != message["model"]:
+            yield f"message {message['id']} was not judged by the model named"
+
+
+def altered_replies(pack: Mapping[str, Any]) -> Iterator[str]:
+    """Say which replies are not, byte for byte, what their approver approved."""
+    approved = {
+        each["detail"].get("reply"): each
+        for each in pack["chain"]["events"]
+        if each["action"] == "reply.approved"
+    }
+    for reply in pack["replies"]:
+        fields = [pack["case"]["id"]]
+        fields += [reply[name] for name in ("channel", "recipient", "in_reply_to", "subject")]
+        fields += [reply["body"], *(part for each in reply["attachments"] for part in each)]
+        parts = [text.encode() for text in fields]
+        sent = b"".join(str(len(part)).encode() + b":" + part for part in parts)
+        digest, event = hashlib.sha256(sent).hexdigest(), approved.get(reply["id"])
+        if base64.b64decode(reply["bytes"]) != sent or digest != reply["approval"]["digest"]:
+            yield f"reply {reply['id']} is not what was approved"
+        elif event is None or event["detail"].get("digest") != digest:
+            yield f"reply {reply['id']} has no approval of these words in the chain"
+        elif event["actor"] != reply["approval"]["by"]:
+            yield f"reply {reply['id']} was approved by somebody else"
+
+
+def read(place: Path) -> dict[str, bytes]:
+    """Return name -> bytes of every file of a pack, from its folder or its zip."""
+    if place.is_dir():
+        found = [each for each in place.rglob("*") if each.is_file()]
+        return {each.relative_to(place).as_posix(): each.read_bytes() for each in found}
+    with zipfile.ZipFile(place) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+def anchors(place: Path) -> dict[int, str]:
+    """Return number -> digest from the clinic's file of anchored heads."""
+    lines = (line.split() for line in place.read_text(encoding="ascii").splitlines())
+    return {int(line[0]): line[1] for line in lines if len(line) == 3 and line[0].isdigit()}
+
+
+def troubles(files: Mapping[str, bytes], outside: Mapping[int, str] | None) -> list[str]:
+    """Return everything that does not hold, in words."""
+    try:
+        pack = json.loads(files["evidence.json"])
+        return [
+            *broken_links(pack, outside),
+            *missing_events(pack),
+            *altered_messages(pack, files),
+            *altered_replies(pack),
+        ]
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, binascii.Error) as error:
+        return [f"the pack cannot be read ({type(error).__name__})"]
+
+
+def main(arguments: list[str]) -> int:
+    """Check one pack and say what was found."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(__doc__ or "")
+        return 1
+    outside = anchors(Path(arguments[2])) if "--anchor" in arguments[1:2] else None
+    files = read(Path(arguments[0]))
+    found = troubles(files, outside)
+    for trouble in found:
+        sys.stdout.write(f"BROKEN: {trouble}\n")
+    if found:
+        return BROKEN
+    pack = json.loads(files["evidence.json"])
+    events, words = len(pack["chain"]["events"]), "compared with the clinic's anchors"
+    compared = words if outside is not None else "not compared with an anchor from outside"
+    counts = f"{events} events, {len(pack['messages'])} messages, {len(pack['replies'])} replies"
+    sys.stdout.write(f"whole: {counts}; {compared}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
