@@ -14,13 +14,15 @@ from triage.store.beats import Beats
 from triage.store.cases import Cases
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.jobs import jobs_database
+from triage.store.keyring import Keyring
 from triage.store.keys import Keys
+from triage.store.keystore import KeyStore, connect_keys
 from triage.store.labels import Labels
 from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.people import People
 from triage.store.replies import Replies
-from triage.store.schema import check_schema, migrate
+from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 
@@ -56,11 +58,16 @@ def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) 
     not the database's own, StoreLocked when another process does not let go.
     """
     engine = connect(url, keys)
+    ring: Keyring | None = None
     try:
         with told(), engine.connect() as connection:
             refuse_unsafe(connection)
             check_schema(connection, keys)
+            ring = Keyring(KeyStore(connect_keys(url, keys)), keys)
+            check_key_store(connection, ring)
     except BaseException:
         engine.dispose()
+        if ring is not None:
+            ring.close()
         raise
-    return Store(Transactions(engine, keys, clock))
+    return Store(Transactions(engine, keys, clock, ring))

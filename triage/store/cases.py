@@ -28,6 +28,7 @@ from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
 from triage.store.drafts import drop_draft_for_others
 from triage.store.filing import ask_for, file_reading, wrote_lately
+from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.transaction import Transactions, Work
@@ -244,7 +245,7 @@ class Cases:
             _case(work, case_id, clinic, lock=True, seen=seen)
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
-            sealed = work.seal(tables.cases, case_id, note=note)
+            sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)
             _set(
                 work,
                 case_id,

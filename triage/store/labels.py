@@ -23,6 +23,7 @@ from triage.domain import (
 )
 from triage.store import records, tables
 from triage.store.filing import ask_for
+from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
 
 
@@ -152,7 +153,7 @@ def write_label(work: Work, label: Label) -> None:
         by=label.by,
         at=label.at,
         source=label.source,
-        **work.seal(table, label.id, why=label.why),
+        **work.seal(table, label.id, under=of_case(label.case_id), why=label.why),
     )
 
 

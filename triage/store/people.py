@@ -12,6 +12,7 @@ from sqlalchemy import Row, select, update
 from triage.domain import Channel, Clinic, Contact, Patient, Protected, Team, User
 from triage.errors import NotFound, NotSignedIn, StoreRefused
 from triage.store import records, tables
+from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
 from triage.store.sessions import Sessions
 from triage.store.transaction import Transactions, Work
@@ -237,6 +238,7 @@ def _put_patient(work: Work, patient: Patient) -> str:
     sealed = work.seal(
         table,
         row_id,
+        under=of_patient(row_id),
         name=patient.name,
         birth_date=patient.birth_date,
         mrn=patient.mrn,
@@ -261,13 +263,13 @@ def _put_contact(work: Work, contact: Contact) -> None:
             table.c.address_index == index,
         )
     )
-    row_id = contact.id if known is None else str(known.id)
+    row_id, owner = contact.id if known is None else str(known.id), of_patient(contact.patient_id)
     values = {
         "relation": contact.relation,
         "verified_by": contact.verified_by or (known.verified_by if known else None),
         "consent_to_email": contact.consent_to_email,
         "language": contact.language,
-        **work.seal(table, row_id, address=contact.address, name=contact.name),
+        **work.seal(table, row_id, under=owner, address=contact.address, name=contact.name),
     }
     if known is not None:
         work.run(update(table).where(table.c.id == row_id).values(**values))
