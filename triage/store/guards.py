@@ -72,6 +72,8 @@ _KEPT = (
     *_WRITTEN_ONCE,
     "audit_head",
     "cases",
+    "erasures",
+    "holds",
     "messages",
     "attachments",
     "raw_messages",
@@ -209,6 +211,18 @@ GUARDS: tuple[Guard, ...] = (
         _exists("raw_messages", "raw_messages.id = NEW.id"),
     ),
     Guard("messages", "UPDATE", "what was read stays", _changed(_FROZEN_MESSAGE)),
+    Guard(
+        "cases",
+        "UPDATE",
+        "an erased case stays closed",
+        "OLD.erased_at IS NOT NULL AND (NEW.erased_at IS NULL OR NEW.state <> 'closed')",
+    ),
+    Guard(
+        "replies",
+        "INSERT",
+        "the case was erased",
+        _exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
+    ),
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )
@@ -225,11 +239,21 @@ _WEB_STEPS = (
 _POSTGRES_ONLY = (Guard("replies", "UPDATE", "the web never sends", _WEB_STEPS),)
 
 
-def make_guards(connection: Connection) -> None:
-    """Drop every guard there is and make all of them anew; run as owner, after each migration."""
+def drop_guards(connection: Connection) -> None:
+    """Take every guard away until `make_guards` in the same transaction; run as owner."""
     if connection.dialect.name == "sqlite":
         for name in _triggers_sqlite(connection):
             connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+    else:
+        from triage.store.guards_postgresql import drop
+
+        drop(connection)
+
+
+def make_guards(connection: Connection) -> None:
+    """Drop every guard there is and make all of them anew; run as owner, after each migration."""
+    drop_guards(connection)
+    if connection.dialect.name == "sqlite":
         for guard in GUARDS:
             connection.exec_driver_sql(_sqlite(guard))
     else:

@@ -139,12 +139,15 @@ class People(Sessions):
         """Add or update patients and contacts; return how many patients.
 
         A patient is known again by record number, else by id. A verified address stays verified.
+        A patient who was erased is left out, and so is not counted.
         """
         with self._transactions.write() as work:
             work.lock(f"roster {clinic}")
             count = 0
             for patient, contacts in entries:
                 patient_id = _put_patient(work, replace(patient, clinic=clinic))
+                if patient_id is None:
+                    continue
                 for contact in contacts:
                     _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
                 count += 1
@@ -158,9 +161,11 @@ class People(Sessions):
         """Return patients whose name, birth date or record number hold every one of the words."""
         wanted = words.reveal().casefold().split()
         table = tables.patients
-        query = select(table).where(table.c.clinic == clinic).order_by(table.c.id)
+        living = (table.c.clinic == clinic, table.c.erased_at.is_(None))
+        query = select(table).where(*living).order_by(table.c.id)
         found: list[Patient] = []
         with self._transactions.write() as work:
+            work.warm("patient")
             for row in work.stream(query) if wanted else ():
                 patient = records.patient(row, work.vault)
                 if len(found) < limit and _matches(patient, wanted):
@@ -229,11 +234,17 @@ def _matches(patient: Patient, wanted: list[str]) -> bool:
     return all(word in known.casefold() for word in wanted)
 
 
-def _put_patient(work: Work, patient: Patient) -> str:
+def _put_patient(work: Work, patient: Patient) -> str | None:
     table, mrn = tables.patients, patient.mrn.reveal().strip()
     index = work.vault.blind("mrn", patient.clinic, mrn) if mrn else None
     same = table.c.mrn_index == index if index is not None else table.c.id == patient.id
-    known = work.first(select(table.c.id).where(table.c.clinic == patient.clinic, same))
+    columns = select(table.c.id, table.c.erased_at)
+    known = work.first(columns.where(table.c.clinic == patient.clinic, same))
+    if known is None:
+        gone = (table.c.id == patient.id, table.c.erased_at.is_not(None))
+        known = work.first(columns.where(*gone))
+    if known is not None and known.erased_at is not None:
+        return None
     row_id = patient.id if known is None else str(known.id)
     sealed = work.seal(
         table,

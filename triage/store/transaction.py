@@ -106,6 +106,11 @@ class Work:
             self._made[owner] = ring.fresh(owner)
         return self._made[owner]
 
+    def warm(self, kind: str) -> None:
+        """Open every data key of a kind of owner at once, before many of their rows are read."""
+        if self.vault.ring is not None:
+            self.vault.ring.warm(kind)
+
     def note(
         self,
         action: str,
