@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from triage.cli import batch, clinic, demo, evaluating, export, trained, training
+from triage.cli import batch, clinic, demo, evaluating, export, keeping, trained, training
 from triage.errors import TriageError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (clinic, batch, export, training, evaluating, trained, demo):
+for room in (clinic, keeping, batch, export, training, evaluating, trained, demo):
     room.add_to(app)
 
 

@@ -35,6 +35,8 @@ class Work:
 
     def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
         self._connection = connection
+        #: For the owner's work on the tables themselves.
+        self.connection = connection
         self.vault = vault
         self.now = now
         self._events: list[AuditEvent] = []
