@@ -113,3 +113,18 @@ def test_a_reply_on_the_wire_and_a_forged_line_erase_nothing(
     path = tmp_path / "erasures.list"
     path.write_bytes(path.read_bytes() * 2 + b'{"id": "x"} 00\ncut')
     assert len(ErasureList([path], keys.audit).read()) == 1
+
+
+def test_a_patient_gets_a_copy_of_what_is_theirs_and_the_audit_says_so(
+    store: Store, life: Life, clinic: str
+) -> None:
+    store.people.import_roster([ana(clinic, number=2)], clinic=clinic, by="t")
+    case_id = queued(store, clinic).outgoing.case_id
+    copy = store.copy_of("patient-1", clinic=clinic, by="sam")
+    assert "lisinopril" in copy["messages"][0]["body"]
+    assert "Marula 2" not in repr(copy)
+    events = store.audit.events(clinic=clinic, by="t", action="patient.exported")
+    assert [(one.actor, one.cases) for one in events] == [("sam", (case_id,))]
+    life.erase("patient", "patient-1", clinic=clinic, by="sam")
+    with pytest.raises(Erased):
+        store.copy_of("patient-1", clinic=clinic, by="sam")

@@ -1,12 +1,14 @@
 """Keys, backups, erasure and retention: what the person who keeps the machine runs."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage.cli.trained import HERE, Home
+from triage.cli.export import write_private
+from triage.cli.trained import HERE, Home, Username, sign_in
 
 if TYPE_CHECKING:
     from triage.store import Life, Store
@@ -33,6 +35,12 @@ def add_to(app: typer.Typer) -> None:
     hold.command("set", epilog="Example: triage hold set case 4c1d --by sam")(hold_set)
     hold.command("lift", epilog="Example: triage hold lift case 4c1d --by sam")(hold_lift)
     app.add_typer(hold, name="hold")
+    patient = typer.Typer(help="One patient's data.", no_args_is_help=True)
+    patient.callback()(lambda: None)
+    patient.command(
+        "export", epilog="Example: triage patient export 81f2 --out copy.json --as sam"
+    )(patient_export)
+    app.add_typer(patient, name="patient")
     app.command("retention", epilog="Example: triage retention --days 365 --by sam")(retention)
 
 
@@ -123,6 +131,26 @@ def retention(
         life.erase("case", case_id, clinic=clinic, by=person)
     _close(store, life)
     print(f"{len(due)} cases were erased")
+
+
+def patient_export(
+    patient: Annotated[str, typer.Argument(help="The patient's id.")],
+    *,
+    out: Annotated[Path, typer.Option(help="JSON file to write, readable by you alone.")],
+    person: Username,
+    home: Home = HERE,
+) -> None:
+    """Write everything kept about one patient to a private file, for the patient; audited."""
+    from triage.desk.rights import Right, require
+    from triage.wiring import House
+
+    _desk, actor = sign_in(home, person)
+    require(actor, Right.EXPORT_PATIENT)
+    store = House.at(home).store()
+    found = store.copy_of(patient, clinic=actor.clinic, by=actor.id)
+    store.close()
+    write_private(out, [json.dumps(found, default=str, ensure_ascii=False)], force=False)
+    print(f"{len(found['cases'])} cases in {out}")
 
 
 def _opened(home: Path) -> "tuple[House, Store, Life]":

@@ -22,6 +22,7 @@ class Right(StrEnum):
     IDENTIFY_PATIENT = "identify_patient"
     SEE_AUDIT = "see_audit"
     EXPORT_AUDIT = "export_audit"
+    EXPORT_PATIENT = "export_patient"
     JUDGE_SAMPLE = "judge_sample"
     EXPORT_TRAINING = "export_training"
     SEE_MODELS = "see_models"
@@ -41,6 +42,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.IDENTIFY_PATIENT: _FRONT,
     Right.SEE_AUDIT: _OVERSEERS,
     Right.EXPORT_AUDIT: _OVERSEERS,
+    Right.EXPORT_PATIENT: _OVERSEERS,
     Right.JUDGE_SAMPLE: frozenset({Role.SUPERVISOR, Role.NURSE}),
     Right.EXPORT_TRAINING: frozenset({Role.DATA_SCIENTIST}),
     Right.SEE_MODELS: frozenset({Role.SUPERVISOR, Role.DATA_SCIENTIST, Role.ADMINISTRATOR}),

@@ -8,6 +8,7 @@ To add a table: `tables/`, a migration beside the others, and its grants in `rol
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
@@ -23,6 +24,7 @@ from triage.store.labels import Labels
 from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.life import Life
+from triage.store.patient_copy import copy_of
 from triage.store.people import People
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
@@ -49,6 +51,10 @@ class Store:
         self.audit = AuditLog(transactions)
         self.signatures = Signatures(transactions)
         self.beats = Beats(transactions)
+
+    def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
+        """Return everything about one patient, for the copy they may ask for; audited."""
+        return copy_of(self._transactions, patient_id, clinic=clinic, by=by)
 
     def close(self) -> None:
         """Let go of the database; safe to call twice."""

@@ -52,9 +52,12 @@ def make_backup(
             lines = _headed(head, lines_of(connection, order))
             write_sealed(folder / kind / path.name, lines, key=keys.file, purpose=kind)
         engine.dispose()
-    for old in [*(folder / DATA).iterdir(), *(folder / KEYS).iterdir()]:
-        if _made_at(old) < now - KEPT:
-            old.unlink()
+    for kind in (DATA, KEYS):
+        for half in (folder / kind).glob(".*.part"):
+            half.unlink()
+        for old in (folder / kind).glob("*.sealed"):
+            if _made_at(old) < now - KEPT:
+                old.unlink()
     return path
 
 
@@ -105,7 +108,7 @@ def _headed(head: bytes, lines: Any) -> Any:
 
 
 def _made_at(path: Path) -> datetime:
-    return datetime.strptime(f"{path.stem.lstrip('.')[:-1]}+0000", f"{_STAMP[:-1]}%z")
+    return datetime.strptime(f"{path.stem[:-1]}+0000", f"{_STAMP[:-1]}%z")
 
 
 def _newest(folder: Path) -> Path:

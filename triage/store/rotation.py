@@ -109,7 +109,8 @@ def _move_all(doing: Transactions, table: Table, watch: Watch) -> None:
 
 
 def _move(work: Work, table: Table, row: Row[Any]) -> None:
-    owner, values = _owner(work, table, row), {}
+    owner = _owner(work, table, row)
+    values: dict[str, Any] = {}
     for name in _sealed(table):
         value = getattr(row, name)
         if value is not None and value.stored[:1] == OLD:

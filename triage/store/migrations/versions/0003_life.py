@@ -1,5 +1,7 @@
 """The end of a case's life: what was erased, what may not be, and when."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,12 +11,12 @@ branch_labels = None
 depends_on = None
 
 
-def _row(*columns: sa.Column[object]) -> list[sa.Column[object]]:
+def _row(*columns: sa.Column[Any]) -> list[sa.Column[Any]]:
     identity = sa.Column("id", sa.String(64), primary_key=True)
     return [identity, sa.Column("clinic", sa.String(64), nullable=False), *columns]
 
 
-def _subject() -> list[sa.Column[object]]:
+def _subject() -> list[sa.Column[Any]]:
     return [
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("subject", sa.String(64), nullable=False),
