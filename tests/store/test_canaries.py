@@ -1,6 +1,7 @@
 """Safety-bar 44: a thousand canaries in every field, none found in any file that is written."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,27 @@ from triage.store.backup import make_backup
 
 FIELDS = ("sender_name", "subject", "body", "quoted", "signature", "html")
 COUNT = 1000
+#: Long enough that chance does not write it.
+START = "Zwxqcanary"
 
 
 def canary(number: int) -> str:
-    return f"Canary{number:04}Zwxq"
+    return f"{START}{number:04}"
 
 
-def found_in(files: list[Path], words: list[str]) -> list[str]:
-    everything = b"".join(path.read_bytes() for path in files)
-    forms = {
-        word: (word.encode(), word.encode().hex().encode(), base64.b64encode(word.encode())[:-4])
-        for word in words
-    }
-    return [word for word, ways in forms.items() if any(way in everything for way in ways)]
+def ways() -> list[bytes]:
+    """How the beginning that all canaries share looks plain, in hexadecimal and in base64."""
+    start = START.encode()
+    # The sextets that no neighbour has a bit in, for each of the three alignments.
+    inner = {0: (0, 13), 1: (2, 14), 2: (3, 16)}
+    coded = [base64.b64encode(b"\0" * n + start)[a:b] for n, (a, b) in inner.items()]
+    return [start, start.hex().encode(), *coded]
+
+
+def found_in(files: list[Path]) -> int:
+    """Return how many canaries stand in these files; one pass over each, however many there are."""
+    looks = re.compile(b"|".join(re.escape(way) for way in ways()))
+    return sum(len(looks.findall(path.read_bytes())) for path in files)
 
 
 def test_a_thousand_canaries_are_found_nowhere(
@@ -47,7 +56,12 @@ def test_a_thousand_canaries_are_found_nowhere(
         folders.append(server.folder)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert any("backups" in path.parts for path in files)
-    assert found_in(files, words) == []
+    assert found_in(files) == 0
     # The oracle: what is written in plain is found.
     (tmp_path / "plain").write_text(message("x", **texts).body.reveal())
-    assert len(found_in([tmp_path / "plain"], words)) == len(per_field[2])
+    assert found_in([tmp_path / "plain"]) == len(per_field[2])
+    for shift in range(3):
+        (tmp_path / "coded").write_bytes(base64.b64encode(b"x" * shift + words[7].encode()))
+        assert found_in([tmp_path / "coded"]) == 1
+    (tmp_path / "coded").write_text(words[7].encode().hex())
+    assert found_in([tmp_path / "coded"]) == 1
