@@ -50,12 +50,18 @@ def sqlite_template(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
+def copy_database(source: Path, path: Path) -> None:
+    """Copy a SQLite database that nobody has open, and its key store."""
+    shutil.copy(source, path)
+    shutil.copy(f"{source}-keys", f"{path}-keys")
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, migrated database, as its owner."""
     if request.param == "sqlite":
         path = tmp_path / "triage.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        copy_database(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -75,6 +75,14 @@ class WrongKey(TriageError):
     """The key does not open this database; give the key it was made with."""
 
 
+class Erased(TriageError):
+    """This was erased and its key destroyed; what remains is that it was, in the audit."""
+
+
+class OnHold(TriageError):
+    """A legal hold forbids erasing this; lift the hold first, if you may."""
+
+
 class GateShut(TriageError):
     """The candidate did not pass the release gate: small changes of wording upset it, or it never
     walked through; run `triage evaluate settle` and read what it says.

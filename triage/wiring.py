@@ -62,11 +62,9 @@ class StoreSettings(_Strict):
 
 
 class AuditSettings(_Strict):
-    """Where the head of the audit is written down, and how often: best on another machine's disk.
+    """Where the head of the audit is written down (best on another machine's disk), how often."""
 
-    A path without a slash at its start lies in the home folder.
-    """
-
+    #: In the home folder unless absolute.
     anchor: str = "audit.anchor"
     anchor_minutes: float = Field(default=10.0, gt=0, le=60)
 

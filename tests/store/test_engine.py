@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
+from tests.conftest import copy_database
 from tests.postgres import PostgresServer
 from tests.store.practice import arrival
 from triage.errors import StoreLocked, StoreRefused, TriageError
@@ -20,7 +21,7 @@ from triage.store.engine import connect, explain_driver, wal_is_safe
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "triage.db"
-    path.write_bytes(sqlite_template.read_bytes())
+    copy_database(sqlite_template, path)
     return f"sqlite:///{path}"
 
 

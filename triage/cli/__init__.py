@@ -8,7 +8,18 @@ import sys
 
 import typer
 
-from triage.cli import audit, batch, clinic, demo, evaluating, export, logs, trained, training
+from triage.cli import (
+    audit,
+    batch,
+    clinic,
+    demo,
+    evaluating,
+    export,
+    keeping,
+    logs,
+    trained,
+    training,
+)
 from triage.errors import TriageError
 
 app = typer.Typer(
@@ -18,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (clinic, audit, batch, export, training, evaluating, trained, demo):
+for room in (clinic, audit, keeping, batch, export, training, evaluating, trained, demo):
     room.add_to(app)
 
 

@@ -23,6 +23,7 @@ class Right(StrEnum):
     SEE_AUDIT = "see_audit"
     EXPORT_AUDIT = "export_audit"
     EXPORT_EVIDENCE = "export_evidence"
+    EXPORT_PATIENT = "export_patient"
     JUDGE_SAMPLE = "judge_sample"
     EXPORT_TRAINING = "export_training"
     SEE_MODELS = "see_models"
@@ -45,6 +46,7 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.SEE_AUDIT: _OVERSEERS,
     Right.EXPORT_AUDIT: _OVERSEERS,
     Right.EXPORT_EVIDENCE: _OVERSEERS,
+    Right.EXPORT_PATIENT: _OVERSEERS,
     Right.JUDGE_SAMPLE: frozenset({Role.SUPERVISOR, Role.NURSE}),
     Right.EXPORT_TRAINING: frozenset({Role.DATA_SCIENTIST}),
     Right.SEE_MODELS: frozenset({Role.SUPERVISOR, Role.DATA_SCIENTIST, Role.ADMINISTRATOR}),

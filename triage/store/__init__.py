@@ -5,8 +5,10 @@ clinic, with the audit row of what it read or wrote inside. No driver's exceptio
 To add a table: `tables/`, a migration beside the others, and its grants in `roles.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
@@ -14,21 +16,35 @@ from triage.store.beats import Beats
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.engine import connect, refuse_unsafe
+from triage.store.erasures import ErasureList
 from triage.store.factors import SecondFactors
 from triage.store.glass import Glass
 from triage.store.jobs import jobs_database
+from triage.store.keyring import Keyring
 from triage.store.keys import Keys
+from triage.store.keystore import KeyStore, connect_keys
 from triage.store.labels import Labels
 from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
+from triage.store.life import Life
+from triage.store.patient_copy import copy_of
 from triage.store.people import People
 from triage.store.replies import Replies
-from triage.store.schema import check_schema, migrate
+from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
 
-__all__ = ["Keys", "Store", "jobs_database", "migrate", "open_store", "verify_database"]
+__all__ = [
+    "Keys",
+    "Life",
+    "Store",
+    "jobs_database",
+    "migrate",
+    "open_life",
+    "open_store",
+    "verify_database",
+]
 
 
 class Store:
@@ -36,6 +52,8 @@ class Store:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        #: For the other parts of this room.
+        self.transactions = transactions
         self.landing = Landing(transactions)
         self.backgrounds = Backgrounds(transactions)
         self.cases = Cases(transactions)
@@ -50,9 +68,25 @@ class Store:
         self.signatures = Signatures(transactions)
         self.beats = Beats(transactions)
 
+    def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
+        """Return everything about one patient, for the copy they may ask for; audited."""
+        return copy_of(self._transactions, patient_id, clinic=clinic, by=by)
+
     def close(self) -> None:
         """Let go of the database; safe to call twice."""
         self._transactions.close()
+
+
+def open_life(url: str, keys: Keys, store: Store, *, lists: Sequence[Path]) -> Life:
+    """Return the part of the store that erases, and finish what it left half-done.
+
+    Run as the owner of the tables: it alone may destroy keys. `lists` are the files of the
+    erasure list; put one of them on another volume. The caller closes it.
+    """
+    apart = KeyStore(connect_keys(url, keys, owner=True))
+    life = Life(store.transactions, apart, ErasureList(lists, keys.audit))
+    life.finish()
+    return life
 
 
 def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) -> Store:
@@ -63,11 +97,16 @@ def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) 
     not the database's own, StoreLocked when another process does not let go.
     """
     engine = connect(url, keys)
+    ring: Keyring | None = None
     try:
         with told(), engine.connect() as connection:
             refuse_unsafe(connection)
             check_schema(connection, keys)
+            ring = Keyring(KeyStore(connect_keys(url, keys)), keys)
+            check_key_store(connection, ring)
     except BaseException:
         engine.dispose()
+        if ring is not None:
+            ring.close()
         raise
-    return Store(Transactions(engine, keys, clock))
+    return Store(Transactions(engine, keys, clock, ring))

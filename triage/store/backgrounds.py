@@ -101,9 +101,12 @@ class Backgrounds:
 
 def _everybody(work: Work, clinic: str) -> Iterator[Fact]:
     patients, contacts, users = tables.patients, tables.contacts, tables.users
-    for row in work.stream(select(patients).where(patients.c.clinic == clinic)):
+    work.warm("patient")
+    living = (patients.c.clinic == clinic, patients.c.erased_at.is_(None))
+    for row in work.stream(select(patients).where(*living)):
         yield from _facts(records.patient(row, work.vault))
-    for row in work.stream(select(contacts).where(contacts.c.clinic == clinic)):
+    reached = select(contacts).join(patients, patients.c.id == contacts.c.patient_id)
+    for row in work.stream(reached.where(*living)):
         contact = records.contact(row, work.vault)
         yield IdentifierType.NAME, contact.name
         if contact.channel is Channel.EMAIL:
@@ -116,10 +119,14 @@ def _everybody(work: Work, clinic: str) -> Iterator[Fact]:
 def _about(work: Work, patient_id: str, clinic: str) -> Iterator[Fact]:
     """Yield what identifies one patient, and the names of those who read for them."""
     patients, contacts = tables.patients, tables.contacts
-    here = (patients.c.clinic == clinic, patients.c.id == patient_id)
+    here = (
+        patients.c.clinic == clinic,
+        patients.c.id == patient_id,
+        patients.c.erased_at.is_(None),
+    )
     for row in work.rows(select(patients).where(*here)):
         yield from _facts(records.patient(row, work.vault))
-    query = select(contacts).where(contacts.c.clinic == clinic, contacts.c.patient_id == patient_id)
+    query = select(contacts).join(patients, patients.c.id == contacts.c.patient_id).where(*here)
     for row in work.rows(query):
         yield IdentifierType.NAME, records.contact(row, work.vault).name
 
@@ -148,10 +155,15 @@ def _counts(work: Work, thread_id: str, clinic: str) -> dict[IdentifierType, int
 
 def _earlier(work: Work, thread_id: str, clinic: str) -> tuple[Redaction, ...]:
     """Return the placeholders of the newest part of a conversation, oldest first."""
-    messages, redactions = tables.messages, tables.redactions
+    messages, redactions, cases = tables.messages, tables.redactions, tables.cases
     query = (
         select(messages.c.id)
-        .where(messages.c.clinic == clinic, messages.c.thread_id == thread_id)
+        .join(cases, cases.c.id == messages.c.case_id)
+        .where(
+            messages.c.clinic == clinic,
+            messages.c.thread_id == thread_id,
+            cases.c.erased_at.is_(None),
+        )
         .order_by(messages.c.received_at.desc(), messages.c.id.desc())
         .limit(_EARLIER)
     )

@@ -23,11 +23,12 @@ from triage.domain import (
     ReplyState,
     Route,
 )
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
 from triage.store.drafts import drop_draft_for_others
 from triage.store.filing import ask_for, file_reading, wrote_lately
+from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.transaction import Transactions, Work
@@ -244,7 +245,7 @@ class Cases:
             _case(work, case_id, clinic, lock=True, seen=seen)
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
-            sealed = work.seal(tables.cases, case_id, note=note)
+            sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)
             _set(
                 work,
                 case_id,
@@ -318,7 +319,7 @@ class Cases:
             .order_by(audit.c.seq)
         )
         with self._transactions.write() as work:
-            _case(work, case_id, clinic)
+            work.one(select(tables.cases.c.id).where(*_here(case_id, clinic)), f"case {case_id}")
             found = tuple(records.event(row) for row in work.rows(query))
             work.note("history.read", clinic=clinic, by=by, cases=(case_id,))
         return found
@@ -334,6 +335,8 @@ def _case(
     """Return a case's row; with `lock` and `seen`, only while `seen` is its newest message."""
     query = select(tables.cases).where(*_here(case_id, clinic))
     row = work.one(query.with_for_update() if lock else query, f"case {case_id}")
+    if row.erased_at is not None:
+        raise Erased(f"case {case_id}")
     # Filing takes the same row's lock before it adds a message, so none joins from here on.
     if seen is not None and newest_message(work, case_id) != seen:
         raise ChangedUnderneath("Another message has joined this case. Read it first.")

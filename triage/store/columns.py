@@ -10,7 +10,7 @@ from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from triage.store.vault import SealedValue
+from triage.store.sealed import SealedValue
 
 metadata = MetaData(
     naming_convention={

@@ -10,6 +10,7 @@ from sqlalchemy import Select, Table, delete, select
 from triage.domain import Draft, Outgoing
 from triage.errors import NotFound
 from triage.store import tables
+from triage.store.keyring import of_case
 from triage.store.transaction import Work
 from triage.store.vault import dump
 
@@ -56,6 +57,7 @@ def sealed_words(work: Work, table: Table, row_id: str, outgoing: Outgoing) -> d
     sealed = work.seal(
         table,
         row_id,
+        under=of_case(outgoing.case_id),
         recipient=outgoing.recipient,
         in_reply_to=outgoing.in_reply_to,
         subject=outgoing.subject,

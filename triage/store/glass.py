@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select, update
 from triage.domain import BrokenGlass, Protected, new_id
 from triage.errors import ChangedUnderneath, NotYourself
 from triage.store import tables
+from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
 from triage.store.vault import Vault
 
@@ -51,7 +52,7 @@ class Glass:
                 user_id=by,
                 at=now,
                 minutes=minutes,
-                **work.seal(table, made.id, reason=reason),
+                **work.seal(table, made.id, under=of_case(case_id), reason=reason),
             )
             detail = {"glass": made.id, "minutes": str(minutes)}
             work.note("glass.broken", clinic=clinic, by=by, cases=(case_id,), detail=detail)

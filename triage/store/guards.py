@@ -74,6 +74,8 @@ _KEPT = (
     "audit_head",
     "break_glass",
     "cases",
+    "erasures",
+    "holds",
     "messages",
     "attachments",
     "raw_messages",
@@ -225,6 +227,18 @@ GUARDS: tuple[Guard, ...] = (
     Guard("break_glass", "UPDATE", "what happened stays", _changed(_FROZEN_GLASS)),
     Guard("break_glass", "UPDATE", "reviewed once", "OLD.reviewed_by IS NOT NULL"),
     Guard("break_glass", "UPDATE", "nobody reviews their own", "NEW.reviewed_by = OLD.user_id"),
+    Guard(
+        "cases",
+        "UPDATE",
+        "an erased case stays closed",
+        "OLD.erased_at IS NOT NULL AND (NEW.erased_at IS NULL OR NEW.state <> 'closed')",
+    ),
+    Guard(
+        "replies",
+        "INSERT",
+        "the case was erased",
+        _exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
+    ),
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )
@@ -241,11 +255,21 @@ _WEB_STEPS = (
 _POSTGRES_ONLY = (Guard("replies", "UPDATE", "the web never sends", _WEB_STEPS),)
 
 
-def make_guards(connection: Connection) -> None:
-    """Drop every guard there is and make all of them anew; run as owner, after each migration."""
+def drop_guards(connection: Connection) -> None:
+    """Take every guard away until `make_guards` in the same transaction; run as owner."""
     if connection.dialect.name == "sqlite":
         for name in _triggers_sqlite(connection):
             connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+    else:
+        from triage.store.guards_postgresql import drop
+
+        drop(connection)
+
+
+def make_guards(connection: Connection) -> None:
+    """Drop every guard there is and make all of them anew; run as owner, after each migration."""
+    drop_guards(connection)
+    if connection.dialect.name == "sqlite":
         for guard in GUARDS:
             connection.exec_driver_sql(_sqlite(guard))
     else:

@@ -18,10 +18,14 @@ _EVENTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 _NAME_LENGTH = 63
 
 
-def make(connection: Connection, guards: Sequence["Guard"], kept: Sequence[str]) -> None:
-    """Drop and make every guard, and a refusal to truncate the tables that are kept."""
+def drop(connection: Connection) -> None:
+    """Drop every guard there is."""
     for name, table in _ours(connection):
         connection.exec_driver_sql(f'DROP TRIGGER "{name}" ON "{table}"')
+
+
+def make(connection: Connection, guards: Sequence["Guard"], kept: Sequence[str]) -> None:
+    """Make every guard, and a refusal to truncate the tables that are kept."""
     for guard in guards:
         _make(connection, _short(guard.name), guard.table, guard.event, _body(guard))
     for table in kept:

@@ -6,7 +6,9 @@ Rule of the room: keys never enter the database, a log, a URL or a process argum
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from triage.errors import WrongKey
 
 _NAMES = ("data", "file", "index", "audit")
 _SIZE = 32
+_COMMAND = "TRIAGE_KEY_COMMAND"
 
 
 def key_id(key: bytes) -> bytes:
@@ -25,7 +28,7 @@ def key_id(key: bytes) -> bytes:
 class Keys:
     """Four independent secrets of 32 bytes."""
 
-    #: AES-256-GCM keys of the sealed columns; the first seals, every one of them opens.
+    #: Master keys: AES-256-GCM keys that wrap the data keys; every one of them opens.
     data: tuple[bytes, ...] = field(repr=False)
     #: SQLCipher's key of the whole SQLite file.
     file: bytes = field(repr=False)
@@ -33,6 +36,12 @@ class Keys:
     index: bytes = field(repr=False)
     #: HMAC key of the audit chain.
     audit: bytes = field(repr=False)
+    #: Where they were read, so that a running process finds a rotated key; None for given keys.
+    folder: Path | None = field(default=None, repr=False, compare=False)
+
+    def again(self) -> "Keys":
+        """Return the keys as they are now where these were read."""
+        return self if self.folder is None else Keys.load(self.folder)
 
     @classmethod
     def make(cls, folder: Path) -> "Keys":
@@ -46,13 +55,32 @@ class Keys:
     def load(cls, folder: Path, *, environment: Mapping[str, str] | None = None) -> "Keys":
         """Read the keys; TRIAGE_KEY_DATA, _FILE, _INDEX and _AUDIT (hexadecimal) go before files.
 
-        The data key may be several, separated by commas, newest first. Raises WrongKey when one
-        is missing, malformed, or readable by anybody but its owner.
+        TRIAGE_KEY_COMMAND is a program that prints the key it is given the name of, such as a
+        key service's client; it goes before files. The data key may be several, separated by
+        commas, newest first. Raises WrongKey when one is missing, malformed, or readable by
+        anybody but its owner.
         """
         environment = os.environ if environment is None else environment
         read = {name: _read(name, folder, environment) for name in _NAMES}
         singles = {name: read[name][0] for name in _NAMES[1:]}
-        return cls(data=read["data"], **singles)
+        return cls(data=read["data"], folder=folder, **singles)
+
+    @staticmethod
+    def write_data(folder: Path, data: Sequence[bytes]) -> None:
+        """Put other master keys, newest first, into the file; it is the old one or the new one.
+
+        Raises WrongKey when the keys do not come from a file, and so cannot be written here.
+        """
+        given = [name for name in ("TRIAGE_KEY_DATA", _COMMAND) if name in os.environ]
+        if given:
+            raise WrongKey(f"{given[0]} gives the data keys; put the new one in front there")
+        fresh = folder / ".data.key.new"
+        fresh.unlink(missing_ok=True)
+        _write(fresh, ",".join(key.hex() for key in data))
+        fresh.replace(folder / "data.key")
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
 
 
 def _write(path: Path, text: str) -> None:
@@ -65,8 +93,13 @@ def _write(path: Path, text: str) -> None:
 
 def _read(name: str, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, ...]:
     variable = f"TRIAGE_KEY_{name.upper()}"
-    where = variable if variable in environment else str(folder / f"{name}.key")
-    text = environment[variable] if variable in environment else _owner_only(Path(where))
+    if variable in environment:
+        where, text = variable, environment[variable]
+    elif _COMMAND in environment:
+        where, text = _COMMAND, _told(environment[_COMMAND], name)
+    else:
+        where = str(folder / f"{name}.key")
+        text = _owner_only(Path(where))
     try:
         keys = tuple(bytes.fromhex(part.strip()) for part in text.split(","))
     except ValueError:
@@ -74,6 +107,17 @@ def _read(name: str, folder: Path, environment: Mapping[str, str]) -> tuple[byte
     if any(len(key) != _SIZE for key in keys) or (name != "data" and len(keys) != 1):
         raise WrongKey(f"{where} does not hold {_SIZE} bytes")
     return keys
+
+
+def _told(command: str, name: str) -> str:
+    """Ask a key service for one key; what it prints is in nobody's log."""
+    try:
+        done = subprocess.run(  # noqa: S603  # The administrator's own command.
+            [*shlex.split(command), name], capture_output=True, timeout=30, check=True, text=True
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as trouble:
+        raise WrongKey(f"{_COMMAND} for {name}: {type(trouble).__name__}") from None
+    return done.stdout
 
 
 def _owner_only(path: Path) -> str:

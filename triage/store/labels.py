@@ -23,6 +23,7 @@ from triage.domain import (
 )
 from triage.store import records, tables
 from triage.store.filing import ask_for
+from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
 
 
@@ -43,7 +44,11 @@ class Labels:
         table = tables.labels
         query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
         with self._transactions.write() as work:
-            found = [records.label(row, work.vault) for row in work.rows(query)]
+            gone = _erased(work, clinic)
+            found = [
+                records.label(row, work.vault, erased=row.case_id in gone)
+                for row in work.rows(query)
+            ]
             detail = {"count": str(len(found))}
             work.note("label.listed", clinic=clinic, by=by, detail=detail)
         return found
@@ -67,7 +72,8 @@ class Labels:
             missing = max(0, wanted - len(known))
             for row in secrets.SystemRandom().sample(fresh, min(missing, len(fresh))):
                 _draw(work, row, day, clinic)
-            items = [_item(row) for row in work.rows(drawn.order_by(table.c.id))]
+            gone, rows = _erased(work, clinic), work.rows(drawn.order_by(table.c.id))
+            items = [_item(row) for row in rows if row.case_id not in gone]
             cases = sorted({item.case_id for item in items})
             work.note("sample.drawn", clinic=clinic, by=by, cases=cases)
         return items
@@ -152,8 +158,14 @@ def write_label(work: Work, label: Label) -> None:
         by=label.by,
         at=label.at,
         source=label.source,
-        **work.seal(table, label.id, why=label.why),
+        **work.seal(table, label.id, under=of_case(label.case_id), why=label.why),
     )
+
+
+def _erased(work: Work, clinic: str) -> set[str]:
+    cases = tables.cases
+    query = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.erased_at.is_not(None))
+    return {row.id for row in work.rows(query)}
 
 
 def _noted(work: Work, action: str, label: Label, by: str) -> None:
@@ -164,14 +176,17 @@ def _noted(work: Work, action: str, label: Label, by: str) -> None:
 def _routine_messages(work: Work, day: date, clinic: str) -> list[Row[Any]]:
     """Return the messages of one day that were not ranked urgent and are in nobody's sample."""
     messages, ranks, clinics = tables.messages, tables.priorities, tables.clinics
+    cases = tables.cases
     home = work.one(select(clinics.c.timezone).where(clinics.c.id == clinic), "clinic")
     midnight = datetime.combine(day, time(), ZoneInfo(home.timezone)).astimezone(UTC)
     tomorrow = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(home.timezone))
     query = (
         select(messages.c.id, messages.c.case_id)
         .join(ranks, ranks.c.message_id == messages.c.id)
+        .join(cases, cases.c.id == messages.c.case_id)
         .where(
             messages.c.clinic == clinic,
+            cases.c.erased_at.is_(None),
             messages.c.received_at >= midnight,
             messages.c.received_at < tomorrow.astimezone(UTC),
             ranks.c.urgency == int(Urgency.ROUTINE),
@@ -224,7 +239,10 @@ def _raise_case(work: Work, case_id: str, label: Label, score: int) -> None:
 
 def _labelled_message(work: Work, label: Row[Any]) -> Row[Any] | None:
     """Return the message a label is about: the one re-read, else the newest its giver can know."""
-    messages, items = tables.messages, tables.sample_items
+    messages, items, cases = tables.messages, tables.sample_items, tables.cases
+    erased = select(cases.c.id).where(cases.c.id == label.case_id, cases.c.erased_at.is_not(None))
+    if work.first(erased) is not None:
+        return None
     read = select(messages).join(items, items.c.message_id == messages.c.id)
     sampled = work.first(read.where(items.c.label_id == label.id))
     if sampled is not None:

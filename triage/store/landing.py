@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
 from triage.store import tables
+from triage.store.keyring import of_raw
 from triage.store.transaction import Transactions, Work
 
 LANDED, RELISTED = "landed", "relisted"
@@ -184,7 +185,7 @@ def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str:
         digest=digest,
         received_at=work.now,
         attempts=0,
-        **work.seal(tables.raw_messages, raw_id, content=arrival.content),
+        **work.seal(tables.raw_messages, raw_id, under=of_raw(raw_id), content=arrival.content),
     )
     return raw_id
 

@@ -4,15 +4,31 @@ Rule of the room: whatever a mail can choose is sealed or reduced to a short pri
 """
 
 import math
+from dataclasses import dataclass
 
 from triage.domain import Mark, Message, Reading, new_id
 from triage.store import records, tables
+from triage.store.keyring import of_case
 from triage.store.senders import Sender, message_index, portal_index
 from triage.store.transaction import Work
 from triage.store.vault import dump
 
 _PREVIEW = 200
 _WORD = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part of a message belongs."""
+
+    clinic: str
+    case_id: str
+    message_id: str
+
+    @property
+    def owner(self) -> str:
+        """Whose key seals it."""
+        return of_case(self.case_id)
 
 
 def write_message(
@@ -40,18 +56,19 @@ def write_message(
         spans=[_span(span) for span in redacted.spans],
         withheld=sorted(redacted.withheld),
         redactor=redacted.redactor,
-        **work.seal(table, message_id, **_texts(message)),
+        **work.seal(table, message_id, under=of_case(case_id), **_texts(message)),
         leaks=_leaks(reading),
         **work.seal(
             table,
             message_id,
+            under=of_case(case_id),
             redacted_subject=redacted.subject,
             redacted_body=redacted.body,
             redacted_files=redacted.files,
         ),
     )
     for write in (_attachments, _redactions, _classification, _priority, _flags, _suggestion):
-        write(work, reading, clinic, message_id)
+        write(work, reading, Place(clinic, case_id, message_id))
     return message_id
 
 
@@ -88,43 +105,45 @@ def _span(span: object) -> list[object]:
     return [getattr(span, name) for name in names]
 
 
-def _attachments(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _attachments(work: Work, reading: Reading, at: Place) -> None:
     for position, file in enumerate(reading.message.attachments):
         row_id = new_id()
         work.add(
             tables.attachments,
             id=row_id,
-            clinic=clinic,
-            message_id=message_id,
+            clinic=at.clinic,
+            message_id=at.message_id,
             position=position,
             media_type=_word(file.media_type),
             size=len(file.content),
-            **work.seal(tables.attachments, row_id, name=file.name, content=file.content),
+            **work.seal(
+                tables.attachments, row_id, under=at.owner, name=file.name, content=file.content
+            ),
         )
 
 
-def _redactions(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _redactions(work: Work, reading: Reading, at: Place) -> None:
     for position, redaction in enumerate(reading.redacted.redactions):
         row_id = new_id()
         work.add(
             tables.redactions,
             id=row_id,
-            clinic=clinic,
-            message_id=message_id,
+            clinic=at.clinic,
+            message_id=at.message_id,
             position=position,
             placeholder=redaction.placeholder,
             type=redaction.type.value,
-            **work.seal(tables.redactions, row_id, original=redaction.original),
+            **work.seal(tables.redactions, row_id, under=at.owner, original=redaction.original),
         )
 
 
-def _classification(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _classification(work: Work, reading: Reading, at: Place) -> None:
     found, row_id = reading.classification, new_id()
     work.add(
         tables.classifications,
         id=row_id,
-        clinic=clinic,
-        message_id=message_id,
+        clinic=at.clinic,
+        message_id=at.message_id,
         route=found.route.value,
         also=records.listed(found.also),
         urgency=int(found.urgency),
@@ -132,53 +151,57 @@ def _classification(work: Work, reading: Reading, clinic: str, message_id: str) 
         abstained=found.abstained,
         model=found.model,
         scores={route.value: share(score) for route, score in found.scores.items()},
-        **work.seal(tables.classifications, row_id, because=dump(found.because)),
+        **work.seal(tables.classifications, row_id, under=at.owner, because=dump(found.because)),
     )
 
 
-def _priority(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _priority(work: Work, reading: Reading, at: Place) -> None:
     rank, row_id = reading.priority, new_id()
     work.add(
         tables.priorities,
         id=row_id,
-        clinic=clinic,
-        message_id=message_id,
+        clinic=at.clinic,
+        message_id=at.message_id,
         route=rank.route.value,
         also=records.listed(rank.also),
         urgency=int(rank.urgency),
         score=rank.score,
         lane=rank.lane.value,
-        **work.seal(tables.priorities, row_id, because=dump(rank.because)),
+        **work.seal(tables.priorities, row_id, under=at.owner, because=dump(rank.because)),
     )
 
 
-def _flags(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _flags(work: Work, reading: Reading, at: Place) -> None:
     for position, flag in enumerate(reading.priority.flags):
         row_id = new_id()
         work.add(
             tables.flags,
             id=row_id,
-            clinic=clinic,
-            message_id=message_id,
+            clinic=at.clinic,
+            message_id=at.message_id,
             position=position,
             rule=flag.rule,
             urgency=int(flag.urgency),
-            **work.seal(tables.flags, row_id, quote=flag.quote, because=flag.because),
+            **work.seal(
+                tables.flags, row_id, under=at.owner, quote=flag.quote, because=flag.because
+            ),
         )
 
 
-def _suggestion(work: Work, reading: Reading, clinic: str, message_id: str) -> None:
+def _suggestion(work: Work, reading: Reading, at: Place) -> None:
     words, row_id = reading.suggestion, new_id()
     if words is None:
         return
     work.add(
         tables.suggestions,
         id=row_id,
-        clinic=clinic,
-        message_id=message_id,
+        clinic=at.clinic,
+        message_id=at.message_id,
         template=words.template,
         language=words.language,
-        **work.seal(tables.suggestions, row_id, subject=words.subject, body=words.body),
+        **work.seal(
+            tables.suggestions, row_id, under=at.owner, subject=words.subject, body=words.body
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Row, select, update
 from triage.domain import Channel, Clinic, Contact, Patient, Protected, Role, Team, User
 from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
+from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
 from triage.store.sessions import Sessions
 from triage.store.transaction import Transactions, Work
@@ -153,12 +154,15 @@ class People(Sessions):
         """Add or update patients and contacts; return how many patients.
 
         A patient is known again by record number, else by id. A verified address stays verified.
+        A patient who was erased is left out, and so is not counted.
         """
         with self._transactions.write() as work:
             work.lock(f"roster {clinic}")
             count = 0
             for patient, contacts in entries:
                 patient_id = _put_patient(work, replace(patient, clinic=clinic))
+                if patient_id is None:
+                    continue
                 for contact in contacts:
                     _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
                 count += 1
@@ -172,9 +176,11 @@ class People(Sessions):
         """Return patients whose name, birth date or record number hold every one of the words."""
         wanted = words.reveal().casefold().split()
         table = tables.patients
-        query = select(table).where(table.c.clinic == clinic).order_by(table.c.id)
+        living = (table.c.clinic == clinic, table.c.erased_at.is_(None))
+        query = select(table).where(*living).order_by(table.c.id)
         found: list[Patient] = []
         with self._transactions.write() as work:
+            work.warm("patient")
             for row in work.stream(query) if wanted else ():
                 patient = records.patient(row, work.vault)
                 if len(found) < limit and _matches(patient, wanted):
@@ -261,15 +267,22 @@ def _matches(patient: Patient, wanted: list[str]) -> bool:
     return all(word in known.casefold() for word in wanted)
 
 
-def _put_patient(work: Work, patient: Patient) -> str:
+def _put_patient(work: Work, patient: Patient) -> str | None:
     table, mrn = tables.patients, patient.mrn.reveal().strip()
     index = work.vault.blind("mrn", patient.clinic, mrn) if mrn else None
     same = table.c.mrn_index == index if index is not None else table.c.id == patient.id
-    known = work.first(select(table.c.id).where(table.c.clinic == patient.clinic, same))
+    columns = select(table.c.id, table.c.erased_at)
+    known = work.first(columns.where(table.c.clinic == patient.clinic, same))
+    if known is None:
+        gone = (table.c.id == patient.id, table.c.erased_at.is_not(None))
+        known = work.first(columns.where(*gone))
+    if known is not None and known.erased_at is not None:
+        return None
     row_id = patient.id if known is None else str(known.id)
     sealed = work.seal(
         table,
         row_id,
+        under=of_patient(row_id),
         name=patient.name,
         birth_date=patient.birth_date,
         mrn=patient.mrn,
@@ -294,13 +307,13 @@ def _put_contact(work: Work, contact: Contact) -> None:
             table.c.address_index == index,
         )
     )
-    row_id = contact.id if known is None else str(known.id)
+    row_id, owner = contact.id if known is None else str(known.id), of_patient(contact.patient_id)
     values = {
         "relation": contact.relation,
         "verified_by": contact.verified_by or (known.verified_by if known else None),
         "consent_to_email": contact.consent_to_email,
         "language": contact.language,
-        **work.seal(table, row_id, address=contact.address, name=contact.name),
+        **work.seal(table, row_id, under=owner, address=contact.address, name=contact.name),
     }
     if known is not None:
         work.run(update(table).where(table.c.id == row_id).values(**values))

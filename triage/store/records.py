@@ -184,8 +184,8 @@ def approval(row: Row[Any]) -> Approval:
     )
 
 
-def label(row: Row[Any], vault: Vault) -> Label:
-    """Read a row of `labels`."""
+def label(row: Row[Any], vault: Vault, *, erased: bool = False) -> Label:
+    """Read a row of `labels`; why it was given is gone once its case was erased."""
     return Label(
         id=row.id,
         clinic=row.clinic,
@@ -199,7 +199,7 @@ def label(row: Row[Any], vault: Vault) -> Label:
         urgency=Urgency(row.urgency),
         by=row.by,
         at=row.at,
-        why=vault.text(row.why, row.id),
+        why=NOTHING if erased else vault.text(row.why, row.id),
         source=row.source,
     )
 

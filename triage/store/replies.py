@@ -21,6 +21,7 @@ from triage.domain import (
 from triage.errors import ChangedUnderneath, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.keyring import of_case
 from triage.store.recipients import may_receive
 from triage.store.senders import message_index
 from triage.store.transaction import Transactions, Work
@@ -231,7 +232,7 @@ def _write_approval(work: Work, approval: Approval) -> None:
 
 
 def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:
-    table = tables.replies
+    table, under = tables.replies, of_case(reply.outgoing.case_id)
     work.add(
         table,
         id=reply.id,
@@ -243,7 +244,7 @@ def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:
         message_id_index=message_index(work, reply.clinic, reply.message_id),
         not_before=reply.not_before,
         **sealed_words(work, table, reply.id, reply.outgoing),
-        **work.seal(table, reply.id, message_id=reply.message_id),
+        **work.seal(table, reply.id, under=under, message_id=reply.message_id),
     )
 
 
@@ -300,7 +301,8 @@ def _settle(
     why: str,
     not_before: datetime | None = None,
 ) -> bool:
-    words = work.seal(tables.replies, row.id, receipt=receipt, why=why)
+    under = of_case(row.case_id)
+    words = work.seal(tables.replies, row.id, under=under, receipt=receipt, why=why)
     values: dict[str, Any] = {"settled_at": work.now, **words}
     if state is ReplyState.QUEUED and not_before is not None:
         values["not_before"] = max(not_before, row.not_before)

@@ -14,12 +14,16 @@ from triage.errors import StoreRefused, WrongKey
 from triage.store import tables
 from triage.store.engine import connect
 from triage.store.guards import check_guards, make_guards
-from triage.store.keys import Keys
+from triage.store.keyring import Keyring
+from triage.store.keys import Keys, key_id
+from triage.store.keystore import STORE, key_file, key_store_of, make_key_store
+from triage.store.sealed import SealedValue
 from triage.store.transaction import told
-from triage.store.vault import SealedValue, Vault
+from triage.store.vault import Vault
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CHECK = "triage key check"
+_KEY_STORE = "store"
 
 
 def migrate(url: str, keys: Keys) -> None:
@@ -40,9 +44,34 @@ def migrate(url: str, keys: Keys) -> None:
             check_keys(connection, keys)
             make_guards(connection)
             _grant(connection)
+            _key_store(connection, url, keys)
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _key_store(connection: Connection, url: str, keys: Keys) -> None:
+    """Make the key store, or check that the one that is there belongs to this database."""
+    checks, path = tables.key_checks, key_file(url)
+    query = select(checks.c.value).where(checks.c.name == _KEY_STORE)
+    wanted = connection.execute(query).scalar()
+    if wanted is not None and path is not None and not path.exists():
+        raise StoreRefused(f"{path.name} is missing; restore the key store from its backup")
+    with key_store_of(connection, url, keys) as apart:
+        found = make_key_store(apart, key_id(keys.data[0]).hex())
+        if wanted is not None and not hmac.compare_digest(bytes(wanted), found):
+            raise WrongKey("the key store is another database's")
+    if wanted is None:
+        connection.execute(insert(checks), [{"name": _KEY_STORE, "value": found}])
+
+
+def check_key_store(connection: Connection, ring: Keyring) -> None:
+    """Raise WrongKey unless this key store belongs to this database."""
+    checks = tables.key_checks
+    wanted = connection.execute(select(checks.c.value).where(checks.c.name == _KEY_STORE)).scalar()
+    found = ring.store.facts().get(STORE, b"")
+    if wanted is None or not hmac.compare_digest(bytes(wanted), found):
+        raise WrongKey("the key store is another database's")
 
 
 def check_schema(connection: Connection, keys: Keys) -> None:

@@ -17,8 +17,10 @@ from triage.domain import AuditEvent, Protected
 from triage.errors import NotFound, StoreRefused
 from triage.store import tables
 from triage.store.engine import explain
+from triage.store.keyring import STORE, DataKey, Keyring
 from triage.store.keys import Keys
-from triage.store.vault import SealedValue, Vault
+from triage.store.sealed import SealedValue
+from triage.store.vault import Vault
 
 _HEAD = 1
 
@@ -33,10 +35,13 @@ class Work:
 
     def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
         self._connection = connection
+        #: For the owner's work on the tables themselves.
+        self.connection = connection
         self.vault = vault
         self.now = now
         self._events: list[AuditEvent] = []
         self._moved: set[tuple[Table, str]] = set()
+        self._made: dict[str, DataKey] = {}
 
     def run(self, statement: Executable, rows: list[dict[str, Any]] | None = None) -> int:
         """Execute a write and return how many rows it changed."""
@@ -77,15 +82,36 @@ class Work:
             self._connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (key,))
 
     def seal(
-        self, table: Table, row_id: str, **texts: Protected | str | bytes
+        self, table: Table, row_id: str, *, under: str = STORE, **texts: Protected | str | bytes
     ) -> dict[str, SealedValue]:
-        """Seal several columns of one row."""
+        """Seal several columns of one row with the data key of the owner `under`."""
+        key = self._key(under)
         return {
             column: self.vault.seal(
-                table.name, column, row_id, text.reveal() if isinstance(text, Protected) else text
+                table.name,
+                column,
+                row_id,
+                text.reveal() if isinstance(text, Protected) else text,
+                under=key,
             )
             for column, text in texts.items()
         }
+
+    def _key(self, owner: str) -> DataKey:
+        ring = self.vault.ring
+        if ring is None:
+            raise StoreRefused("this connection has no key store")
+        if owner not in self._made:
+            known = ring.newest(owner)
+            if known is not None:
+                return known
+            self._made[owner] = ring.fresh(owner)
+        return self._made[owner]
+
+    def warm(self, kind: str) -> None:
+        """Open every data key of a kind of owner at once, before many of their rows are read."""
+        if self.vault.ring is not None:
+            self.vault.ring.warm(kind)
 
     def note(
         self,
@@ -113,6 +139,9 @@ class Work:
         """Move the versions and write the audit rows, each sealed to the one before it."""
         for versions, clinic in sorted(self._moved, key=lambda moved: (moved[0].name, moved[1])):
             self._move_version(versions, clinic)
+        # Keys are synced before the rows they opened for are: no row is ever without its key.
+        if self._made and self.vault.ring is not None:
+            self.vault.ring.keep(list(self._made.values()), self.now)
         if self._events:
             self._write_events(audit_key)
         # Called early by who needs its own row to be there, and again at the end of all.
@@ -166,9 +195,11 @@ def _numbered(event: AuditEvent, seq: int) -> AuditEvent:
 class Transactions:
     """Opens transactions; every room of the store is given one of these."""
 
-    def __init__(self, engine: Engine, keys: Keys, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, engine: Engine, keys: Keys, clock: Callable[[], datetime], ring: Keyring | None = None
+    ) -> None:
         self._engine = engine
-        self.vault = Vault(keys)
+        self.vault = Vault(keys, ring)
         self.audit_key = keys.audit
         self.clock = clock
 
@@ -204,6 +235,8 @@ class Transactions:
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
+        if self.vault.ring is not None:
+            self.vault.ring.close()
 
 
 @contextmanager

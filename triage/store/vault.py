@@ -1,7 +1,9 @@
 """Patient text is sealed and opened here, and nowhere else in the store.
 
 Rule of the room: a sealed value opens only in the table, column and row it was sealed for.
-Stored bytes: version (1), key id (4), nonce (12), AES-256-GCM ciphertext and tag.
+Stored bytes: version (1), key id (4 in version 1, 16 in version 2), nonce (12), AES-256-GCM
+ciphertext and tag. Version 1 is sealed with a master key itself: nothing new is, except the check
+of the keys; `triage keys rotate` moves what is left of it.
 """
 
 import hashlib
@@ -9,60 +11,72 @@ import hmac
 import json
 import secrets
 import string
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from triage.domain import NOTHING, Channel, Protected
 from triage.errors import StoreRefused, WrongKey
+from triage.store.keyring import DataKey, Keyring
 from triage.store.keys import Keys, key_id
+from triage.store.sealed import SealedValue
 
-_VERSION = b"\x01"
+#: Sealed with a master key itself, and with the data key of an owner.
+OLD, NEW = b"\x01", b"\x02"
 _NONCE = 12
-_HEAD = len(_VERSION) + 4
+_HEADS = {OLD: 5, NEW: 17}
 #: Only ASCII letters fold: a Kelvin sign must never become the k of somebody else's address.
 _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-@dataclass(frozen=True, slots=True)
-class SealedValue:
-    """Encrypted bytes and the place they belong to; the only thing a sealed column accepts."""
-
-    table: str
-    column: str
-    stored: bytes = field(repr=False)
-
-
 class Vault:
-    """Seals, opens and indexes; holds the data and index keys."""
+    """Seals, opens and indexes; holds the master keys, the index key and the ring of data keys."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, ring: Keyring | None = None) -> None:
+        self.ring = ring
         self._ciphers = {key_id(key): AESGCM(key) for key in keys.data}
         self._newest = key_id(keys.data[0])
         self._index = keys.index
 
-    def seal(self, table: str, column: str, row_id: str, plain: str | bytes) -> SealedValue:
-        """Encrypt `plain` for exactly this table, column and row."""
+    def seal(
+        self,
+        table: str,
+        column: str,
+        row_id: str,
+        plain: str | bytes,
+        *,
+        under: DataKey | None = None,
+    ) -> SealedValue:
+        """Encrypt `plain` for exactly this table, column and row, under the key of its owner."""
         data = plain.encode("utf-8", "surrogatepass") if isinstance(plain, str) else plain
-        head = _VERSION + self._newest
+        if under is None:
+            head, cipher = OLD + self._newest, self._ciphers[self._newest]
+        else:
+            head, cipher = NEW + bytes.fromhex(under.id), AESGCM(under.secret)
         nonce = secrets.token_bytes(_NONCE)
-        place = _place(head, table, column, row_id)
-        sealed = self._ciphers[self._newest].encrypt(nonce, data, place)
+        sealed = cipher.encrypt(nonce, data, _place(head, table, column, row_id))
         return SealedValue(table, column, head + nonce + sealed)
 
     def open(self, value: SealedValue, row_id: str) -> bytes:
-        """Decrypt; raise WrongKey for an unknown key, StoreRefused for bytes moved or changed."""
-        head, rest = value.stored[:_HEAD], value.stored[_HEAD:]
-        cipher = self._ciphers.get(head[1:])
-        if head[:1] != _VERSION or cipher is None:
+        """Decrypt; raise WrongKey for an unknown key, StoreRefused for bytes moved or changed,
+        Erased when the key was destroyed.
+        """
+        size = _HEADS.get(value.stored[:1], 1)
+        head, rest = value.stored[:size], value.stored[size:]
+        cipher = self._cipher(head)
+        if cipher is None:
             raise WrongKey(f"{value.table}.{value.column} of row {row_id}")
         place = _place(head, value.table, value.column, row_id)
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], place)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             where = f"{value.table}.{value.column} of row {row_id}"
             raise StoreRefused(f"{where} was changed from outside") from None
+
+    def _cipher(self, head: bytes) -> AESGCM | None:
+        if head[:1] == NEW and self.ring is not None:
+            return AESGCM(self.ring.key(head[1:].hex()).secret)
+        return self._ciphers.get(head[1:]) if head[:1] == OLD else None
 
     def text(self, value: SealedValue | None, row_id: str) -> Protected:
         """Decrypt text; a missing value is the empty text."""

@@ -28,6 +28,8 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.ProofRefused: (403, "The approval does not hold"),
     errors.NotFound: (404, "There is nothing here"),
     errors.MissingModel: (404, "There is no such model"),
+    errors.Erased: (410, "This was erased"),
+    errors.OnHold: (409, "A legal hold forbids this"),
     errors.ChangedUnderneath: (409, "It changed while you were looking"),
     errors.AlreadyClaimed: (409, "Somebody else is on this case"),
     errors.NoRecipient: (409, "Nobody to answer yet"),

@@ -4,6 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
+from triage.store.tables.life import erasures, holds
 from triage.store.tables.mail import (
     attachments,
     classifications,
@@ -61,7 +62,9 @@ __all__ = [
     "contacts",
     "cursors",
     "drafts",
+    "erasures",
     "flags",
+    "holds",
     "key_checks",
     "known_browsers",
     "labels",

@@ -72,6 +72,7 @@ patients = Table(
     Column("mrn_index", LargeBinary),
     Column("language", String(16), nullable=False),
     sealed("patients", "identifiers", nullable=True),
+    Column("erased_at", Moment),
     UniqueConstraint("clinic", "mrn_index", name="uq_patients_mrn"),
 )
 

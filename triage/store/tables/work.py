@@ -54,6 +54,7 @@ cases = Table(
     Column("closed_at", Moment),
     Column("outcome", Text),
     sealed("cases", "note", nullable=True),
+    Column("erased_at", Moment),
 )
 Index(
     "ix_cases_queue",

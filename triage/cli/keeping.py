@@ -1,0 +1,167 @@
+"""Keys, backups, erasure and retention: what the person who keeps the machine runs."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triage.cli.export import write_private
+from triage.cli.trained import HERE, Home, Username, sign_in
+
+if TYPE_CHECKING:
+    from triage.store import Life, Store
+    from triage.wiring import House
+
+Kind = Annotated[str, typer.Argument(help="case or patient.")]
+Subject = Annotated[str, typer.Argument(help="The id of the case or patient.")]
+Person = Annotated[str, typer.Option("--by", help="Who does it; the audit keeps it.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of the backups, best on another disk.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add `triage keys`, `triage backup`, `triage erase`, `triage hold` and `triage retention`."""
+    keys = typer.Typer(help="The master key of the store.", no_args_is_help=True)
+    keys.callback()(lambda: None)
+    keys.command("rotate", epilog="Example: triage keys rotate --home /srv/triage")(rotate)
+    app.add_typer(keys, name="keys")
+    backup = typer.Typer(help="Backups and the way back.", no_args_is_help=True)
+    backup.command("make", epilog="Example: triage backup make /mnt/backups")(make)
+    backup.command("restore", epilog="Example: triage backup restore /mnt/backups")(restore)
+    app.add_typer(backup, name="backup")
+    app.command("erase", epilog="Example: triage erase patient 81f2 --by sam")(erase)
+    hold = typer.Typer(help="Legal holds: what may not be erased.", no_args_is_help=True)
+    hold.command("set", epilog="Example: triage hold set case 4c1d --by sam")(hold_set)
+    hold.command("lift", epilog="Example: triage hold lift case 4c1d --by sam")(hold_lift)
+    app.add_typer(hold, name="hold")
+    patient = typer.Typer(help="One patient's data.", no_args_is_help=True)
+    patient.callback()(lambda: None)
+    patient.command(
+        "export", epilog="Example: triage patient export 81f2 --out copy.json --as sam"
+    )(patient_export)
+    app.add_typer(patient, name="patient")
+    app.command("retention", epilog="Example: triage retention --days 365 --by sam")(retention)
+
+
+def rotate(home: Home = HERE) -> None:
+    """Wrap every data key with a new master key while triage runs; safe to interrupt.
+
+    With several machines put the new key in front of the old one in every data.key first.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from triage.store.rotation import rotate as rotated
+    from triage.wiring import House
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("wrapping keys anew", total=None)
+        count = rotated(
+            House.at(home).url,
+            home / "keys",
+            watch=lambda what, done: progress.update(bar, advance=done, description=what),
+        )
+    print(f"{count} keys are wrapped anew; the old master key is not used any more.")
+
+
+def make(folder: Folder, home: Home = HERE) -> None:
+    """Write one encrypted backup, the keys in a file apart; older than seven days go."""
+    from triage.store.backup import make_backup
+    from triage.wiring import House
+
+    house = House.at(home)
+    print(make_backup(house.url, house.keys, folder))
+
+
+def restore(folder: Folder, home: Home = HERE) -> None:
+    """Put the newest backup into an empty place; replies that may have left are shown to you."""
+    from triage.store.backup import restore_backup
+    from triage.wiring import House
+
+    house = House.at(home)
+    lists = [home / "erasures.list"]
+    verdict, uncertain, erased = restore_backup(house.url, house.keys, folder, lists=lists)
+    print(f"{verdict.events} audit events hold; head {verdict.head}")
+    print(f"{uncertain} replies may have left already and wait for a person")
+    print(f"{erased} erasures were done again")
+
+
+def erase(kind: Kind, subject: Subject, person: Person, home: Home = HERE) -> None:
+    """Destroy the keys of a case or a patient for good; a legal hold forbids it."""
+    house, store, life = _opened(home)
+    clinic = house.settings.clinic.id
+    life.erase(kind, subject, clinic=clinic, by=person)
+    _close(store, life)
+    print("erased; backups of its key are gone within seven days")
+
+
+def hold_set(
+    kind: Kind,
+    subject: Subject,
+    person: Person,
+    home: Home = HERE,
+) -> None:
+    """Forbid erasing a case or a patient; asks for the reason, which is kept encrypted."""
+    from triage.domain import Protected
+
+    house, store, life = _opened(home)
+    reason = Protected(typer.prompt("Reason"))
+    life.hold(kind, subject, reason, clinic=house.settings.clinic.id, by=person)
+    _close(store, life)
+
+
+def hold_lift(kind: Kind, subject: Subject, person: Person, home: Home = HERE) -> None:
+    """Lift the legal holds of a case or a patient."""
+    house, store, life = _opened(home)
+    life.lift(kind, subject, clinic=house.settings.clinic.id, by=person)
+    _close(store, life)
+
+
+def retention(
+    person: Person,
+    days: Annotated[int, typer.Option(min=30, help="Days a closed case is kept.")],
+    home: Home = HERE,
+) -> None:
+    """Erase cases closed longer ago than this, one by one; those on hold stay."""
+    house, store, life = _opened(home)
+    clinic = house.settings.clinic.id
+    due = life.due(datetime.now(UTC) - timedelta(days=days), clinic=clinic)
+    for case_id in due:
+        life.erase("case", case_id, clinic=clinic, by=person)
+    _close(store, life)
+    print(f"{len(due)} cases were erased")
+
+
+def patient_export(
+    patient: Annotated[str, typer.Argument(help="The patient's id.")],
+    *,
+    out: Annotated[Path, typer.Option(help="JSON file to write, readable by you alone.")],
+    person: Username,
+    home: Home = HERE,
+) -> None:
+    """Write everything kept about one patient to a private file, for the patient; audited."""
+    from triage.desk.rights import Right, require
+    from triage.wiring import House
+
+    _desk, actor = sign_in(home, person)
+    require(actor, Right.EXPORT_PATIENT)
+    store = House.at(home).store()
+    found = store.copy_of(patient, clinic=actor.clinic, by=actor.id)
+    store.close()
+    write_private(out, [json.dumps(found, default=str, ensure_ascii=False)], force=False)
+    print(f"{len(found['cases'])} cases in {out}")
+
+
+def _opened(home: Path) -> "tuple[House, Store, Life]":
+    from triage.store import open_life
+    from triage.wiring import House
+
+    house = House.at(home)
+    store = house.store()
+    return house, store, open_life(house.url, house.keys, store, lists=[home / "erasures.list"])
+
+
+def _close(store: "Store", life: "Life") -> None:
+    life.close()
+    store.close()

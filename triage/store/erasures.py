@@ -1,0 +1,65 @@
+"""The erasure list: what was erased, by id, in files that a lost database does not take along.
+
+Rule of the room: a line holds ids and is signed; a line somebody else wrote erases nothing.
+"""
+
+import hmac
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One case or patient whose keys are to be destroyed."""
+
+    id: str
+    clinic: str
+    kind: str
+    subject: str
+    #: Whose keys: the case or patient itself, and everything of theirs.
+    owners: tuple[str, ...]
+
+
+class ErasureList:
+    """Appends to several files, so that one of them survives; reads what any of them holds."""
+
+    def __init__(self, paths: Sequence[Path], key: bytes) -> None:
+        self._paths = tuple(paths)
+        self._key = key
+
+    def add(self, erasure: Erasure) -> None:
+        """Write one line to every file, synced."""
+        line = self._line(erasure)
+        for path in self._paths:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def read(self) -> tuple[Erasure, ...]:
+        """Return every erasure of any file once, oldest first; foreign and cut lines are none."""
+        found: dict[str, Erasure] = {}
+        for path in self._paths:
+            lines = path.read_bytes().splitlines() if path.exists() else []
+            for erasure in filter(None, map(self._read, lines)):
+                found.setdefault(erasure.id, erasure)
+        return tuple(found.values())
+
+    def _line(self, erasure: Erasure) -> bytes:
+        text = json.dumps(asdict(erasure), sort_keys=True).encode()
+        return text + b" " + self._sign(text).encode() + b"\n"
+
+    def _read(self, line: bytes) -> Erasure | None:
+        text, _, signature = line.rpartition(b" ")
+        if not hmac.compare_digest(signature, self._sign(text).encode()):
+            return None
+        told = json.loads(text)
+        return Erasure(**{**told, "owners": tuple(told["owners"])})
+
+    def _sign(self, text: bytes) -> str:
+        return hmac.digest(self._key, b"triage erasure\0" + text, "sha256").hex()
