@@ -24,6 +24,8 @@ LONGEST_HEADERS = 256_000
 _END_OF_HEADERS = re.compile(rb"\r?\n[ \t]*\r?\n")
 _KIND = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BASE64_ONLY = re.compile(rb"[A-Za-z0-9+/=\s]+")
+#: A boundary given in one piece; together with one in numbered pieces there are two.
+_TWO_READINGS = re.compile(r"boundary\*?=|boundary\*0\*?=")
 _ONCE_ONLY = ("content-type", "content-transfer-encoding", "content-disposition")
 
 
@@ -151,7 +153,7 @@ def _look_for_doubles(headers: Headers, troubles: Troubles) -> None:
         if len({clean(value).lower() for value in values_of(headers, name)}) > 1:
             troubles.ambiguous = True
     kind = value_of(headers, "content-type")[:LONGEST_VALUE].lower()
-    if kind.count("boundary=") > 1 or kind.count("charset=") > 1:
+    if len(_TWO_READINGS.findall(kind)) > 1 or kind.count("charset") > 1 or "boundary='" in kind:
         troubles.ambiguous = True
 
 
@@ -174,6 +176,10 @@ def _open_multipart(part: Part, troubles: Troubles, depth: int) -> None:
 
 def _pieces(part: Part, boundary: bytes, troubles: Troubles) -> list[bytes]:
     line = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*\r?$", re.M)
+    alike = re.compile(rb"^--" + re.escape(boundary), re.M | re.I)
+    if len(alike.findall(part.raw)) > len(line.findall(part.raw)):
+        # A reader that compares less strictly splits the mail in other places.
+        troubles.ambiguous = True
     pieces: list[bytes] = []
     start: int | None = None
     for edge in line.finditer(part.raw):
