@@ -1,13 +1,12 @@
 """Supervision: the audit, the daily re-reading, signatures of clinicians."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from triage.audit import Verdict
 from triage.desk.queue import RANKS
 from triage.desk.rights import Right, require
+from triage.desk.spreadsheet import as_csv
 from triage.desk.views import MissRate
 from triage.domain import (
     AuditEvent,
@@ -25,9 +24,6 @@ from triage.domain import (
 )
 from triage.errors import NotFound
 from triage.store import Store
-
-#: Signs that make a spreadsheet run a cell as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 #: Routes that name no request of their own, so none remains beside an urgent one.
 NO_REQUESTS = frozenset({Route.GENERAL, Route.NOT_FOR_US})
@@ -78,20 +74,15 @@ class SupervisionDesk:
     def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
         """Return events as CSV in which no cell can start a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        table = io.StringIO()
-        writer = csv.writer(table)
-        writer.writerow(["seq", "at", "actor", "action", "cases", "detail", "digest"])
-        count = 0
+        rows = [["seq", "at", "actor", "action", "cases", "detail", "digest"]]
         for event in events:
             detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
             cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]
-            cells += [" ".join(event.cases), detail, event.digest]
-            writer.writerow([harmless(cell) for cell in cells])
-            count += 1
+            rows.append([*cells, " ".join(event.cases), detail, event.digest])
         self._store.audit.record(
-            "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(count)}
+            "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(len(rows) - 1)}
         )
-        return table.getvalue()
+        return as_csv(rows)
 
     def verify(self, actor: User) -> Verdict:
         """Check the whole chain."""
@@ -176,8 +167,3 @@ def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:
         if message.id == item.message_id:
             return message
     raise NotFound(f"message {item.message_id}")
-
-
-def harmless(cell: str) -> str:
-    """Return a cell no spreadsheet takes for a formula."""
-    return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
