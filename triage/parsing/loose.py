@@ -7,7 +7,7 @@ mail in which it says something new is marked as ambiguous.
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from triage.parsing.charset import decode
 from triage.parsing.headers import readable
@@ -25,10 +25,12 @@ _CONDITIONAL = re.compile(r"<!--\[if[^\]]{0,100}\]>(.{0,20000}?)<!\[endif\]-->",
 _SHOWING = frozenset(range(32, 127)) | {9, 10, 13}
 
 
-def packed_words(content: bytes) -> Iterator[str]:
-    """Yield the text inside every run of base64, wherever it stands and whatever is declared."""
+def packed_words(content: bytes, *, besides: Sequence[bytes] = ()) -> Iterator[str]:
+    """Yield the text inside every run of base64, whatever is declared, but in none of `besides`."""
     found = 0
     for run in _RUN.finditer(content[:_LOOKED_THROUGH]):
+        if any(run[0].strip() in known for known in besides):
+            continue
         packed = b"".join(run[0].split()).rstrip(b"=")
         packed = packed[: len(packed) - 1] if len(packed) % 4 == 1 else packed
         try:

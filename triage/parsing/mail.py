@@ -49,7 +49,7 @@ def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
         lambda: _read_head(sheet, tree, content, trusted_authserv_id),
         lambda: _read_texts(sheet, tree, troubles),
         lambda: _list_files(sheet, tree, troubles),
-        lambda: _read_loosely(sheet, content),
+        lambda: _read_loosely(sheet, tree, content),
     )
     for step in steps:
         try:
@@ -135,9 +135,11 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
         sheet.add_reading(reading)
 
 
-def _read_loosely(sheet: Sheet, content: bytes) -> None:
+def _read_loosely(sheet: Sheet, tree: Part, content: bytes) -> None:
     """Add what only a careless reader would see; careful ones saw something else."""
-    for text in loose.packed_words(content):
+    leaves = (part for part in tree.walk() if not part.kind.startswith("multipart/"))
+    unpacked = [part.raw for part in leaves if part.encoding == "base64"]
+    for text in loose.packed_words(content, besides=unpacked):
         if loose.is_new(text, [*sheet.readings, sheet.quoted]):
             sheet.add_reading(text[:LONGEST_BODY])
             sheet.ambiguous = True

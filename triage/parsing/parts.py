@@ -58,6 +58,12 @@ class Part:
         return parameter(self.headers, "charset")
 
     @property
+    def encoding(self) -> str:
+        """The declared transfer encoding in lower case, or nothing."""
+        declared = clean(value_of(self.headers, "content-transfer-encoding")).lower()
+        return declared.split(";")[0].strip()
+
+    @property
     def filename(self) -> str:
         """The file name a sender gave, cleaned of control characters and folders."""
         name = parameter(self.headers, "filename", "content-disposition")
@@ -209,8 +215,7 @@ def _without_last_break(piece: bytes) -> bytes:
 def decoded(part: Part, troubles: Troubles, encoding: str | None = None) -> bytes:
     """Undo a leaf's transfer encoding as far as it goes."""
     if encoding is None:
-        encoding = clean(value_of(part.headers, "content-transfer-encoding")).lower()
-        encoding = encoding.split(";")[0].strip()
+        encoding = part.encoding
     if encoding == "base64":
         return _from_base64(part.raw, troubles)
     if encoding == "quoted-printable":
