@@ -10,9 +10,9 @@ from encodings import aliases
 
 import pytest
 from parsing_ambiguous import UNAMBIGUOUS, ambiguous
-from parsing_mails import public_mails, read, typed
+from parsing_mails import public_mails, typed
 
-from triage.domain import Mark, Urgency
+from triage.domain import Channel, Mark, Message, Urgency
 from triage.parsing import charset, loose
 from triage.parsing.mail import read_mail
 from triage.parsing.parts import Part, take_apart
@@ -31,6 +31,11 @@ def rules() -> RedFlags:
     return RedFlags()
 
 
+def judged(content: bytes) -> Message:
+    """Read a mail as the reading child does, without its clock."""
+    return to_message(read_mail(content), raw_id="r", channel=Channel.EMAIL)
+
+
 def test_there_are_enough_ambiguous_mails() -> None:
     assert len(CASES) >= 100
 
@@ -39,7 +44,7 @@ def test_there_are_enough_ambiguous_mails() -> None:
 def test_the_rules_find_the_danger_in_every_reading(
     rules: RedFlags, name: str, content: bytes
 ) -> None:
-    message = read(content)
+    message = judged(content)
     urgency = max((flag.urgency for flag in rules.flags(message)), default=Urgency.ROUTINE)
     assert urgency > Urgency.ROUTINE
     if name not in UNAMBIGUOUS:
@@ -100,7 +105,7 @@ def test_a_refused_charset_is_said_everywhere_it_may_be_declared(name: str) -> N
     body = typed(f"Content-Type: text/plain; charset={name}", b"+AEkAJw-m fine")
     subject = f"From: a@example.org\nSubject: =?{name}?q?+AEkAJw-m?=\n\nhello there\n".encode()
     for content in (body, subject):
-        message = to_message(read_mail(content), raw_id="r", channel=read(content).channel)
+        message = judged(content)
         assert Mark.PARTLY_READ in message.marks
         assert "I'm" not in message.body.reveal() + message.subject.reveal()
 

@@ -24,6 +24,7 @@ LONGEST_HEADERS = 256_000
 _END_OF_HEADERS = re.compile(rb"\r?\n[ \t]*\r?\n")
 _KIND = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BASE64_ONLY = re.compile(rb"[A-Za-z0-9+/=\s]+")
+_PACKED = frozenset({"base64", "quoted-printable"})
 #: A boundary given in one piece; together with one in numbered pieces there are two.
 _TWO_READINGS = re.compile(r"boundary\*?=|boundary\*0\*?=")
 _ONCE_ONLY = ("content-type", "content-transfer-encoding", "content-disposition")
@@ -121,6 +122,9 @@ def take_apart(content: bytes, troubles: Troubles, depth: int = 0, kind: str = "
         troubles.damaged = True
     _look_for_doubles(headers, troubles)
     part = Part(headers, found, body)
+    if found.startswith(("multipart/", "message/rfc822")) and part.encoding in _PACKED:
+        # RFC 2046 forbids it: some readers unpack the parts, others see none.
+        troubles.ambiguous = True
     if found.startswith("multipart/"):
         _open_multipart(part, troubles, depth)
     elif found == "message/rfc822" and depth < DEEPEST:
