@@ -1,15 +1,19 @@
-"""A migrated store on both engines for every test that asks for `store`."""
+"""A migrated store on both engines for every test that asks for `store`, and one Chromium."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.postgres import PostgresServer, programs
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,3 +85,20 @@ def clinic(store: Store) -> str:
     """The id of a clinic that exists in `store`."""
     store.people.add_clinic(Clinic("clinic-a", "Harbour Family Practice", "UTC"))
     return "clinic-a"
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium; one for all, because Playwright starts only once in a thread."""
+    from playwright.sync_api import Error, sync_playwright
+
+    from tests.journeys.served import QUIET, absent, chromium
+
+    path = chromium()
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
+        except Error as error:
+            absent(f"chromium does not start: {str(error).splitlines()[0]}")
+        yield opened
+        opened.close()

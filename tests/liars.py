@@ -11,7 +11,7 @@ from typing import BinaryIO
 from tests.servers import PASSWORD, Server
 
 
-class _Listener(Server):
+class Listener(Server):
     """Accepts connections on loopback and serves each in a thread."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Lies:
     drip: bool = False
 
 
-class LyingImap(_Listener):
+class LyingImap(Listener):
     """A minimal IMAP server over a dict of messages, as honest as its `lies` let it be."""
 
     def __init__(self, messages: dict[int, bytes]) -> None:
@@ -167,7 +167,7 @@ class LyingImap(_Listener):
             line.sendall(b"x")
 
 
-class BreakingSmtp(_Listener):
+class BreakingSmtp(Listener):
     """An SMTP server that hangs up (or falls silent, or says `reply`) at one step, then behaves.
 
     `step`: connect, banner, EHLO, AUTH, MAIL, RCPT, DATA, body, dot (before the answer to it) or

@@ -14,15 +14,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright")
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.journeys.served import (
-    QUIET,
     Served,
     Tracker,
-    absent,
     axe,
-    chromium,
     serving,
     sign_in,
     tracking,
@@ -55,18 +52,6 @@ def axe_source() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(axe_source: str) -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
-        except Error as error:
-            absent(f"chromium does not start: {str(error).splitlines()[0]}")
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="session")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("morning")
     open_practice(folder).store.close()
@@ -87,7 +72,7 @@ Opened = Callable[..., Page]
 
 
 @pytest.fixture
-def opened(browser: Browser, served: Served) -> Iterator[Opened]:
+def opened(browser: Browser, axe_source: str, served: Served) -> Iterator[Opened]:
     """Return a way to open a signed-in page in a browser of its own."""
     contexts = []
 

@@ -150,11 +150,16 @@ class FhirClient:
             headers |= self._credentials.header(self._http())
         except TokenRefused as trouble:
             raise Refused(f"token {trouble}") from None
+        except httpx.InvalidURL:
+            raise Refused("token, a redirect that cannot be read") from None
         except httpx.HTTPError as error:
             raise Unreachable(type(error).__name__, sent=False) from None
         try:
             with self._http().stream(method, url, headers=headers, **more) as answer:
                 body = self._read(answer)
+        except httpx.InvalidURL:
+            # The library reads a redirect's address although nobody follows it.
+            raise Nonsense("a redirect that cannot be read") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(type(error).__name__, sent=False) from None
         except (httpx.HTTPError, httpx.StreamError) as error:

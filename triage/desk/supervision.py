@@ -1,13 +1,12 @@
 """Supervision: the audit, the daily re-reading, signatures of clinicians."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from triage.audit import Verdict
 from triage.desk.queue import RANKS
 from triage.desk.rights import Right, require
+from triage.desk.spreadsheet import as_csv
 from triage.desk.views import EvidenceView, MissRate
 from triage.domain import (
     Anchor,
@@ -29,9 +28,6 @@ from triage.domain import (
 from triage.drafting import reidentify
 from triage.errors import NotFound
 from triage.store import Store
-
-#: Signs that make a spreadsheet run a cell as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 #: Routes that name no request of their own, so none remains beside an urgent one.
 NO_REQUESTS = frozenset({Route.GENERAL, Route.NOT_FOR_US})
@@ -126,17 +122,16 @@ class SupervisionDesk:
     def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
         """Return events as CSV in which no cell can start a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        table, count = _table(events)
+        rows = _rows(events)
         self._store.audit.record(
-            "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(count)}
+            "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(len(rows) - 1)}
         )
-        return table
+        return as_csv(rows)
 
     def export_seen(self, actor: User, patient_id: str) -> str:
         """Return who saw or changed what of one patient as CSV without a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        table, _ = _table(self.seen(actor, patient_id))
-        return table
+        return as_csv(_rows(self.seen(actor, patient_id)))
 
     def verify(self, actor: User) -> Verdict:
         """Check the whole chain, against the anchors outside the database."""
@@ -215,18 +210,14 @@ class SupervisionDesk:
         self._store.signatures.sign(what, digest, clinic=actor.clinic, by=actor.id)
 
 
-def _table(events: Iterable[AuditEvent]) -> tuple[str, int]:
-    """Return events as CSV in which no cell can start a formula, and how many there are."""
-    table, count = io.StringIO(), 0
-    writer = csv.writer(table)
-    writer.writerow(["seq", "at", "actor", "action", "cases", "detail", "digest"])
+def _rows(events: Iterable[AuditEvent]) -> list[list[str]]:
+    """Return the head of the table and a row for each event."""
+    rows = [["seq", "at", "actor", "action", "cases", "detail", "digest"]]
     for event in events:
         detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
         cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]
-        cells += [" ".join(event.cases), detail, event.digest]
-        writer.writerow([harmless(cell) for cell in cells])
-        count += 1
-    return table.getvalue(), count
+        rows.append([*cells, " ".join(event.cases), detail, event.digest])
+    return rows
 
 
 def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:
@@ -235,8 +226,3 @@ def sampled(file: CaseFile, item: SampleItem) -> StoredMessage:
         if message.id == item.message_id:
             return message
     raise NotFound(f"message {item.message_id}")
-
-
-def harmless(cell: str) -> str:
-    """Return a cell no spreadsheet takes for a formula."""
-    return "'" + cell if cell.startswith(FORMULA_STARTS) else cell

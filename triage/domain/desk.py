@@ -27,6 +27,8 @@ class CaseRow:
     #: State of the newest reply, if there is one.
     reply: ReplyState | None = None
     messages: int = 1
+    #: The address the newest message claims to come from; a name alone could be anybody's.
+    address: Protected = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

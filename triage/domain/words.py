@@ -122,6 +122,8 @@ class Mark(StrEnum):
 
     NOT_READ = "not_read"
     PARTLY_READ = "partly_read"
+    #: Two mail programs could show two different texts; the rules read all of them.
+    AMBIGUOUS = "ambiguous"
     WITHHELD = "withheld"
     UNCLASSIFIED = "unclassified"
     RULES_FAILED = "rules_failed"

@@ -8,7 +8,7 @@ import contextlib
 import re
 from collections.abc import Callable
 
-from triage.parsing import texts
+from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
 from triage.parsing.charset import decode
 from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
@@ -49,6 +49,7 @@ def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
         lambda: _read_head(sheet, tree, content, trusted_authserv_id),
         lambda: _read_texts(sheet, tree, troubles),
         lambda: _list_files(sheet, tree, troubles),
+        lambda: _read_loosely(sheet, tree, content),
     )
     for step in steps:
         try:
@@ -76,9 +77,13 @@ def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) ->
     decoded_subjects = [readable(value) for value in subjects]
     sheet.subject = decoded_subjects[0][0] if subjects else ""
     sheet.partly_read |= any(damaged for _, damaged in decoded_subjects)
+    sheet.ambiguous |= len({shown for shown, _ in decoded_subjects}) > 1
     for raw, (shown, _) in zip(subjects, decoded_subjects, strict=True):
         sheet.add_reading(shown)
         sheet.add_reading(clean(raw.encode("ascii", "replace").decode("ascii")))
+        other = loose.other_subject(raw)
+        sheet.ambiguous |= other.isascii() and other != shown
+        sheet.add_reading(other)
     head = _END_OF_HEADERS.split(content[:300_000], maxsplit=1)[0]
     sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
     sheet.sender, sheet.sender_name = sender.address, sender.name
@@ -130,6 +135,16 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
         sheet.add_reading(reading)
 
 
+def _read_loosely(sheet: Sheet, tree: Part, content: bytes) -> None:
+    """Add what only a careless reader would see; careful ones saw something else."""
+    leaves = (part for part in tree.walk() if not part.kind.startswith("multipart/"))
+    unpacked = [part.raw for part in leaves if part.encoding == "base64"]
+    for text in loose.packed_words(content, besides=unpacked):
+        if loose.is_new(text, [*sheet.readings, sheet.quoted]):
+            sheet.add_reading(text[:LONGEST_BODY])
+            sheet.ambiguous = True
+
+
 def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     for part in tree.walk():
         if part.kind.startswith("multipart/") or texts.is_shown(part):
@@ -144,4 +159,5 @@ def _judge(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     sealed = sealed or "-----BEGIN PGP MESSAGE-----" in sheet.body
     wordless = not any(one.isalnum() for one in sheet.body)
     sheet.not_read |= sealed or wordless or troubles.over_limit
-    sheet.partly_read |= troubles.damaged or troubles.ambiguous
+    sheet.partly_read |= troubles.damaged
+    sheet.ambiguous |= troubles.ambiguous

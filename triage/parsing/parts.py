@@ -24,6 +24,9 @@ LONGEST_HEADERS = 256_000
 _END_OF_HEADERS = re.compile(rb"\r?\n[ \t]*\r?\n")
 _KIND = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BASE64_ONLY = re.compile(rb"[A-Za-z0-9+/=\s]+")
+_PACKED = frozenset({"base64", "quoted-printable"})
+#: A boundary given in one piece; together with one in numbered pieces there are two.
+_TWO_READINGS = re.compile(r"boundary\*?=|boundary\*0\*?=")
 _ONCE_ONLY = ("content-type", "content-transfer-encoding", "content-disposition")
 
 
@@ -54,6 +57,12 @@ class Part:
     def charset(self) -> str:
         """The declared charset, or nothing."""
         return parameter(self.headers, "charset")
+
+    @property
+    def encoding(self) -> str:
+        """The declared transfer encoding in lower case, or nothing."""
+        declared = clean(value_of(self.headers, "content-transfer-encoding")).lower()
+        return declared.split(";")[0].strip()
 
     @property
     def filename(self) -> str:
@@ -113,6 +122,9 @@ def take_apart(content: bytes, troubles: Troubles, depth: int = 0, kind: str = "
         troubles.damaged = True
     _look_for_doubles(headers, troubles)
     part = Part(headers, found, body)
+    if found.startswith(("multipart/", "message/rfc822")) and part.encoding in _PACKED:
+        # RFC 2046 forbids it: some readers unpack the parts, others see none.
+        troubles.ambiguous = True
     if found.startswith("multipart/"):
         _open_multipart(part, troubles, depth)
     elif found == "message/rfc822" and depth < DEEPEST:
@@ -151,7 +163,7 @@ def _look_for_doubles(headers: Headers, troubles: Troubles) -> None:
         if len({clean(value).lower() for value in values_of(headers, name)}) > 1:
             troubles.ambiguous = True
     kind = value_of(headers, "content-type")[:LONGEST_VALUE].lower()
-    if kind.count("boundary=") > 1 or kind.count("charset=") > 1:
+    if len(_TWO_READINGS.findall(kind)) > 1 or kind.count("charset") > 1 or "boundary='" in kind:
         troubles.ambiguous = True
 
 
@@ -174,6 +186,10 @@ def _open_multipart(part: Part, troubles: Troubles, depth: int) -> None:
 
 def _pieces(part: Part, boundary: bytes, troubles: Troubles) -> list[bytes]:
     line = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*\r?$", re.M)
+    alike = re.compile(rb"^--" + re.escape(boundary), re.M | re.I)
+    if len(alike.findall(part.raw)) > len(line.findall(part.raw)):
+        # A reader that compares less strictly splits the mail in other places.
+        troubles.ambiguous = True
     pieces: list[bytes] = []
     start: int | None = None
     for edge in line.finditer(part.raw):
@@ -203,8 +219,7 @@ def _without_last_break(piece: bytes) -> bytes:
 def decoded(part: Part, troubles: Troubles, encoding: str | None = None) -> bytes:
     """Undo a leaf's transfer encoding as far as it goes."""
     if encoding is None:
-        encoding = clean(value_of(part.headers, "content-transfer-encoding")).lower()
-        encoding = encoding.split(";")[0].strip()
+        encoding = part.encoding
     if encoding == "base64":
         return _from_base64(part.raw, troubles)
     if encoding == "quoted-printable":

@@ -25,7 +25,7 @@ def read_portal(content: bytes) -> Sheet:
     def remember(pairs: list[tuple[str, object]]) -> dict[str, object]:
         # Two equal keys in one object mean two readings; the dictionary keeps only the last.
         every.extend(v for key, v in pairs if key == "contentString" and isinstance(v, str))
-        sheet.partly_read |= len({key for key, _ in pairs}) != len(pairs)
+        sheet.ambiguous |= len({key for key, _ in pairs}) != len(pairs)
         return dict(pairs)
 
     try:

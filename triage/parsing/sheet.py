@@ -32,6 +32,7 @@ class Sheet:
     sender_doubtful: bool = False
     not_read: bool = False
     partly_read: bool = False
+    ambiguous: bool = False
     blobs: list[bytes] = field(default_factory=list)
 
     def add_reading(self, text: str) -> None:
@@ -72,7 +73,8 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
     """Protect every text of the sheet and give it the raw message's id and channel."""
     marks = {
         Mark.NOT_READ: sheet.not_read,
-        Mark.PARTLY_READ: sheet.partly_read,
+        Mark.PARTLY_READ: sheet.partly_read or sheet.ambiguous,
+        Mark.AMBIGUOUS: sheet.ambiguous,
         Mark.AUTOMATIC: sheet.automatic,
     }
     return Message(

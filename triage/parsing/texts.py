@@ -8,6 +8,7 @@ import quopri
 import re
 from collections.abc import Iterator
 
+from triage.parsing import loose
 from triage.parsing.charset import decode
 from triage.parsing.html import html_to_text, strip_tags
 from triage.parsing.parts import (
@@ -122,22 +123,38 @@ def readings(tree: Part, troubles: Troubles) -> Iterator[str]:
             # A delivery report quotes the mail that was not delivered: our own words.
             return
         for edge in part.around:
-            yield from _around(edge)
+            yield from _around(edge, troubles)
         if part.children or part.kind.startswith("multipart/"):
             yield from _other_containers(part, troubles)
         elif part.kind.startswith("text/") or part.kind in _HTML or _is_text_file(part):
             yield from text_of(part, troubles)
             yield from _other_decodings(part)
+            yield from _other_charset(part, troubles)
+            yield from _conditional(part)
 
 
 def _is_text_file(part: Part) -> bool:
     return part.filename.lower().endswith(_READABLE_FILES)
 
 
-def _around(edge: bytes) -> Iterator[str]:
+def _around(edge: bytes, troubles: Troubles) -> Iterator[str]:
     text, _ = decode(edge)
     if len(text.split()) >= 3 and not _USUAL_PREAMBLE.search(text[:400]):
+        troubles.ambiguous = True
         yield text
+
+
+def _other_charset(part: Part, troubles: Troubles) -> Iterator[str]:
+    content = decoded(part, Troubles())
+    other = loose.other_charset(content, decode(content, part.charset)[0])
+    troubles.ambiguous = troubles.ambiguous or bool(other)
+    yield other
+
+
+def _conditional(part: Part) -> Iterator[str]:
+    if part.kind in _HTML:
+        source = decode(decoded(part, Troubles()), part.charset)[0]
+        yield strip_tags(loose.conditional_words(source))
 
 
 def _other_decodings(part: Part) -> Iterator[str]:

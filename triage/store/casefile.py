@@ -54,17 +54,18 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
     for row in rows:
         text = texts[newest[row.id]]
         reason, who = reasons[text.id], patients.get(row.patient_id)
-        name = vault.text(text.sender_name, text.id)
+        name, address = (vault.text(one, text.id) for one in (text.sender_name, text.sender))
         lines.append(
             CaseRow(
                 case=records.case(row, asked[row.id], work.now),
                 subject=vault.text(text.subject, text.id),
                 preview=vault.text(text.preview, text.id),
-                sender=name or vault.text(text.sender, text.id),
+                sender=name or address,
                 patient=vault.text(who.name, who.id) if who else NOTHING,
                 because=vault.words(reason.because, reason.id),
                 reply=replies[row.id][-1] if row.id in replies else None,
                 messages=counts[row.id],
+                address=address,
             )
         )
     return lines

@@ -21,16 +21,25 @@ TAGS = {
 ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}, "*": {"dir", "lang"}}
 #: Elements whose content is no text of the message.
 EMPTIED = {"script", "style", "title", "template", "noscript"}
-#: Characters a reader cannot see but a machine reads: controls, formats, odd spaces.
+#: Characters a reader cannot see but a machine reads: controls, formats, odd spaces, blanks that
+#: count as letters, and private ones, whose look each font makes up.
 UNSEEN = re.compile(
     "["
     "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xa0\\xad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5"
     "\\u180b-\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\u3164"
-    "\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\uffff\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
+    "\\u2800\\ue000-\\uf8ff\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\uffff"
+    "\\U00013430-\\U00013438\\U00016fe4\\U0001bca0-\\U0001bca3\\U0001d159\\U0001d173-\\U0001d17a"
+    "\\U000e0000-\\U000e0fff\\U000f0000-\\U0010ffff"
     "]"
 )
+_NAMELESS = {"Cc": "control character", "Co": "private character", "Cs": "half a character"}
 #: A file name may not hold what a path, a shell or a header takes for its own.
-UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|;\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+UNFIT = re.compile(rf"(?:{UNSEEN.pattern}|[\n\t/\\:*?\"<>|;%$`&!'{{}}~^#=\ud800-\udfff])+")
+#: What an old system takes for a device, whatever comes after the first dot.
+DEVICES = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\.|$)", re.I)
+LONGEST_NAME = 100
+#: A leading dot hides a file, a leading hyphen is an option, a trailing dot is dropped by Windows.
+_EDGES = " ._-"
 
 
 def mail_html(source: str) -> str:
@@ -56,11 +65,11 @@ def exact(text: str) -> Markup:
     after = 0
     for found in UNSEEN.finditer(text):
         character = found.group()
-        name = unicodedata.name(character, "control character").lower()
+        kind = _NAMELESS.get(unicodedata.category(character), "character without a name")
         pieces.append(escape(text[after : found.start()]))
         pieces.append(
             Markup('<span class="unseen" data-code="U+{:04X}" title="{}">{}</span>').format(
-                ord(character), name, character
+                ord(character), unicodedata.name(character, kind).lower(), character
             )
         )
         after = found.end()
@@ -75,8 +84,9 @@ def unseen(text: str) -> int:
 
 def file_name(claimed: str) -> str:
     """Return a file name that is only a name; a stranger chose the one given."""
-    name = UNFIT.sub("_", claimed).strip(" ._")
-    return name[-100:] or "attachment"
+    name = UNFIT.sub("_", unicodedata.normalize("NFC", claimed))
+    name = name.strip(_EDGES)[-LONGEST_NAME:].strip(_EDGES)
+    return f"_{name}" if DEVICES.match(name) else name or "attachment"
 
 
 def disposition(claimed: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from triage.desk import Right, may
@@ -35,9 +36,12 @@ MENU = (
 )
 
 
-def environment(static: str) -> Environment:
-    """Return the template environment of the room; `static` is where its files are served."""
-    made = Environment(
+def environment(static: str) -> ImmutableSandboxedEnvironment:
+    """Return the template environment of the room; `static` is where its files are served.
+
+    No text of a message is ever a template; were one taken for it, the sandbox gives it nothing.
+    """
+    made = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -101,8 +105,8 @@ def home(visitor: Visitor) -> str:
     return next((path for path, _ in menu(visitor)), "/account")
 
 
-def _exact(text: Protected) -> Markup:
-    return harmless.exact(text.reveal())
+def _exact(text: Protected | str) -> Markup:
+    return harmless.exact(text if isinstance(text, str) else text.reveal())
 
 
 def _unseen(text: Protected) -> int:

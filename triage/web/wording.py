@@ -37,6 +37,7 @@ LANES: Mapping[Lane, str] = {
 MARKS: Mapping[Mark, str] = {
     Mark.NOT_READ: "Could not be read: open the original",
     Mark.PARTLY_READ: "Only partly read: look at the original",
+    Mark.AMBIGUOUS: "Ambiguous: two mail programs may show two different texts",
     Mark.WITHHELD: "Withheld from the models",
     Mark.UNCLASSIFIED: "Not sorted by the classifier",
     Mark.RULES_FAILED: "Red-flag rules did not run: read now",
@@ -53,6 +54,7 @@ MARKS: Mapping[Mark, str] = {
 GRAVE_MARKS = frozenset(
     {
         Mark.NOT_READ,
+        Mark.AMBIGUOUS,
         Mark.RULES_FAILED,
         Mark.UNVERIFIED_SENDER,
         Mark.AMBIGUOUS_PATIENT,
