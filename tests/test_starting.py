@@ -14,9 +14,11 @@ import pytest
 
 from triage.cli import processes, starting
 from triage.cli.clinic import TEMPLATE, init, make_master
+from triage.cli.clinic import migrate as bring_up_to_date
 from triage.cli.starting import CHECKS, refuse_unsafe
 from triage.errors import BadSettings, StoreRefused, TriageError, UnsafeSetting, WrongKey
 from triage.store import Keys, migrate
+from triage.wiring import House
 
 SETTINGS = """
 [clinic]
@@ -260,3 +262,14 @@ def test_unknown_parts_and_formats_are_named(home: Path) -> None:
     with pytest.raises(BadSettings, match="known: plain, json"):
         processes.run(home, "web", logs="xml")
     assert issubclass(UnsafeSetting, TriageError)
+
+
+def test_the_command_a_refusal_names_makes_the_database_fit(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    init(id="willow", name="Willow", home=home)
+    for file in home.glob("triage.db*"):
+        file.unlink()
+    with pytest.raises(StoreRefused, match="triage store migrate"):
+        House.at(home).store("web")
+    bring_up_to_date(home)
+    House.at(home).store("web").close()

@@ -25,6 +25,9 @@ from triage.errors import AnchorRefused
 GENESIS = "0" * 64
 #: The action by which the chain itself remembers that a line of the anchor file was written.
 ANCHORED = "audit.anchored"
+#: The action by which the chain remembers that a backup was put back, and, as its detail
+#: `anchor`, the newest line that was kept outside then, or that there was none.
+RESTORED, NO_ANCHOR = "store.restored", "none"
 
 _canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -148,6 +151,9 @@ class Claims:
         if event.action == ANCHORED:
             line = (event.detail.get("seq", ""), event.detail.get("digest", ""))
             self.made.append((event.seq, event.clinic, line))
+        elif event.action == RESTORED and event.detail.get("anchor") == NO_ANCHOR:
+            # The file went with the machine: its lines are known to be lost from here on.
+            self.made.clear()
 
     def lost(self, anchors: Sequence[Anchor]) -> int | None:
         """Return the first event whose line the file no longer has.
@@ -183,7 +189,7 @@ class AnchorFile:
 
     def append(self, anchor: Anchor) -> None:
         """Add one line and wait until the disk has it; raise AnchorRefused."""
-        line = f"{anchor.seq} {anchor.digest} {anchor.at.isoformat()}\n"
+        line = _line(anchor)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
             with os.fdopen(os.open(self.path, flags, 0o600), "rb+", buffering=0) as file:
@@ -193,6 +199,33 @@ class AnchorFile:
                 os.fsync(file.fileno())
         except OSError as trouble:
             raise AnchorRefused(f"{self.path}: {trouble.strerror}") from None
+
+    def cut(self, last: int, now: datetime) -> Path:
+        """Go on with the lines up to event `last` only; return where the old file is kept, whole.
+
+        Raises AnchorRefused.
+        """
+        aside = self.path.with_name(f"{self.path.name}.before-{now:%Y%m%dT%H%M%S%fZ}")
+        draft = self.path.with_name(f".{self.path.name}.part")
+        kept = "".join(_line(anchor) for anchor in self.read() if anchor.seq <= last)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+                file.write(kept.encode("ascii"))
+                file.flush()
+                os.fsync(file.fileno())
+            self.path.replace(aside)
+            draft.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as trouble:
+            raise AnchorRefused(f"{self.path}: {trouble.strerror}") from None
+        return aside
+
+
+def _line(anchor: Anchor) -> str:
+    return f"{anchor.seq} {anchor.digest} {anchor.at.isoformat()}\n"
 
 
 def _last_byte(descriptor: int) -> bytes:

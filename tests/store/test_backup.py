@@ -2,17 +2,24 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from tests.postgres import OWNER, PostgresServer
-from tests.store.practice import ana, queued
-from triage.domain import ReplyState
-from triage.errors import Erased, StoreRefused
+from tests.store.practice import Clock, add_staff, ana, queued
+from tests.store.test_landing import written
+from triage.audit import AnchorFile
+from triage.cli import app
+from triage.cli.keeping import _warnings
+from triage.domain import Anchor, AuditEvent, ReplyState
+from triage.engine import Anchoring
+from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import Keys, Store, open_life, open_store, tables
-from triage.store.backup import DATA, KEPT, KEYS, make_backup, restore_backup
+from triage.store.backup import DATA, KEPT, KEYS, LIST, make_backup, restore_backup
 from triage.store.engine import connect
 from triage.store.rows import digest_of
 
@@ -54,10 +61,8 @@ def test_the_drill(
     life.erase("case", erased, clinic=clinic, by="user-dora")
     life.close()
 
-    verdict, uncertain, again = restore_backup(
-        fresh_url, keys, tmp_path / "backups", lists=[tmp_path / "list"]
-    )
-    assert (verdict.holds, uncertain, again) == (True, 2, 1)
+    found = restore_backup(fresh_url, keys, tmp_path / "backups", lists=[tmp_path / "list"])
+    assert (found.verdict.holds, found.uncertain, found.erased) == (True, 2, 1)
     after = digests(fresh_url, keys)
     assert {name for name in before if before[name] != after[name]} <= {"messages"}
     restored = open_store(fresh_url, keys)
@@ -127,3 +132,179 @@ def test_no_backup_is_kept_longer_than_seven_days(
         make_backup(store_url, keys, tmp_path / "b", clock=lambda: now + timedelta(minutes=1))
         assert len(list((tmp_path / "b" / kind).iterdir())) == 3
         shutil.rmtree(tmp_path / "b" / kind) if kind == KEYS else None
+
+
+def told(store: Store, clinic: str) -> AuditEvent:
+    """What the chain says of the newest restore."""
+    (event, *_) = store.audit.events(clinic=clinic, by="t", action="store.restored")
+    return event
+
+
+@pytest.mark.parametrize("known", ["nothing", "half a line"])
+def test_the_backup_carries_the_erasure_list_to_a_new_machine(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path,
+    known: str,
+) -> None:  # fmt: skip
+    gone, home, folder = queued(store, clinic).outgoing.case_id, tmp_path / "list", tmp_path / "b"
+    first = make_backup(store_url, keys, folder, lists=[home])
+    if known != "nothing":
+        (folder / LIST).write_bytes(b'{"clinic": "c')
+    life = open_life(store_url, keys, store, lists=[home])
+    life.erase("case", gone, clinic=clinic, by="user-dora")
+    life.close()
+    for _ in range(2):
+        second = make_backup(store_url, keys, folder, lists=[home])
+        assert (folder / LIST).read_bytes().endswith(home.read_bytes())
+        # The newer rows do not survive, the list beside them does.
+        second.unlink()
+    assert (folder / LIST).stat().st_mode & 0o077 == 0
+    assert (folder / LIST).read_bytes().count(gone.encode()) == home.read_bytes().count(
+        gone.encode()
+    )
+    found = restore_backup(fresh_url, keys, folder, lists=[tmp_path / "elsewhere" / "list"])
+    assert (found.erased, found.lists, first.exists()) == (1, (1, 2), True)
+    restored = open_store(fresh_url, keys)
+    with pytest.raises(Erased):
+        restored.cases.get(gone, clinic=clinic, by="t")
+    assert told(restored, clinic).detail["erasure_lists"] == "1 of 2"
+    assert any("an erasure list is missing" in line for line in _warnings(found))
+    restored.close()
+
+
+def test_the_list_is_there_before_the_rows(
+    store: Store, store_url: str, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("triage.store.backup.write_sealed", dies)
+    with pytest.raises(KeyboardInterrupt):
+        make_backup(store_url, keys, tmp_path / "b")
+    assert (tmp_path / "b" / LIST).exists()
+
+
+def test_a_restore_without_any_erasure_list_or_anchor_says_so(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
+) -> None:
+    old, clock = AnchorFile(tmp_path / "old.anchor"), Clock()
+    queued(store, clinic)
+    assert Anchoring(store, old, clinic=clinic, clock=clock).once()
+    make_backup(store_url, keys, tmp_path / "b")
+    (tmp_path / "b" / LIST).unlink()
+    new = AnchorFile(tmp_path / "new.anchor")
+    found = restore_backup(fresh_url, keys, tmp_path / "b", anchors=new)
+    warned = " ".join(_warnings(found))
+    assert "NO ERASURE LIST WAS FOUND" in warned
+    assert "no anchor was found" in warned
+    restored = open_store(fresh_url, keys)
+    detail = told(restored, clinic).detail
+    assert (detail["erasure_lists"], detail["anchor"]) == ("none", "none")
+    # A new file begins here; the lines of the one that went with the machine are not missed.
+    anchoring = Anchoring(restored, new, clinic=clinic, clock=clock)
+    assert (anchoring.once(), anchoring.trouble) == (True, "")
+    assert restored.audit.verify(anchors=new.read).holds
+    new.path.unlink()
+    assert not restored.audit.verify(anchors=new.read).holds
+    restored.close()
+
+
+def test_after_a_restore_the_audit_holds_and_is_anchored_again(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
+) -> None:
+    file, clock = AnchorFile(tmp_path / "audit.anchor"), Clock()
+    queued(store, clinic)
+    assert Anchoring(store, file, clinic=clinic, clock=clock).once()
+    make_backup(store_url, keys, tmp_path / "b")
+    kept = store.audit.head()[0]
+    for _ in range(40):
+        store.audit.record("x", clinic=clinic, by="t")
+    assert Anchoring(store, file, clinic=clinic, clock=clock).once()
+    whole, last = file.path.read_bytes(), file.read()[-1]
+
+    found = restore_backup(fresh_url, keys, tmp_path / "b", anchors=file)
+    assert (found.lost, found.anchor) == (last.seq - kept, last)
+    assert found.verdict.anchored == file.read()[0].seq
+    assert found.aside is not None
+    assert found.aside.read_bytes() == whole
+    assert [line.seq for line in file.read()] == [found.verdict.anchored]
+    assert any(f"{found.lost} audit events" in line for line in _warnings(found))
+    restored = open_store(fresh_url, keys)
+    assert told(restored, clinic).detail["anchor"] == f"{last.seq} {last.digest}"
+    assert told(restored, clinic).detail["lost_events"] == str(found.lost)
+    anchoring = Anchoring(restored, file, clinic=clinic, clock=clock)
+    assert (anchoring.once(), anchoring.trouble) == (True, "")
+    assert restored.audit.verify(anchors=file.read).holds
+    restored.close()
+
+
+def test_a_backup_of_another_chain_than_the_anchored_one_is_refused(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
+) -> None:
+    queued(store, clinic)
+    file = AnchorFile(tmp_path / "audit.anchor")
+    file.append(Anchor(store.audit.head()[0], "0" * 64, datetime.now(UTC)))
+    make_backup(store_url, keys, tmp_path / "b")
+    whole = file.path.read_bytes()
+    with pytest.raises(AuditBroken):
+        restore_backup(fresh_url, keys, tmp_path / "b", anchors=file)
+    assert file.path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("harm", ["below", "other"])
+def test_a_chain_that_is_not_the_anchored_one_raises_trouble(
+    store: Store, clinic: str, tmp_path: Path, harm: str
+) -> None:
+    file, clock = AnchorFile(tmp_path / "audit.anchor"), Clock()
+    queued(store, clinic)
+    seq, digest = store.audit.head()
+    line = (seq + 9, digest) if harm == "below" else (seq, "0" * 64)
+    file.append(Anchor(*line, clock()))
+    if harm == "other":
+        for _ in range(9):
+            store.audit.record("x", clinic=clinic, by="t")
+    anchoring = Anchoring(store, file, clinic=clinic, clock=clock)
+    assert (anchoring.once(), anchoring.trouble) == (False, "AuditBroken")
+    assert len(file.read()) == 1
+
+
+def test_a_restore_gives_no_browser_and_no_session_back(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
+) -> None:
+    now, user = datetime.now(UTC), add_staff(store, clinic)
+    browser = store.tries.remember("", user, now=now)
+    assert store.tries.knows(browser, user.username, now=now)
+    store.tries.begin({"account": user.username}, now=now)
+    make_backup(store_url, keys, tmp_path / "b")
+    found = restore_backup(fresh_url, keys, tmp_path / "b")
+    restored = open_store(fresh_url, keys)
+    assert not restored.tries.knows(browser, user.username, now=now)
+    with restored.transactions.read() as work:
+        for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
+            assert work.number(select(func.count()).select_from(table)) == 0
+    detail = told(restored, clinic).detail
+    assert "roles" in detail["look_over"]
+    assert detail["as_of"] == found.made_at.isoformat()
+    assert any("people, roles and authenticators are as of" in line for line in _warnings(found))
+    restored.close()
+
+
+def test_the_commands_carry_the_list_and_warn(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
+) -> None:
+    old, new, folder = (tmp_path / name for name in ("old", "new", "b"))
+    for home, url in ((old, store_url), (new, fresh_url)):
+        (home / "keys").mkdir(parents=True)
+        written(keys, home / "keys")
+        settings = f'[clinic]\nid = "{clinic}"\nname = "P"\n[store]\nurl = "{url}"\n'
+        (home / "triage.toml").write_text(settings)
+    life = open_life(store_url, keys, store, lists=[old / "erasures.list"])
+    life.erase("case", queued(store, clinic).outgoing.case_id, clinic=clinic, by="user-dora")
+    life.close()
+    runner = CliRunner()
+    made = runner.invoke(app, ["backup", "make", str(folder), "--home", str(old)])
+    assert made.exit_code == 0, made.output
+    assert (folder / LIST).read_bytes() == (old / "erasures.list").read_bytes()
+    back = runner.invoke(app, ["backup", "restore", str(folder), "--home", str(new)])
+    assert back.exit_code == 0, back.output
+    for warning in ("an erasure list is missing", "no anchor was found", "people, roles"):
+        assert f"LOOK: {warning}" in back.stdout

@@ -3,13 +3,19 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
-from tests.store.practice import ana, arrival, queued, reading
-from triage.domain import NOTHING, Protected, ReplyState
-from triage.errors import Erased, NotFound, OnHold
-from triage.store import Keys, Life, Store, open_life
-from triage.store.erasures import ErasureList
-from triage.store.keystore import KeyStore
+from tests.store.practice import NOON, ana, arrival, queued, reading
+from tests.store.test_envelopes import owners
+from tests.store.test_rotation import age, owning
+from triage.domain import NOTHING, Label, Protected, ReplyState, Route, Urgency, new_id
+from triage.errors import Erased, NotFound, OnHold, StoreRefused
+from triage.store import Keys, Life, Store, open_life, tables
+from triage.store.erasures import Erasure, ErasureList
+from triage.store.keyring import of_case, of_patient, of_raw
+from triage.store.keystore import KeyStore, connect_keys
+from triage.store.life import erase_again
+from triage.store.rotation import _sealed
 
 
 @pytest.fixture
@@ -128,3 +134,113 @@ def test_a_patient_gets_a_copy_of_what_is_theirs_and_the_audit_says_so(
     life.erase("patient", "patient-1", clinic=clinic, by="sam")
     with pytest.raises(Erased):
         store.copy_of("patient-1", clinic=clinic, by="sam")
+
+
+#: Sealed tables that hold nothing of a patient.
+STORES_OWN = {"sessions", "second_factors"}
+SEALED = {table.name for table in tables.metadata.sorted_tables if _sealed(table)}
+WHY = Protected("Ana Marula collapsed")
+
+
+def fill_every_table(store: Store, life: Life, clinic: str) -> str:
+    """Return a case of patient-1; every table of a patient's words has a row."""
+    case_id = queued(store, clinic).outgoing.case_id
+    more = reading(store, clinic, uid=new_id(), urgency=Urgency.TODAY)
+    store.cases.file(more, clinic=clinic, by="worker")
+    store.glass.smash(case_id, WHY, minutes=5, clinic=clinic, by="user-dora", now=NOON)
+    life.hold("case", case_id, WHY, clinic=clinic, by="t")
+    life.hold("patient", "patient-1", WHY, clinic=clinic, by="t")
+    life.lift("case", case_id, clinic=clinic, by="t")
+    life.lift("patient", "patient-1", clinic=clinic, by="t")
+    what = (Route.REFILL, frozenset[Route](), Urgency.ROUTINE)
+    label = Label(new_id(), clinic, case_id, "test-1", *what, *what, "user-dora", NOON, WHY)
+    store.labels.add(label, by="user-dora")
+    with store.transactions.write() as work:
+        note = work.seal(tables.cases, case_id, under=of_case(case_id), note=WHY)
+        work.run(update(tables.cases).where(tables.cases.c.id == case_id).values(**note))
+    return case_id
+
+
+def erase_cases(store: Store, life: Life, clinic: str) -> None:
+    for row in store.cases.queue(clinic=clinic, by="t"):
+        life.erase("case", row.case.id, clinic=clinic, by="t")
+
+
+@pytest.mark.parametrize("name", sorted(SEALED - STORES_OWN))
+def test_nothing_is_erased_while_a_master_key_opens_a_part_of_it(
+    store: Store, life: Life, clinic: str, store_url: str, keys: Keys, name: str
+) -> None:
+    case_id = fill_every_table(store, life, clinic)
+    with owning(store_url, keys) as doing, doing.write() as work:
+        assert age(work, tables.metadata.tables[name]), f"nothing in {name} to age"
+    with pytest.raises(StoreRefused, match="keys rotate"):
+        life.erase("patient", "patient-1", clinic=clinic, by="t")
+    assert store.people.patient("patient-1", clinic=clinic, by="t").name
+    assert store.cases.get(case_id, clinic=clinic, by="t").messages
+    if name not in ("patients", "contacts"):
+        with pytest.raises(StoreRefused, match="keys rotate"):
+            erase_cases(store, life, clinic)
+
+
+def test_a_patient_who_is_not_the_one_with_old_words_can_go(
+    store: Store, life: Life, clinic: str, store_url: str, keys: Keys
+) -> None:
+    store.people.import_roster([ana(clinic, number=2)], clinic=clinic, by="t")
+    queued(store, clinic)
+    with owning(store_url, keys) as doing, doing.write() as work:
+        age(work, tables.messages)
+        age(work, tables.raw_messages)
+    life.erase("patient", "patient-2", clinic=clinic, by="t")
+    with pytest.raises(Erased):
+        store.people.patient("patient-2", clinic=clinic, by="t")
+
+
+def test_a_restore_gives_old_words_a_key_and_destroys_it(
+    store: Store, life: Life, clinic: str, store_url: str, keys: Keys
+) -> None:
+    """A backup from before data keys, and an erasure done since that only the list knows."""
+    case_id = fill_every_table(store, life, clinic)
+    (raw_id,) = {one.raw_id for one in store.cases.get(case_id, clinic=clinic, by="t").messages}
+    gone = (of_patient("patient-1"), of_case(case_id), of_raw(raw_id))
+    erasure = Erasure(new_id(), clinic, "patient", "patient-1", gone)
+    with owning(store_url, keys) as doing:
+        with doing.write() as work:
+            for name in sorted(SEALED - STORES_OWN):
+                age(work, tables.metadata.tables[name])
+        with doing.write() as work:
+            erase_again(work, erasure)
+        apart = KeyStore(connect_keys(store_url, keys, owner=True))
+        apart.destroy(erasure.owners, NOON)
+        doing.vault.ring.look_again() if doing.vault.ring else None
+        with doing.read() as work:
+            texts = [
+                (table, row)
+                for table in (tables.patients, tables.contacts, tables.holds)
+                for row in work.rows(select(table))
+            ]
+            filed = select(tables.messages).where(tables.messages.c.case_id == case_id)
+            texts += [(tables.messages, row) for row in work.rows(filed)]
+            raws = tables.raw_messages
+            came = select(raws).where(raws.c.id == raw_id)
+            texts += [(raws, row) for row in work.rows(came)]
+            for table, row in texts:
+                for name in _sealed(table):
+                    if (value := getattr(row, name)) is not None:
+                        with pytest.raises(Erased):
+                            work.vault.open(value, row.id)
+
+
+@pytest.mark.parametrize("kind", ["case", "patient"])
+def test_the_reason_of_a_hold_goes_with_what_was_held(
+    store: Store, life: Life, clinic: str, kind: str
+) -> None:
+    case_id = queued(store, clinic).outgoing.case_id
+    subject = {"case": case_id, "patient": "patient-1"}[kind]
+    life.hold(kind, subject, WHY, clinic=clinic, by="t")
+    assert owners(store)["holds"] == {f"{kind}:{subject}"}
+    life.lift(kind, subject, clinic=clinic, by="t")
+    life.erase(kind, subject, clinic=clinic, by="t")
+    with store.transactions.read() as work:
+        row = work.one(select(tables.holds), "hold")
+        with pytest.raises(Erased):
+            work.vault.text(row.reason, row.id)

@@ -1,14 +1,15 @@
 """Emergencies as they are kept: an hour at most, one case, one person, reviewed by another."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, update
 
 from tests.store.practice import NOON, add_staff, ana, reading
-from triage.domain import BrokenGlass, Clinic, Protected, Role, User
+from triage.domain import NOTHING, BrokenGlass, Clinic, Protected, Role, User
 from triage.errors import ChangedUnderneath, NotFound, NotYourself, StoreRefused
-from triage.store import Store, tables
+from triage.store import Keys, Store, open_life, tables
 
 WHY = Protected("Ana Marula called from the car park")
 MINUTE = timedelta(minutes=1)
@@ -94,6 +95,21 @@ def test_every_step_is_in_the_audit_and_the_reason_is_not(
 def test_nobody_looks_into_another_clinic(store: Store, case_id: str) -> None:
     with pytest.raises(NotFound):
         smash(store, case_id, by="user-eve", clinic="clinic-b")
+
+
+def test_an_erased_case_takes_its_reason_along_and_leaves_the_list_open(
+    store: Store, clinic: str, case_id: str, store_url: str, keys: Keys, tmp_path: Path
+) -> None:
+    other = store.cases.file(reading(store, clinic, uid="2"), clinic=clinic, by="worker")
+    gone, kept = smash(store, case_id), smash(store, other)
+    life = open_life(store_url, keys, store, lists=[tmp_path / "erasures.list"])
+    life.erase("case", case_id, clinic=clinic, by="t")
+    life.close()
+    found = {one.id: one.reason for one in store.glass.all(clinic=clinic, by="user-sam")}
+    assert found == {gone.id: NOTHING, kept.id: WHY}
+    store.glass.review(gone.id, clinic=clinic, by="user-sam", now=NOON)
+    assert store.glass.unreviewed(clinic=clinic) == 1
+    assert len(store.glass.all(clinic=clinic, by="user-sam")) == 2
 
 
 TABLE = tables.break_glass

@@ -71,6 +71,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     store, desk = practice.store, practice.desk
     for person in (INSIDER, NEIGHBOUR):
         store.people.add_user(person, PASSWORD)
+        practice.enrol(person.username)
     own = store.cases.file(reading(store, ELSEWHERE.id), clinic=ELSEWHERE.id, by="worker")
     words = {"subject": Protected("About it"), "body": Protected("Your lisinopril is ready.")}
     answered, open_case = practice.cases["refill"], practice.cases["unsorted"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from triage.desk import Desk
 from triage.desk.desk import utcnow
 from triage.domain import Protected, Role
 from triage.errors import NoReason, NotAllowed, NotYourself
+from triage.store import Keys, open_life
 
 Visits = Callable[[str], Visit]
 WHY = "Mr Pettigrew called reception and collapsed"
@@ -156,3 +158,23 @@ def test_the_counter_asks_for_a_reason_by_itself(practice: Practice) -> None:
             practice.desk.glass.smash(
                 PEOPLE[name], practice.cases["chest"], reason=Protected(WHY), minutes=15
             )
+
+
+def test_an_erased_case_leaves_the_page_open_and_its_look_to_be_reviewed(
+    practice: Practice, visit: Visits, tmp_path: Path
+) -> None:
+    devi, sam = visit("devi"), visit("sam")
+    smash(devi, practice.cases["chest"])
+    smash(devi, practice.cases["refill"], reason="Another reason altogether")
+    keys = Keys.load(tmp_path / "practice" / "keys")
+    url = f"sqlite:///{tmp_path / 'practice' / 'practice.db'}"
+    life = open_life(url, keys, practice.store, lists=[tmp_path / "erasures.list"])
+    life.erase("case", practice.cases["chest"], clinic="c1", by="u-sam")
+    life.close()
+    listed = sam.get("/emergencies")
+    assert listed.status_code == 200
+    assert "The reason was erased with the case" in listed.text
+    assert "Another reason altogether" in listed.text
+    assert WHY not in listed.text
+    paths = re.findall(r'action="(/emergencies/\w+)"', listed.text)
+    assert [sam.post(path).status_code for path in paths] == [303, 303]

@@ -20,6 +20,7 @@ from triage.audit import AnchorFile
 from triage.desk import Desk
 from triage.domain import approver_key, prove
 from triage.engine import Anchoring
+from triage.store import Keys, open_life
 from triage.store.evidence import SERVING
 from triage.web.app import create_app
 
@@ -191,3 +192,38 @@ def test_only_a_supervisor_of_the_clinic_gets_one(
     assert "evidence pack" in page
     assert visit("dana").post(f"{place}/evidence").status_code == 403
     assert visit("eve").post(f"{place}/evidence").status_code == 404
+
+
+def test_an_erased_case_still_proves_who_saw_it(
+    practice: Practice, visit: Callable[[str], Visit], tmp_path: Path, file: AnchorFile
+) -> None:
+    case_id, store = practice.cases["refill"], practice.store
+    visit("dana").get(f"/case/{case_id}")
+    life = open_life(
+        f"sqlite:///{tmp_path / 'practice' / 'practice.db'}",
+        Keys.load(tmp_path / "practice" / "keys"),
+        store,
+        lists=[tmp_path / "erasures.list"],
+    )
+    life.erase("case", case_id, clinic="c1", by="u-sam")
+    life.close()
+    assert Anchoring(store, file, clinic="c1").once()
+    answer = visit("sam").post(f"/case/{case_id}/evidence")
+    assert answer.status_code == 200
+    assert Anchoring(store, file, clinic="c1", every=timedelta(0)).once()
+    folder = unpacked(answer.content, tmp_path / "pack")
+    found = json.loads((folder / "evidence.json").read_text())
+    erased = _of(found, "case.erased")
+    assert found["erased"] == erased["at"]
+    assert (found["messages"], found["replies"], found["draft"]) == ([], [], None)
+    assert ("Dana Whitlock", "case.read") in {(s["name"], s["what"]) for s in found["seen"]}
+    assert not (folder / "originals").exists()
+    for name in ("lisinopril", "Keane"):
+        assert name not in (folder / "evidence.json").read_text()
+    assert checked(folder)[0] == 0
+    assert checked(folder, "--anchor", str(file.path))[0] == 0
+    _take_out(found)
+    (folder / "evidence.json").write_text(json.dumps(found))
+    assert checked(folder)[0] == 3
+    for action in ("evidence.read", "evidence.exported"):
+        assert len(store.audit.events(clinic="c1", by="x", action=action)) == 1

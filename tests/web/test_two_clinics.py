@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from tests.web.conftest import Visit
 from tests.web.neighbours import INSIDER, NEIGHBOUR, Neighbours, move_in, spelled, told
 from tests.web.practice import CLINIC, PASSWORD
-from tests.web.test_routes import routes
+from tests.web.test_routes import ARRIVING, routes
 from triage.desk import Desk
 from triage.domain import NOTHING, Protected, Role, Route, Urgency, User
 from triage.errors import TriageError
@@ -31,7 +31,9 @@ WITHOUT_ID = {
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
-OWN |= {("POST", "/case/{case_id}/patients")}
+OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
+#: On the way in one is in no clinic yet.
+OWN |= ARRIVING
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
     "route": "general",
@@ -65,6 +67,7 @@ ANSWERS = {
     "QueueDesk.version",
     "QueueDesk.pulse",
     "SupervisionDesk.events",
+    "SupervisionDesk.patients",
     "SupervisionDesk.export",
     "SupervisionDesk.verify",
     "SupervisionDesk.sample",
@@ -93,7 +96,8 @@ def forms(both: Neighbours) -> dict[str, str]:
     """Return every field of every form, with ids of the first clinic."""
     first = dict(both.first)
     contact = first["contact_id"]
-    return FORM | first | {"part": first["request_id"], "contact": contact}
+    first |= {"part": first["request_id"], "patient": first["patient_id"]}
+    return FORM | first | {"contact": contact}
 
 
 def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -> dict[str, str]:
@@ -101,7 +105,7 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
 
     With a case of their own, only the other ids of an address or form are the first clinic's.
     """
-    visit, trouble = Visit(app, NEIGHBOUR.username), {}
+    visit, trouble = Visit(app, NEIGHBOUR.username, both.practice), {}
     form = forms(both) | ({"seen": seen} if seen else {})
     ids = dict(both.first) | ({"case_id": case_id} if case_id else {})
     pages = sorted(routes(app) - OWN, key=lambda page: (page[0], "close" in page[1], page[1]))
@@ -135,7 +139,7 @@ def test_no_page_lets_a_neighbour_in(app: FastAPI, both: Neighbours) -> None:
 
 def test_what_is_the_neighbour_s_own_stays_apart(app: FastAPI, both: Neighbours) -> None:
     before = both.rows()
-    visit = Visit(app, NEIGHBOUR.username)
+    visit = Visit(app, NEIGHBOUR.username, both.practice)
     search = visit.post(f"/case/{both.own_case}/patients", words="Keane", seen="x")
     assert (search.status_code, told(search.text)) == (200, [])
     taken = visit.post("/users", **FORM | {"username": "milo"})
@@ -150,7 +154,9 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
 ) -> None:
     """Sabotage: the Desk takes the neighbour for one of the first clinic."""
     who = Desk.who
-    monkeypatch.setattr(Desk, "who", lambda desk, token: replace(who(desk, token), clinic="c1"))
+    monkeypatch.setattr(
+        Desk, "who", lambda desk, token, **more: replace(who(desk, token, **more), clinic="c1")
+    )
     found = walk(app, both)
     with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
     # A request is open by then, so that nobody could close the case.

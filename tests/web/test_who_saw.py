@@ -4,11 +4,15 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from tests.web.conftest import Visit
 from tests.web.practice import MORNING, Practice
-from triage.desk.supervision import FORMULA_STARTS
 from triage.domain import new_id
+from triage.store import Keys, open_life
+
+#: What starts a formula in one spreadsheet or another.
+FORMULA_STARTS = ("=", "+", "-", "@")
 
 P1 = "p1"
 
@@ -71,3 +75,29 @@ def test_no_cell_of_the_table_is_a_formula(
     assert len([row for row in told if "evil" in row["detail"]]) == len(FORMULA_STARTS)
     cells = [cell for row in told for cell in row.values()]
     assert not [cell for cell in cells if cell.startswith(FORMULA_STARTS)]
+
+
+def test_an_erased_patient_is_asked_for_by_id(
+    practice: Practice, visit: Callable[[str], Visit], tmp_path: Path
+) -> None:
+    """No name finds who was erased; the id stands in the erasure's own row of the audit."""
+    sam, case_id = visit("sam"), practice.cases["refill"]
+    visit("dana").get(f"/case/{case_id}")
+    life = open_life(
+        f"sqlite:///{tmp_path / 'practice' / 'practice.db'}",
+        Keys.load(tmp_path / "practice" / "keys"),
+        practice.store,
+        lists=[tmp_path / "erasures.list"],
+    )
+    life.erase("patient", P1, clinic="c1", by="u-sam")
+    life.close()
+    assert "Nobody matches" in sam.post("/audit/patient", words="rosalind").text
+    form = sam.get("/audit").text.split('action="/audit/patient/seen"')[1].split("</form>")[0]
+    assert '<input name="patient"' in form
+    told = sam.post("/audit/patient/seen", patient=P1)
+    assert told.status_code == 200
+    for words in ("Dana Whitlock", "case.read", "patient.erased"):
+        assert words in told.text
+    listed = rows(sam.post("/audit/patient/export", patient=P1).text)
+    assert case_id in {row["cases"] for row in listed}
+    assert sam.post("/audit/patient/seen", patient="nobody").status_code == 404

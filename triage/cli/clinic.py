@@ -47,6 +47,10 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands that run a clinic."""
     app.command("init", epilog="Example: triage init --id willow --name 'Willow Creek'")(init)
     app.command("run", epilog="Example: triage run --home /srv/triage --part all")(run)
+    store = typer.Typer(help="The database and its shape.", no_args_is_help=True)
+    store.callback()(lambda: None)
+    store.command("migrate", epilog="Example: triage store migrate --home /srv/triage")(migrate)
+    app.add_typer(store, name="store")
     roster = typer.Typer(help="The practice's patients and contacts.", no_args_is_help=True)
     roster.command("import", epilog="Example: triage roster import patients.csv")(roster_import)
     app.add_typer(roster, name="roster")
@@ -61,6 +65,16 @@ def add_to(app: typer.Typer) -> None:
     inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
     inbox.command("check", epilog="Example: triage inbox check front-desk")(inbox_check)
     app.add_typer(inbox, name="inbox")
+
+
+def migrate(home: Home = HERE) -> None:
+    """Bring the database to this version's shape; stop triage and make a backup first."""
+    from triage.store import migrate
+    from triage.wiring import House
+
+    house = House.at(home)
+    migrate(house.url, house.keys)
+    print("The database has this version's shape.")
 
 
 def init(

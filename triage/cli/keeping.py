@@ -1,6 +1,7 @@
 """Keys, backups, erasure and retention: what the person who keeps the machine runs."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from triage.cli.trained import HERE, Home, Username, sign_in
 
 if TYPE_CHECKING:
     from triage.store import Life, Store
+    from triage.store.backup import Restored
     from triage.wiring import House
 
 Kind = Annotated[str, typer.Argument(help="case or patient.")]
@@ -71,7 +73,7 @@ def make(folder: Folder, home: Home = HERE) -> None:
     from triage.wiring import House
 
     house = House.at(home)
-    print(make_backup(house.url, house.keys, folder))
+    print(make_backup(house.url, house.keys, folder, lists=[home / "erasures.list"]))
 
 
 def restore(folder: Folder, home: Home = HERE) -> None:
@@ -81,10 +83,27 @@ def restore(folder: Folder, home: Home = HERE) -> None:
 
     house = House.at(home)
     lists = [home / "erasures.list"]
-    verdict, uncertain, erased = restore_backup(house.url, house.keys, folder, lists=lists)
-    print(f"{verdict.events} audit events hold; head {verdict.head}")
-    print(f"{uncertain} replies may have left already and wait for a person")
-    print(f"{erased} erasures were done again")
+    found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=house.anchor_file)
+    print(f"{found.verdict.events} audit events hold; head {found.verdict.head}")
+    print(f"{found.uncertain} replies may have left already and wait for a person")
+    print(f"{found.erased} erasures were done again")
+    for line in _warnings(found):
+        print(f"LOOK: {line}")
+
+
+def _warnings(found: "Restored") -> Iterator[str]:
+    """Say what a person must see to after a restore."""
+    when = f"{found.made_at:%Y-%m-%d %H:%M} UTC"
+    if not found.lists[0]:
+        yield f"NO ERASURE LIST WAS FOUND; whoever was erased after {when} is back; erase again"
+    elif found.lists[0] < found.lists[1]:
+        yield f"an erasure list is missing; somebody erased after {when} may be back"
+    if found.anchor is None:
+        yield "no anchor was found; nothing outside says whether the audit is the one it was"
+    elif found.lost:
+        yield f"{found.lost} audit events after the backup, all of them anchored, are lost"
+        yield f"the old anchor is kept as {found.aside}"
+    yield f"people, roles and authenticators are as of {when}; take away again what was taken since"
 
 
 def erase(kind: Kind, subject: Subject, person: Person, home: Home = HERE) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from triage.desk.rights import Right, require
 from triage.domain import BrokenGlass, Protected, User
-from triage.errors import NoReason
+from triage.errors import NoReason, NotAllowed
 from triage.store import Store
 
 #: For how many minutes a case can be opened.
@@ -24,8 +24,14 @@ class GlassDesk:
         self._clock = clock
 
     def smash(self, actor: User, case_id: str, *, reason: Protected, minutes: int) -> BrokenGlass:
-        """Open one case for reading; supervisors are told at once. Raises NoReason, NotFound."""
+        """Open one case for reading; supervisors are told at once. Raises NoReason, NotFound.
+
+        A password alone, which may lie in a notebook, opens nothing: NotAllowed until the person
+        has an authenticator app, whose code their sessions then need.
+        """
         require(actor, Right.BREAK_GLASS)
+        if not self._store.factors.enrolled(actor.id):
+            raise NotAllowed("an emergency needs an authenticator app; enrol one first")
         if not reason or minutes not in MINUTES:
             raise NoReason(f"case {case_id}")
         return self._store.glass.smash(

@@ -54,9 +54,14 @@ class PeopleDesk:
         return FirstPassword(user, Protected(password))
 
     def set_roles(self, actor: User, user_id: str, roles: Iterable[Role]) -> None:
-        """Give a person these roles and no others; raise LastAdministrator."""
+        """Give a person these roles and no others.
+
+        Raises LastAdministrator, and NotYourself for a role somebody would give themself.
+        """
         require(actor, Right.MANAGE_USERS)
         wanted = _some(roles)
+        if user_id == actor.id and wanted - actor.roles:
+            raise NotYourself(f"user {user_id}")
         self._store.people.set_roles(user_id, wanted, clinic=actor.clinic, by=actor.id)
 
     def set_active(self, actor: User, user_id: str, active: bool) -> None:

@@ -111,13 +111,7 @@ class SupervisionDesk:
     def evidence_left(self, actor: User, case_id: str, digest: str) -> None:
         """Remember the SHA-256 of the pack that was handed out, so that it can be known again."""
         require(actor, Right.EXPORT_EVIDENCE)
-        self._store.audit.record(
-            "evidence.exported",
-            clinic=actor.clinic,
-            by=actor.id,
-            cases=(case_id,),
-            detail={"sha256": digest},
-        )
+        self._store.audit.evidence_left(case_id, digest, clinic=actor.clinic, by=actor.id)
 
     def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
         """Return events as CSV in which no cell can start a formula."""

@@ -46,3 +46,5 @@ class Evidence:
     #: The head of the chain when this was read, and the anchors the runs end at.
     head: tuple[int, str]
     anchors: tuple[Anchor, ...]
+    #: When the case was erased, which left the chain and no words; None while it was not.
+    erased_at: datetime | None = None

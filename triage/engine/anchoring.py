@@ -1,7 +1,7 @@
 """Writes the head of the audit chain outside the database, again and again.
 
 Rule of the room: first the line, then the event that remembers it; a crash in between leaves a
-line too many, which harms nobody.
+line too many, which harms nobody. A chain that is not the one anchored last is never anchored.
 """
 
 import logging
@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from triage.audit import ANCHORED, AnchorFile
 from triage.domain import Anchor
-from triage.errors import blame
-from triage.store import Store
+from triage.errors import AuditBroken, blame
+from triage.store import Store, tables
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,11 @@ class Anchoring:
         return written
 
     def _anchor(self, now: datetime) -> bool:
+        # The file first: another worker may anchor a newer head at any moment.
+        lines = self._file.read()
         seq, digest = self._store.audit.head()
-        newest = max((line.seq for line in self._file.read()), default=0)
+        newest = max((line.seq for line in lines), default=0)
+        self._compare(newest, {line.digest for line in lines if line.seq == newest})
         # Nothing happened since but the event that remembers the last line.
         if seq <= newest + 1:
             return False
@@ -68,3 +71,14 @@ class Anchoring:
         line = {"seq": str(seq), "digest": digest}
         self._store.audit.record(ANCHORED, clinic=self._clinic, by=self._by, detail=line)
         return True
+
+    def _compare(self, newest: int, digests: set[str]) -> None:
+        """Raise AuditBroken when the newest anchored event is gone or is another one."""
+        if not newest:
+            return
+        table = tables.audit
+        query = table.select().with_only_columns(table.c.digest).where(table.c.seq == newest)
+        with self._store.transactions.read() as work:
+            row = work.first(query)
+        if row is None or digests != {row.digest}:
+            raise AuditBroken(f"event {newest} is not the one that was anchored")

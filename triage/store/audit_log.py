@@ -73,6 +73,15 @@ class AuditLog:
         with self._transactions.write() as work:
             return gather(work, case_id, clinic=clinic, by=by, anchors=anchors, key=key)
 
+    def evidence_left(self, case_id: str, digest: str, *, clinic: str, by: str) -> None:
+        """Remember the SHA-256 of a pack that was handed out; raise NotFound."""
+        cases = tables.cases
+        mine = select(cases.c.id).where(cases.c.id == case_id, cases.c.clinic == clinic)
+        with self._transactions.write() as work:
+            work.one(mine, f"case {case_id}")
+            detail = {"sha256": digest}
+            work.note("evidence.exported", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+
     def of_patient(self, patient_id: str, *, clinic: str, by: str) -> tuple[AuditEvent, ...]:
         """Return who saw or changed what of one patient, in every case, oldest first.
 

@@ -1,20 +1,23 @@
 """Backups: every row, sealed twice, and the key store in a file of its own; and the way back.
 
 Rule of the room: a backup of the keys is kept for at most seven days, so that what was erased is
-gone from there, too; after a restore no reply leaves that may have left before.
+gone from there, too; after a restore no reply leaves that may have left before, nobody is signed
+in, and the chain itself says what was lost.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, select, text, update
 
-from triage.audit import Verdict
-from triage.domain import CaseState, Lane, ReplyState
+from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict
+from triage.domain import Anchor, CaseState, Lane, ReplyState
 from triage.errors import AuditBroken, StoreRefused
 from triage.store import keystore, tables
+from triage.store.audit_log import AuditLog
 from triage.store.engine import connect
 from triage.store.erasures import ErasureList
 from triage.store.guards import drop_guards, make_guards
@@ -32,17 +35,41 @@ DATA, KEYS, LIST = "data", "keys", "erasures.list"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
+class Restored(NamedTuple):
+    """What a restore found, did and could not bring back."""
+
+    verdict: Verdict
+    #: Replies that may have left already, and erasures that were done again.
+    uncertain: int
+    erased: int
+    #: The moment that people, roles and authenticators, like all rows, are of.
+    made_at: datetime
+    #: Erasure lists that were there, of all that were looked for.
+    lists: tuple[int, int]
+    #: The newest line of the anchor file, how many events up to it are lost, and where that file
+    #: is kept when some are.
+    anchor: Anchor | None
+    lost: int
+    aside: Path | None
+
+
 def make_backup(
-    url: str, keys: Keys, folder: Path, *, clock: Callable[[], datetime] = utcnow
+    url: str,
+    keys: Keys,
+    folder: Path,
+    *,
+    lists: Sequence[Path] = (),
+    clock: Callable[[], datetime] = utcnow,
 ) -> Path:
     """Write one backup below `folder`, drop those older than seven days; return the data's file.
 
-    Run as the owner. The rows are of one moment; the keys are read after them, so that no row
-    lacks its key.
+    Run as the owner. What the erasure `lists` hold is there before the rows; the rows are of one
+    moment; the keys are read after them, so that no row lacks its key.
     """
     now = clock()
     for kind in (DATA, KEYS):
         (folder / kind).mkdir(parents=True, exist_ok=True, mode=0o700)
+    _keep_list(keys, folder, lists)
     path = folder / DATA / f"{now.strftime(_STAMP)}.sealed"
     for kind, engine in ((DATA, connect(url, keys)), (KEYS, connect_keys(url, keys))):
         order = _tables(kind)
@@ -62,13 +89,20 @@ def make_backup(
 
 
 def restore_backup(
-    url: str, keys: Keys, folder: Path, *, lists: Sequence[Path] = ()
-) -> tuple[Verdict, int, int]:
-    """Put the newest backup into an empty database; return (audit verdict, uncertain, erased).
+    url: str,
+    keys: Keys,
+    folder: Path,
+    *,
+    lists: Sequence[Path] = (),
+    anchors: AnchorFile | None = None,
+) -> Restored:
+    """Put the newest backup into an empty database; return what was found and what is lost.
 
     Replies that were queued or on the wire become uncertain, in front of a person; whoever was
-    signed in is signed out; erasures of any list that the backup does not know are done again.
-    Raises StoreRefused when a database is there already or the backup is not whole, AuditBroken.
+    signed in is signed out and every browser is a stranger's; erasures of any list that the backup
+    does not know are done again. The chain is compared with the `anchors` it can have, and goes on
+    with these. Raises StoreRefused when a database is there already or the backup is not whole,
+    AuditBroken, AnchorRefused.
     """
     path = _newest(folder)
     _refuse_present(url, keys)
@@ -78,16 +112,52 @@ def restore_backup(
     engine = connect(url, keys, owner=True)
     ring = Keyring(KeyStore(owner), keys)
     doing = Transactions(engine, keys, utcnow, ring)
-    listed = ErasureList([*lists, folder / LIST], keys.audit)
+    places = [*lists, folder / LIST]
+    lines = anchors.read() if anchors else ()
     try:
         _refill(engine, keys, path, DATA)
+        head = AuditLog(doing).head()[0]
+        newest = max(lines, key=lambda line: line.seq, default=None)
         with doing.write() as work:
-            uncertain = _doubt(work)
-            work.run(delete(tables.sessions))
-        erased = _erase_again(doing, ring.store, listed)
-        return _verdict(doing), uncertain, erased
+            found = Restored(
+                verdict=Verdict(0, ""),
+                uncertain=_doubt(work),
+                erased=0,
+                made_at=_made_at(path),
+                lists=(sum(place.exists() for place in places), len(places)),
+                anchor=newest,
+                lost=max(0, newest.seq - head) if newest else 0,
+                aside=None,
+            )
+            for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
+                work.run(delete(table))
+            _note(work, found)
+        erased = _erase_again(doing, ring.store, ErasureList(places, keys.audit))
+        kept = [line for line in lines if line.seq <= head]
+        verdict = _verdict(doing, kept if lines else None)
+        aside = anchors.cut(head, utcnow()) if anchors and found.lost else None
+        return found._replace(verdict=verdict, erased=erased, aside=aside)
     finally:
         doing.close()
+
+
+def _keep_list(keys: Keys, folder: Path, lists: Sequence[Path]) -> None:
+    """Add what `lists` know to the list beside the backups; return when the disk has it."""
+    path = folder / LIST
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+") as file:
+        # A crash may have left half a line; the next one starts anew.
+        if (there := file.read()) and not there.endswith(b"\n"):
+            file.write(b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    kept = ErasureList([path], keys.audit)
+    known = {erasure.id for erasure in kept.read()}
+    for erasure in ErasureList(lists, keys.audit).read():
+        if erasure.id not in known:
+            kept.add(erasure)
+    place = os.open(folder, os.O_RDONLY)
+    os.fsync(place)
+    os.close(place)
 
 
 def _tables(kind: str) -> Sequence[Table]:
@@ -178,10 +248,22 @@ def _doubt(work: Work) -> int:
         work.note("reply.uncertain", clinic=row.clinic, by="restore", cases=[row.case_id],
                   detail=detail)  # fmt: skip
         work.moved(row.clinic)
-    for clinic in work.rows(select(tables.clinics.c.id)):
-        detail = {"uncertain": str(len(rows))}
-        work.note("store.restored", clinic=clinic.id, by="restore", detail=detail)
     return len(rows)
+
+
+def _note(work: Work, found: Restored) -> None:
+    """Let the chain say, to every clinic, what was put back and what was not."""
+    line = found.anchor
+    detail = {
+        "uncertain": str(found.uncertain),
+        "as_of": found.made_at.isoformat(),
+        "look_over": "people, roles, authenticators",
+        "erasure_lists": "{} of {}".format(*found.lists) if found.lists[0] else "none",
+        "anchor": f"{line.seq} {line.digest}" if line else NO_ANCHOR,
+        "lost_events": str(found.lost) if line else "unknown",
+    }
+    for clinic in work.rows(select(tables.clinics.c.id)):
+        work.note(RESTORED, clinic=clinic.id, by="restore", detail=detail)
 
 
 def _erase_again(doing: Transactions, apart: KeyStore, listed: ErasureList) -> int:
@@ -206,10 +288,8 @@ def _erase_again(doing: Transactions, apart: KeyStore, listed: ErasureList) -> i
     return count
 
 
-def _verdict(doing: Transactions) -> Verdict:
-    from triage.store.audit_log import AuditLog
-
-    verdict = AuditLog(doing).verify()
+def _verdict(doing: Transactions, lines: Sequence[Anchor] | None) -> Verdict:
+    verdict = AuditLog(doing).verify(anchors=None if lines is None else lambda: lines)
     if not verdict.holds:
         raise AuditBroken(f"event {verdict.broken_at}")
     return verdict

@@ -8,12 +8,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 
 from triage.audit import content, event_key
-from triage.domain import Anchor, AuditEvent, Evidence, Stretch
+from triage.domain import Anchor, AuditEvent, CaseFile, Evidence, Stretch
 from triage.store import records, tables
-from triage.store.casefile import case_file
+from triage.store.casefile import case_file, requests_of
 from triage.store.landing import open_raw
 from triage.store.transaction import Work
 
@@ -26,7 +26,10 @@ LONGEST_RUN = 20_000
 def gather(
     work: Work, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor], key: bytes
 ) -> Evidence:
-    """Return everything known of one case, leaving the row that says so; raise NotFound."""
+    """Return everything known of one case, leaving the row that says so; raise NotFound.
+
+    Of an erased case the words are gone, and what the chain says of it is all there is.
+    """
     cases = tables.cases
     here = select(cases).where(cases.c.clinic == clinic, cases.c.id == case_id)
     row = work.one(here, f"case {case_id}")
@@ -35,7 +38,7 @@ def gather(
     work.note("evidence.read", clinic=clinic, by=by, cases=(case_id,), detail=detail)
     # Written now and not at the end, so that it is among the events below.
     work.finish(key)
-    file = case_file(work, row)
+    file = case_file(work, row) if row.erased_at is None else _without_words(work, row)
     events = _events(work, case_id, clinic)
     by_number = {each.seq: each for each in (*_serving(work, events, clinic), *events)}
     events = tuple(event for _, event in sorted(by_number.items()))
@@ -51,7 +54,14 @@ def gather(
         stretches=stretches,
         head=(int(head.seq), str(head.digest)),
         anchors=tuple(each for each in known if each.seq in ends),
+        erased_at=row.erased_at,
     )
+
+
+def _without_words(work: Work, row: Row[Any]) -> CaseFile:
+    """Return what stays of an erased case: nothing that a key was needed for."""
+    case = records.case(row, requests_of(work, [row.id])[row.id], work.now)
+    return CaseFile(case, (), None, None, (), None, None)
 
 
 def seen_by(work: Work, patient_id: str, clinic: str) -> tuple[AuditEvent, ...]:

@@ -91,6 +91,11 @@ class SecondFactors:
                 work.note("factor.refused", clinic=row.clinic, by=row.user_id)
         return _or_refuse(fresh)
 
+    def enrolled(self, user_id: str) -> bool:
+        """Whether a person has an authenticator app."""
+        with self._transactions.read() as work:
+            return _kept(work, user_id) is not None
+
     def forget(self, user_id: str, *, clinic: str, by: str) -> None:
         """Take a lost app from a person and end their sessions; raise NotFound without one."""
         table = tables.second_factors

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
-from triage.domain import BrokenGlass, Protected, new_id
-from triage.errors import ChangedUnderneath, NotYourself
+from triage.domain import NOTHING, BrokenGlass, Protected, new_id
+from triage.errors import ChangedUnderneath, Erased, NotYourself
 from triage.store import tables
 from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
@@ -80,7 +80,10 @@ class Glass:
             return work.number(select(func.count()).select_from(table).where(*waiting))
 
     def all(self, *, clinic: str, by: str, limit: int = 200) -> Sequence[BrokenGlass]:
-        """Return those nobody has looked into, oldest first, and then the newest others."""
+        """Return those nobody has looked into, oldest first, and then the newest others.
+
+        The reason is empty when it was erased with its case; the look itself stays on the list.
+        """
         table = tables.break_glass
         mine = select(table).where(table.c.clinic == clinic)
         waiting = mine.where(table.c.reviewed_by.is_(None)).order_by(table.c.at, table.c.id)
@@ -113,13 +116,21 @@ def _tick_off(work: Work, row: Row[Any], by: str, now: datetime) -> None:
     work.note("glass.reviewed", clinic=row.clinic, by=by, cases=(row.case_id,), detail=detail)
 
 
+def _reason(row: Row[Any], vault: Vault) -> Protected:
+    """Open one reason; one erased case must not shut the list of all the others."""
+    try:
+        return vault.text(row.reason, row.id)
+    except Erased:
+        return NOTHING
+
+
 def _read(row: Row[Any], vault: Vault) -> BrokenGlass:
     return BrokenGlass(
         id=row.id,
         clinic=row.clinic,
         case_id=row.case_id,
         user_id=row.user_id,
-        reason=vault.text(row.reason, row.id),
+        reason=_reason(row, vault),
         at=row.at,
         minutes=row.minutes,
         reviewed_by=row.reviewed_by,

@@ -4,9 +4,8 @@ Rule of the room: the audit keeps who erased what and when, by id; an erasure th
 finished by whoever opens the store's life next, and one that a hold forbids is never begun.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 
@@ -16,8 +15,8 @@ from triage.store import tables
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.keyring import of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore
+from triage.store.rotation import has_old, move_old
 from triage.store.transaction import Transactions, Work
-from triage.store.vault import OLD
 
 CASE, PATIENT = "case", "patient"
 
@@ -35,6 +34,7 @@ class Life:
         hold_id = new_id()
         with self._transactions.write() as work:
             _subject(work, kind, subject, clinic)
+            owner = of_case(subject) if kind == CASE else of_patient(subject)
             work.add(
                 tables.holds,
                 id=hold_id,
@@ -43,7 +43,7 @@ class Life:
                 subject=subject,
                 by=by,
                 at=work.now,
-                **work.seal(tables.holds, hold_id, reason=reason),
+                **work.seal(tables.holds, hold_id, under=owner, reason=reason),
             )
             _noted(work, "hold.set", kind, subject, clinic=clinic, by=by)
         return hold_id
@@ -62,7 +62,7 @@ class Life:
         """Destroy the keys of a case, or of a patient with every case of theirs.
 
         Raises NotFound, Erased when it was done before, OnHold, TooLate while a reply is on the
-        wire, and StoreRefused while values from before data keys are left.
+        wire, and StoreRefused while any value of theirs is from before data keys.
         """
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
@@ -74,6 +74,7 @@ class Life:
                 owners += _close(work, case_id, clinic)
             if kind == PATIENT:
                 _forget_patient(work, subject)
+            _refuse_old(work, owners)
             erasure = Erasure(new_id(), clinic, kind, subject, tuple(owners))
             work.add(
                 tables.erasures,
@@ -132,8 +133,14 @@ class Life:
 
 
 def erase_again(work: Work, erasure: Erasure) -> None:
-    """Begin an erasure that a restored database does not know of; its keys go afterwards."""
+    """Begin an erasure that a restored database does not know of; its keys go afterwards.
+
+    Old values of a backup get keys first, as `triage keys rotate` would give them: a restore that
+    stopped here would leave everything readable. Run as the owner of the database.
+    """
     table = tables.erasures
+    move_old(work, erasure.owners)
+    _refuse_old(work, erasure.owners)
     for owner in erasure.owners:
         kind, _, name = owner.partition(":")
         known = tables.cases if kind == CASE else tables.patients if kind == PATIENT else None
@@ -208,8 +215,7 @@ def _close(work: Work, case_id: str, clinic: str) -> list[str]:
     queued = update(replies).where(*mine, replies.c.state == ReplyState.QUEUED.value)
     work.run(queued.values(state=ReplyState.RECALLED.value))
     work.run(delete(drafts).where(drafts.c.case_id == case_id, drafts.c.reply_id.is_(None)))
-    filed = work.rows(select(messages).where(messages.c.case_id == case_id))
-    _refuse_old(filed)
+    filed = work.rows(select(messages.c.raw_id).where(messages.c.case_id == case_id))
     # What finds a message by its Message-ID or portal thread goes with its words.
     blind = {"message_id_index": None, "portal_thread_index": None}
     work.run(update(messages).where(messages.c.case_id == case_id).values(**blind))
@@ -219,8 +225,9 @@ def _close(work: Work, case_id: str, clinic: str) -> list[str]:
     return [of_case(case_id), *(of_raw(row.raw_id) for row in filed)]
 
 
-def _refuse_old(rows: list[Any]) -> None:
-    if any(row.body.stored[:1] == OLD for row in rows):
+def _refuse_old(work: Work, owners: Sequence[str]) -> None:
+    """Refuse when a master key would still open something that destroyed keys should close."""
+    if has_old(work, owners):
         raise StoreRefused("values from before data keys are left; run `triage keys rotate` first")
 
 

@@ -4,26 +4,29 @@ Rule of the room: small transactions that each leave everything readable, so tha
 moment is mended by starting again; the old master leaves its file only once nothing needs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-from sqlalchemy import Row, Table, func, or_, select, update
+from sqlalchemy import Row, Table, and_, func, or_, select, update
 
-from triage.errors import StoreRefused
+from triage.errors import Erased, StoreRefused
 from triage.store import tables
 from triage.store.columns import Sealed
 from triage.store.engine import connect
 from triage.store.guards import drop_guards, make_guards
-from triage.store.keyring import STORE, Keyring, of_case, of_patient, of_raw
+from triage.store.keyring import STORE, DataKey, Keyring, of_case, of_patient
 from triage.store.keys import Keys, key_id
 from triage.store.keystore import KeyStore, connect_keys
+from triage.store.sealed import SealedValue
 from triage.store.transaction import Transactions, Work, utcnow
 from triage.store.vault import OLD, Vault
 
 #: Keys wrapped, and old values moved, in one transaction.
 _BATCH = 200
+#: Tables whose rows are owners themselves -> which kind.
+_OWNERS = {"raw_messages": "raw", "cases": "case", "patients": "patient"}
 Watch = Callable[[str, int], None]
 
 
@@ -58,6 +61,54 @@ def still_used(doing: Transactions, ring: Keyring, newest: str) -> int:
     with doing.read() as work:
         values = sum(_old_values(work, table) for table in tables.metadata.sorted_tables)
     return values + len(ring.store.not_under(newest, limit=_BATCH))
+
+
+def has_old(work: Work, owners: Sequence[str]) -> bool:
+    """Whether a value of these owners is still sealed with a master key, not with their own."""
+    return any(
+        work.first(select(table.c.id).where(mine, _is_old(table))) is not None
+        for table, mine in _tables_of(owners)
+    )
+
+
+def move_old(work: Work, owners: Sequence[str]) -> None:
+    """Seal old values of these owners under their own keys; run as the database's owner."""
+    if not has_old(work, owners):
+        return
+    drop_guards(work.connection)
+    for table, mine in _tables_of(owners):
+        for row in work.rows(select(table).where(mine, _is_old(table))):
+            _move(work, table, row)
+    make_guards(work.connection)
+
+
+def _tables_of(owners: Sequence[str]) -> Iterator[tuple[Table, Any]]:
+    """Yield each table with sealed values and which of its rows belong to these owners."""
+    named: dict[str, list[str]] = {"case": [], "patient": [], "raw": []}
+    for owner in owners:
+        kind, _, name = owner.partition(":")
+        named[kind].append(name)
+    for table in tables.metadata.sorted_tables:
+        mine = _rows_of(table, named) if _sealed(table) else None
+        if mine is not None:
+            yield table, mine
+
+
+def _rows_of(table: Table, named: dict[str, list[str]]) -> Any:
+    """Return the condition that finds what `_owner` says of single rows; None for the store's."""
+    cases, patients = named["case"], named["patient"]
+    if table.name in _OWNERS:
+        return table.c.id.in_(named[_OWNERS[table.name]])
+    if table is tables.holds:
+        of = {"case": cases, "patient": patients}
+        return or_(*(and_(table.c.kind == k, table.c.subject.in_(of[k])) for k in of))
+    if "case_id" in table.c:
+        return table.c.case_id.in_(cases)
+    if "message_id" in table.c:
+        messages = tables.messages
+        filed = select(messages.c.id).where(messages.c.case_id.in_(cases))
+        return table.c.message_id.in_(filed)
+    return table.c.patient_id.in_(patients) if "patient_id" in table.c else None
 
 
 def _with_new_master(folder: Path) -> Keys:
@@ -115,18 +166,27 @@ def _move(work: Work, table: Table, row: Row[Any]) -> None:
         value = getattr(row, name)
         if value is not None and value.stored[:1] == OLD:
             plain = work.vault.open(value, row.id)
-            values |= work.seal(table, row.id, under=owner, **{name: plain})
+            try:
+                values |= work.seal(table, row.id, under=owner, **{name: plain})
+            except Erased:
+                values[name] = _gone(work, value, row.id, owner)
     work.run(update(table).where(table.c.id == row.id).values(**values))
+
+
+def _gone(work: Work, value: SealedValue, row_id: str, owner: str) -> SealedValue:
+    """Put nothing, under a key that is destroyed, where an earlier erasure left old words."""
+    assert work.vault.ring is not None
+    (stone, *_) = (one for one in work.vault.ring.store.by_owner(owner) if one.wrapped is None)
+    lost = DataKey(stone.id, owner, token_bytes(32))
+    return work.vault.seal(value.table, value.column, row_id, b"", under=lost)
 
 
 def _owner(work: Work, table: Table, row: Row[Any]) -> str:
     """Return whose key a row is sealed with."""
-    if table is tables.raw_messages:
-        return of_raw(row.id)
-    if table is tables.cases:
-        return of_case(row.id)
-    if table is tables.patients:
-        return of_patient(row.id)
+    if table.name in _OWNERS:
+        return f"{_OWNERS[table.name]}:{row.id}"
+    if table is tables.holds:
+        return of_case(row.subject) if row.kind == "case" else of_patient(row.subject)
     if "case_id" in table.c:
         return of_case(row.case_id)
     if "message_id" in table.c:

@@ -142,6 +142,7 @@ class Work:
         # Keys are synced before the rows they opened for are: no row is ever without its key.
         if self._made and self.vault.ring is not None:
             self.vault.ring.keep(list(self._made.values()), self.now)
+            self._made.clear()
         if self._events:
             self._write_events(audit_key)
         # Called early by who needs its own row to be there, and again at the end of all.

@@ -34,7 +34,8 @@ A pack proves no more than the anchor it is compared with: ask the clinic for it
 for the line it wrote down on paper, from somebody other than who gave you the pack. Take check.py
 from the program's own source when you do not trust the copy in here. The keys in evidence.json
 open the events of this case and no others; with them anybody could write these events anew, but
-not the digests the anchor holds.
+not the digests the anchor holds. When the case was erased, evidence.json says when, and holds who
+saw it and did what, but no words any more.
 """
 
 
@@ -69,6 +70,7 @@ def _content(view: EvidenceView, by: User, at: datetime) -> dict[str, Any]:
             "outcome": file.case.outcome,
             "note": file.outcome_note.reveal(),
         },
+        "erased": found.erased_at.isoformat() if found.erased_at else None,
         "names": dict(view.names),
         "seen": [_seen(event, view) for event in found.events if event.cases],
         "messages": [_message(message) for message in file.messages],
