@@ -23,7 +23,7 @@ NOTES = {
     "no_redactor": "Redaction is not working: models see nothing and no reply is suggested.",
     "no_rules": "The red-flag rules are not working: read every new message now.",
     "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
-    "anchor_failing": "The audit's anchor outside the database cannot be written.",
+    "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
 
