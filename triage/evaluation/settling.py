@@ -10,7 +10,7 @@ from pathlib import Path
 
 from triage.classifiers import dataset
 from triage.classifiers.dataset import Row
-from triage.classifiers.promises import Point, Promise, at_best, cautious, write_points
+from triage.classifiers.promises import POINTS, Point, Promise, at_best, cautious, write_points
 from triage.classifiers.scorer import Scorer
 from triage.classifiers.training import read_policy
 from triage.classifiers.verdict import Policy, Verdict, judge
@@ -20,10 +20,6 @@ from triage.errors import BadSettings
 from triage.evaluation.gate import Gate, fallen_behind, walk
 from triage.evaluation.readings import Shown, show
 from triage.priority import DOUBT, TOGETHER
-
-#: Beside the model: the calibration messages as numbers, from which any promise is worked out.
-POINTS = "calibration.json"
-
 
 #: Groups are held until none is left that falls behind, in at most so many rounds.
 MOST_ROUNDS = 3
