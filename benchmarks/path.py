@@ -17,9 +17,10 @@ from benchmarks.stock import StockClassifier, StockRedactor
 from triage.domain import Clinic
 from triage.patience import Patience
 from triage.pipeline import Rooms, file, land
+from triage.settings import PartsSettings
 from triage.store import Keys, Store, migrate, open_store
 from triage.testing import MemoryInbox, mail
-from triage.wiring import PartsSettings, load_parts
+from triage.wiring import load_parts
 
 MESSAGES = 1000
 WANTED = {"stock_over_ours": ">= 3", "percent_of_cpu_in_encoder": ">= 60"}

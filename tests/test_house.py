@@ -19,6 +19,7 @@ FLOORS = {
     "domain": 0,
     "errors": 0,
     "audit": 1,
+    "settings": 1,
     "patience": 1,
     "encoder": 1,
     "parsing": 2,
@@ -69,7 +70,7 @@ LIBRARIES = {
     "markupsafe": {"web"},
     "nh3": {"web"},
     "uvicorn": {"web"},
-    "pydantic": {"wiring", "web"},
+    "pydantic": {"settings", "web"},
     "typer": {"cli"},
     "pymap": {"cli"},
     "aiosmtpd": {"cli"},
@@ -252,7 +253,7 @@ def test_a_serving_process_loads_neither_torch_nor_transformers() -> None:
         "from pathlib import Path\n"
         "from triage.encoder.registry import Registry\n"
         "from triage.testing import message\n"
-        "from triage.wiring import PartsSettings, load_parts\n"
+        "from triage.settings import PartsSettings\nfrom triage.wiring import load_parts\n"
         "rooms = load_parts(PartsSettings(), Registry(Path('nowhere')), {}).rooms\n"
         "hidden = rooms.redactor.redact([message('Dear Dr. Bob Hope')])\n"
         "rooms.classifier.classify(hidden)\n"

@@ -10,7 +10,8 @@ from triage.encoder.registry import Registry
 from triage.errors import BadSettings, MissingModel, UnknownPlugin
 from triage.plugins import load
 from triage.redaction import BUILTIN
-from triage.wiring import House, PartsSettings, approval_master, load_parts, read_settings, secret
+from triage.settings import PartsSettings, approval_master, read_settings, secret
+from triage.wiring import House, load_parts
 
 GOOD = '[clinic]\nid = "willow"\nname = "Willow"\n'
 

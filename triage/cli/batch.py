@@ -69,7 +69,8 @@ def classify(home: Home = None) -> None:
 def _rooms(home: Path | None) -> Any:
     """Load the parts; a missing one is said on standard error and stands in safely."""
     from triage.encoder.registry import Registry
-    from triage.wiring import House, PartsSettings, load_parts
+    from triage.settings import PartsSettings
+    from triage.wiring import House, load_parts
 
     if home is not None:
         parts = House.at(home).parts()

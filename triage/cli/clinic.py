@@ -185,7 +185,8 @@ def user_forget_authenticator(username: str, home: Home = HERE) -> None:
 
 def user_code(username: str, home: Home = HERE) -> None:
     """Print a person's approval code; run it where the sender runs, give it to them in person."""
-    from triage.wiring import House, approval_master
+    from triage.settings import approval_master
+    from triage.wiring import House
 
     house = House.at(home)
     store = house.store()

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from triage.connectors.tls import is_loopback
 from triage.errors import UnsafeSetting
-from triage.wiring import House, approval_master, secret
+from triage.settings import approval_master, secret
+from triage.wiring import House
 
 #: The processes of a clinic; each can run alone.
 PARTS = ("worker", "sender", "web")

@@ -13,9 +13,10 @@ from triage.desk import needs_second_factor
 from triage.desk.signing import SignInDesk
 from triage.domain import Clinic, Role, User, approver_key
 from triage.errors import BadSettings
+from triage.settings import approval_master
 from triage.store import Keys, Store, migrate, open_store
 from triage.store.totp import STEP, code_at, unspelled
-from triage.wiring import House, approval_master
+from triage.wiring import House
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data" / "samples"
 CLINIC = "willow-creek"
