@@ -102,3 +102,18 @@ def browser() -> "Iterator[Browser]":
             absent(f"chromium does not start: {str(error).splitlines()[0]}")
         yield opened
         opened.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bar", type=int, help="only the tests of this number of the safety bar")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what `--bar n` asks for."""
+    number = config.getoption("--bar")
+    if number is not None:
+        items[:] = [
+            item
+            for item in items
+            if any(number in marker.args for marker in item.iter_markers("bar"))
+        ]

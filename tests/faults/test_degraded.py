@@ -1,12 +1,11 @@
 """Safety-bar 27: whatever happens to models and rules, a person sees every message, and is told.
 
 Every condition is walked by the real worker from the inbox to the queue: 20 mails each, and the
-full 100 with TRIAGE_FAULTS=long. Beside the check stand sabotages that it must notice.
+full 100 with TRIAGE_LONG=1. Beside the check stand sabotages that it must notice.
 """
 
 import functools
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from tests.sizes import many
 from tests.small_practice import (
     SECRETARY,
     Hider,
@@ -45,7 +45,7 @@ from triage.wiring import Parts, load_parts
 #: The first test of a machine trains and exports the tiny models.
 pytestmark = pytest.mark.timeout(600)
 
-MANY = 100 if os.environ.get("TRIAGE_FAULTS") == "long" else 20
+MANY = many(20, long=100)
 #: Every tenth mail hides a danger under a routine request.
 EVERY = 10
 URGENT = "please refill my inhaler. I have crushing chest pain right now"

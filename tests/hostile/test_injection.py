@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "drafting"))
 from drafting_cast import CLINIC, model_server
 from drafting_injections import INJECTIONS
 
-from tests.hostile.vectors import LONG, some
+from tests.hostile.vectors import some
+from tests.sizes import LONG
 from tests.small_practice import mail_from, move_in, patient, receive, rooms
 from triage.domain import Urgency
 from triage.drafting.facts import reachable

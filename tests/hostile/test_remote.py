@@ -15,8 +15,9 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Browser
 
 from tests.hostile.stage import Fences, watch
-from tests.hostile.vectors import LONG, some
+from tests.hostile.vectors import some
 from tests.journeys.served import QUIET, chromium
+from tests.sizes import LONG
 from triage.parsing.mail import read_mail
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200 if LONG else 180)]

@@ -11,7 +11,8 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Browser
 
 from tests.hostile.stage import Fences, Seen, watch
-from tests.hostile.vectors import LONG, scripts, some
+from tests.hostile.vectors import scripts, some
+from tests.sizes import LONG
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(2400 if LONG else 180)]
 SEED = 35

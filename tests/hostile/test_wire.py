@@ -16,8 +16,9 @@ from typing import BinaryIO
 import pytest
 
 from tests.connectors.approved import MESSAGE_ID, approve, outgoing, portal
-from tests.hostile.vectors import LONG, line_feeds
+from tests.hostile.vectors import line_feeds
 from tests.liars import Listener
+from tests.sizes import LONG
 from triage.connectors import smtp
 from triage.connectors.fhir_outbox import FhirOutbox
 from triage.connectors.smtp import SmtpOutbox

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-LONG = os.environ.get("TRIAGE_LONG") == "1"
+from tests.sizes import LONG
+
 Item = TypeVar("Item")
 
 #: Ways to run a script, one per idea; each fires in a bare page.

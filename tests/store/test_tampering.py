@@ -1,6 +1,5 @@
 """Safety-bar 43: 200 random tamperings straight on the database, on both engines, 200 found."""
 
-import os
 import random
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
+from tests.sizes import many
 from tests.store import tampering
 from tests.store.practice import Clock, queued
 from tests.store.tampering import Tamper
@@ -29,8 +29,8 @@ from triage.store.engine import connect
 from triage.store.transaction import Work
 from triage.store.vault import Vault
 
-#: All 200 with TRIAGE_FAULTS=long; five of every kind otherwise.
-TRIES = 200 if os.environ.get("TRIAGE_FAULTS") == "long" else 45
+#: All 200 with TRIAGE_LONG=1; five of every kind otherwise.
+TRIES = many(45, long=200)
 EVERY = timedelta(minutes=10)
 
 
