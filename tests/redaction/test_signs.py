@@ -79,7 +79,7 @@ def test_letters_that_a_pattern_takes_for_alike_are_folded_alike() -> None:
 
 def lost(pattern: Pattern, text: str) -> bool:
     """Whether the pattern would have matched a text that it is not run on."""
-    return not pattern._needs.met(text) and any(True for _ in pattern.matches(text))
+    return not pattern.needs.met(text) and any(True for _ in pattern.matches(text))
 
 
 def patterns() -> list[Pattern]:
@@ -114,7 +114,7 @@ def test_nothing_is_lost() -> None:
     every = patterns()
     assert len(every) > 100
     # Without signs this test would hold as well, and so would any that ask for nothing.
-    assert sum(pattern._needs != NOTHING for pattern in every) > 0.9 * len(every)
+    assert sum(pattern.needs != NOTHING for pattern in every) > 0.9 * len(every)
     for text in texts():
         assert not [pattern for pattern in every if lost(pattern, text)], text
 

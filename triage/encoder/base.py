@@ -5,6 +5,7 @@ is checked before their first use, and nothing asks a network for them.
 """
 
 import hashlib
+import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,6 +75,12 @@ def _checked(path: Path, expected: str) -> Path:
     if found != expected:
         raise WrongEncoder(f"{path.name} has another SHA-256")
     return path
+
+
+def cache() -> Path:
+    """Return the cache folder: $TRIAGE_CACHE, else ~/.cache/triage."""
+    chosen = os.environ.get("TRIAGE_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "triage"
 
 
 @lru_cache(maxsize=8)

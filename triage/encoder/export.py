@@ -6,7 +6,6 @@ beside the cache and moved into it in one step, so two processes cannot disturb 
 
 import contextlib
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -33,18 +32,14 @@ OUTPUTS = {
 }
 
 
-def cache() -> Path:
-    """Return the cache folder: $TRIAGE_CACHE, else ~/.cache/triage."""
-    chosen = os.environ.get("TRIAGE_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "triage"
-
-
 def cached(model: ModelFolder) -> Path:
     """Return the int8 graph of a model, building it when it is not in the cache yet.
 
     Raise MissingModel when the tensors do not fit the network or the cache cannot be written.
     """
-    place = cache() / "onnx" / f"{EDITION}-{model.config['kind']}-{_layers(model)}-{model.digest}"
+    place = (
+        base.cache() / "onnx" / f"{EDITION}-{model.config['kind']}-{_layers(model)}-{model.digest}"
+    )
     graph = _intact(place)
     if graph is not None:
         return graph

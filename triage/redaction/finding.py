@@ -6,6 +6,7 @@ there was nothing. To add one: a row in `recognizers.yaml`, or a class with `fin
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import Protocol
 
@@ -82,26 +83,39 @@ class PatternFinder:
 class Pattern:
     """A regular expression that stops after `PATIENCE` seconds.
 
-    A text that does not meet its `needs` is not searched: it cannot match there.
+    A text that does not meet its `needs` is not searched: it cannot match there. It is compiled for
+    the first text that does, because most messages need few of the patterns.
     """
 
     def __init__(self, expression: str, *, case: bool = False, needs: Needs = NOTHING) -> None:
-        flags = regex.MULTILINE | (0 if case else regex.IGNORECASE)
-        self._compiled = regex.compile(expression, flags)
-        self._group = "x" if "x" in self._compiled.groupindex else 0
-        self._needs = needs
+        self.expression = expression
+        self._flags = regex.MULTILINE | (0 if case else regex.IGNORECASE)
+        self.needs = needs
+
+    def compile(self) -> None:
+        """Compile it now; raise regex.error for an expression that is none."""
+        _ = self._compiled
+
+    @cached_property
+    def _compiled(self) -> "regex.Pattern[str]":
+        return regex.compile(self.expression, self._flags)
+
+    @cached_property
+    def _group(self) -> str | int:
+        return "x" if "x" in self._compiled.groupindex else 0
 
     def matches(self, text: str, start: int = 0) -> Iterator["regex.Match[str]"]:
         """Yield matches from `start` on; raise TimeoutError after `PATIENCE` seconds in all."""
+        compiled = self._compiled
         late = monotonic() + PATIENCE
-        for match in self._compiled.finditer(text, start, timeout=PATIENCE):
+        for match in compiled.finditer(text, start, timeout=PATIENCE):
             if monotonic() > late:
                 raise TimeoutError
             yield match
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the spans to hide, never an empty one."""
-        if not self._needs.met(text):
+        if not self.needs.met(text):
             return
         for match in self.matches(text):
             start, end = match.span(self._group)

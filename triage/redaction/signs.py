@@ -114,6 +114,17 @@ class Needs:
             return False
         return all(map(seen.show, self.choices))
 
+    def line(self) -> list[Any]:
+        """Return it in plain values, to be kept."""
+        return [self.digits, [[choice.case, *choice.strings] for choice in self.choices]]
+
+    @classmethod
+    def of(cls, line: Any) -> "Needs":
+        """Return what `line` wrote; raise ValueError or TypeError for anything else."""
+        digits, choices = line
+        made = tuple(_choice(tuple(map(str, strings)), bool(case)) for case, *strings in choices)
+        return cls(int(digits), made)
+
 
 NOTHING = Needs()
 

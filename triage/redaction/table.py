@@ -7,6 +7,7 @@ from being made, it never leaves a recogniser out.
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from triage.redaction.checks import CHECKS
 from triage.redaction.codes import CodeFinder
 from triage.redaction.finding import Finder, Pattern, PatternFinder
 from triage.redaction.hl7 import Hl7Finder
+from triage.redaction.kept import kept_needs
 from triage.redaction.rows import RowFinder
-from triage.redaction.signs import needs
+from triage.redaction.signs import Needs, needs
 from triage.redaction.spoken import SpokenFinder, words
 
 HERE = Path(__file__).parent
@@ -31,7 +33,7 @@ def finders() -> tuple[Finder, ...]:
     try:
         table = _read("recognizers.yaml")
         pieces = _expand(table["pieces"])
-        return (*(_row(row, pieces) for row in table["rows"]), codes(), spoken(), *structures())
+        return (*_rows(table["rows"], pieces), codes(), spoken(), *structures())
     except Exception as trouble:
         raise RedactionFailed(f"recognisers: {type(trouble).__name__}") from trouble
 
@@ -88,15 +90,33 @@ def _fill(expression: str, pieces: Mapping[str, str]) -> str:
     return re.sub(r"(?<!\\p)\{([a-z_]{2,})\}", lambda match: pieces[match[1]], expression)
 
 
-def _row(row: Mapping[str, Any], pieces: Mapping[str, str]) -> PatternFinder:
-    filled = [_fill(expression, pieces) for expression in row["patterns"]]
-    case = bool(row.get("case", False))
+def _rows(rows: Sequence[Mapping[str, Any]], pieces: Mapping[str, str]) -> list[PatternFinder]:
+    filled = [[_fill(expression, pieces) for expression in row["patterns"]] for row in rows]
+    cased = [bool(row.get("case", False)) for row in rows]
+    flat = [(one, case) for some, case in zip(filled, cased, strict=True) for one in some]
+    patterns = iter(
+        [
+            Pattern(expression, case=case, needs=known)
+            for (expression, case), known in zip(flat, kept_needs(flat, _proved), strict=True)
+        ]
+    )
+    return [
+        _row(row, tuple(islice(patterns, len(some))))
+        for row, some in zip(rows, filled, strict=True)
+    ]
+
+
+def _proved(expression: str, case: bool) -> Needs:
+    """Return what a pattern needs once it was seen to compile: nothing else is ever kept."""
+    Pattern(expression, case=case).compile()
+    return needs(expression, case=case)
+
+
+def _row(row: Mapping[str, Any], patterns: tuple[Pattern, ...]) -> PatternFinder:
     return PatternFinder(
         name=row["name"],
         type=IdentifierType(row["type"]),
-        patterns=tuple(
-            Pattern(pattern, case=case, needs=needs(pattern, case=case)) for pattern in filled
-        ),
+        patterns=patterns,
         score=float(row["score"]),
         check=CHECKS[row["check"]] if "check" in row else None,
         context=tuple(row.get("context", ())),
