@@ -3,13 +3,14 @@
     fetch -> land -> parse -> redact -> classify -> prioritise -> draft -> queue  no human
     claim -> edit -> approve -> (undo window) -> dispatch -> send         a human, then the machine
 
-Two promises, each a test of that name in tests/test_pipeline.py:
-a message is never lost;
+Two promises, each a test of that name in tests/test_pipeline.py: a message is never lost;
 a reply is never sent twice, nor without a named person's approval of its exact words.
 
 The order below is code, never configuration. A step that fails leaves the case in front of a
 person, marked with what failed; nothing raises past the path.
 """
+
+from __future__ import annotations
 
 import hmac
 import logging
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from triage.classifiers import Classifier
 from triage.classifiers.abstain import AlwaysAbstain
@@ -59,7 +60,9 @@ from triage.priority.ranking import contradicts, loud
 from triage.redaction import Redactor
 from triage.redaction.leaks import LeakMeter, Leaks
 from triage.redaction.withhold import WithholdEverything
-from triage.store import Store
+
+if TYPE_CHECKING:
+    from triage.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
-from triage.desk import Desk
 from triage.domain import Channel
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
-from triage.engine import Anchoring, InboxKeeper, Jobs, Sender, Worker
 from triage.errors import BadRules, MissingModel, TriageError, blame
 from triage.pipeline import Rooms
 from triage.plugins import load
@@ -37,7 +35,12 @@ from triage.settings import (
     secret,
     store_url,
 )
-from triage.store import Keys, Store, jobs_database, open_store
+
+# The database and the desk are loaded by what opens them: `triage classify` needs neither.
+if TYPE_CHECKING:
+    from triage.desk import Desk
+    from triage.engine import Sender, Worker
+    from triage.store import Keys, Store
 
 log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
@@ -71,8 +74,10 @@ class House:
         return cls(home, read_settings(home))
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> "Keys":
         """The keys of the store; the approval master is not among them."""
+        from triage.store import Keys
+
         return Keys.load(self.home / "keys")
 
     @property
@@ -85,8 +90,10 @@ class House:
         own = str(getattr(self.settings.store, f"{part}_url", ""))
         return store_url(own, self.home) if own else self.url
 
-    def store(self, part: str = "") -> Store:
+    def store(self, part: str = "") -> "Store":
         """Open the store as one process, or as the owner; the caller closes it."""
+        from triage.store import open_store
+
         return open_store(self.url_of(part), self.keys)
 
     @property
@@ -98,8 +105,10 @@ class House:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
 
-    def desk(self, store: Store) -> Desk:
+    def desk(self, store: "Store") -> "Desk":
         """Return the desk for people."""
+        from triage.desk import Desk
+
         desk = self.settings.desk
         return Desk(
             store,
@@ -111,7 +120,7 @@ class House:
             anchors=self.anchor_file.read,
         )
 
-    def parts(self, store: Store | None = None) -> Parts:
+    def parts(self, store: "Store | None" = None) -> Parts:
         """Load redactor, classifier, rules and drafter, or what stands in for them.
 
         With the store, texts for urgent messages are on once a clinician signed them.
@@ -123,8 +132,11 @@ class House:
             facts["urgent_texts_signed"] = signed is not None
         return load_parts(self.settings.parts, self.registry(), facts)
 
-    def worker(self, store: Store, parts: Parts, *, name: str = "worker") -> Worker:
+    def worker(self, store: "Store", parts: Parts, *, name: str = "worker") -> "Worker":
         """Return the process that lands and files."""
+        from triage.engine import Anchoring, InboxKeeper, Jobs, Worker
+        from triage.store import jobs_database
+
         bell, clinic = Event(), self.settings.clinic.id
         database = jobs_database(self.url_of("worker"), self.keys)
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
@@ -138,7 +150,7 @@ class House:
         return Worker(store, jobs, keepers, bell, notes=notes, refresh=refresh, anchoring=anchoring)
 
     def _refresher(
-        self, store: Store, doors: Sequence[str]
+        self, store: "Store", doors: Sequence[str]
     ) -> Callable[[], tuple[Rooms, Sequence[str]] | None]:
         """Return a function that gives new rooms once other models serve or a text was signed."""
         last = self._chosen(store)
@@ -153,7 +165,7 @@ class House:
 
         return refresh
 
-    def _chosen(self, store: Store) -> tuple[object, ...]:
+    def _chosen(self, store: "Store") -> tuple[object, ...]:
         registry, clinic = self.registry(), self.settings.clinic.id
         digest = clinical_digests()["urgent_texts"]
         signed = store.signatures.signed("urgent_texts", digest, clinic=clinic)
@@ -180,8 +192,10 @@ class House:
         made: Outbox = kind(door.model_dump(), secret(self.home, door.name))
         return made
 
-    def sender(self, store: Store) -> Sender:
+    def sender(self, store: "Store") -> "Sender":
         """Return the process that sends; it alone reads the approval master key."""
+        from triage.engine import Sender
+
         outboxes, troubles = _open(self.settings.outbox, self.outbox)
         return Sender(
             store,
