@@ -137,6 +137,23 @@ def test_the_second_message_of_a_conversation_joins_and_can_only_raise(
 
 
 @pytest.mark.usefixtures("people")
+def test_a_calm_message_after_an_urgent_one_does_not_hide_why(store: Store, clinic: str) -> None:
+    urgent = Route.URGENT_CLINICAL
+    worst = reading(store, clinic, uid="1", route=urgent, urgency=Urgency.EMERGENCY, score=95)
+    case_id = store.cases.file(worst, clinic=clinic, by="worker")
+    calm = reading(store, clinic, uid="2", score=5, references=(worst.message.message_id,))
+    calm = replace(calm, priority=replace(calm.priority, because=("It says thank you.",)))
+
+    assert store.cases.file(calm, clinic=clinic, by="worker") == case_id
+
+    file = store.cases.get(case_id, clinic=clinic, by="user-dora")
+    assert [message.raw_id for message in file.messages] == [calm.raw.id, worst.raw.id]
+    assert file.deciding.raw_id == worst.raw.id
+    (row,) = store.cases.queue(clinic=clinic, by="user-dora")
+    assert row.because == file.deciding.because == worst.priority.because
+
+
+@pytest.mark.usefixtures("people")
 def test_an_answer_to_our_reply_joins_its_case(store: Store, clinic: str) -> None:
     from tests.store.practice import approval
 

@@ -30,6 +30,16 @@ def test_bytes_come_back_exactly_as_the_server_gave_them(store: Store, clinic: s
     assert [raw.position for raw in found] == [given.position for given in arrivals]
 
 
+def test_what_lands_together_keeps_its_order(store: Store, clinic: str) -> None:
+    landed = store.landing.land(
+        [arrival(f"mail {uid}", uid=str(uid)) for uid in range(30)], clinic=clinic
+    )
+
+    times = [store.landing.raw(raw, clinic=clinic, by="worker").received_at for raw in landed]
+    assert times == sorted(set(times))
+    assert [raw for _, raw in store.landing.waiting(limit=40)] == list(landed)
+
+
 def test_the_same_listing_again_lands_nothing(store: Store, clinic: str) -> None:
     batch = [arrival(f"mail {uid}", uid=str(uid)) for uid in range(20)]
     assert len(store.landing.land(batch, clinic=clinic)) == 20
@@ -88,10 +98,10 @@ def test_keying_by_uid_alone_would_lose_mail(
 ) -> None:
     """The oracle of the tests above: the usual shortcut loses the message."""
 
-    def by_uid_only(work, arrived, clinic):  # type: ignore[no-untyped-def]  # A saboteur.
+    def by_uid_only(work, arrived, clinic, *, at):  # type: ignore[no-untyped-def]  # A saboteur.
         if landing._place_known(work, arrived, clinic):
             return None
-        return real(work, arrived, clinic)
+        return real(work, arrived, clinic, at=at)
 
     real = landing._land
     monkeypatch.setattr(landing, "_land", by_uid_only)

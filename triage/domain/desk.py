@@ -9,7 +9,7 @@ from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
-from triage.domain.words import Channel, IdentifierType, Mark, ReplyState
+from triage.domain.words import Channel, IdentifierType, Mark, ReplyState, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class CaseRow:
     sender: Protected
     #: Name of the linked patient, or nothing.
     patient: Protected
+    #: Why the message that gave the case its rank stands where it does.
     because: tuple[str, ...]
     #: State of the newest reply, if there is one.
     reply: ReplyState | None = None
@@ -63,6 +64,9 @@ class StoredMessage:
     classification: Classification
     flags: tuple[Flag, ...]
     because: tuple[str, ...]
+    #: What it alone is worth in the queue; the case has the most of all its messages.
+    urgency: Urgency
+    score: int
     attachments: tuple[StoredAttachment, ...] = ()
 
 
@@ -82,6 +86,11 @@ class CaseFile:
     contacts: tuple[Contact, ...] = ()
     labels: tuple[Label, ...] = ()
     outcome_note: Protected = NOTHING
+
+    @property
+    def deciding(self) -> StoredMessage:
+        """The message that gave the case its rank; the newest of equals."""
+        return max(self.messages, key=lambda message: (message.urgency, message.score))
 
 
 def newest_from_person(messages: Sequence[StoredMessage]) -> StoredMessage:

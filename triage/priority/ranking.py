@@ -216,7 +216,9 @@ def _because(
 
 def _of_model(classification: Classification, urgency: Urgency) -> list[str]:
     name = classification.route.value.replace("_", " ")
-    sure = f"{_confidence(classification):.0%} sure"
+    share = _confidence(classification)
+    # Nothing is certain, so rounding may not say that it is.
+    sure = "over 99% sure" if share > 0.99 else f"{share:.0%} sure"
     if classification.abstained:
         lines = [f"The classifier was not sure enough (its best guess: {name}): a person sorts."]
     else:

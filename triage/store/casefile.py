@@ -42,9 +42,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
     asked = requests_of(work, ids)
     newest, counts = _newest_messages(work, ids)
     texts = {row.id: row for row in _in(work, tables.messages, "id", list(newest.values()))}
-    reasons = {
-        row.message_id: row for row in _in(work, tables.priorities, "message_id", list(texts))
-    }
+    reasons = _deciding(work, ids)
     patients = {
         row.id: row
         for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
@@ -53,7 +51,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
     vault, lines = work.vault, []
     for row in rows:
         text = texts[newest[row.id]]
-        reason, who = reasons[text.id], patients.get(row.patient_id)
+        reason, who = reasons[row.id], patients.get(row.patient_id)
         name, address = (vault.text(one, text.id) for one in (text.sender_name, text.sender))
         lines.append(
             CaseRow(
@@ -147,6 +145,18 @@ def _newest_messages(work: Work, ids: Sequence[str]) -> tuple[dict[str, str], di
     return newest, counts
 
 
+def _deciding(work: Work, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return case id -> the priority of the message that gave it its rank, the newest of equals."""
+    messages, ranks = tables.messages, tables.priorities
+    query = (
+        select(messages.c.case_id, ranks)
+        .join(messages, messages.c.id == ranks.c.message_id)
+        .where(messages.c.case_id.in_(ids))
+        .order_by(ranks.c.urgency, ranks.c.score, messages.c.received_at, messages.c.id)
+    )
+    return {row.case_id: row for row in work.rows(query)}
+
+
 def reply_states(work: Work, ids: Sequence[str]) -> dict[str, list[ReplyState]]:
     """Return case id -> the states of its replies in the order of their approval."""
     replies, approvals = tables.replies, tables.approvals
@@ -199,6 +209,8 @@ def _message(work: Work, row: Row[Any]) -> StoredMessage:
         classification=_classification(work, row.id),
         flags=_flags(work, row.id),
         because=work.vault.words(rank.because, rank.id),
+        urgency=Urgency(rank.urgency),
+        score=rank.score,
         attachments=_attachments(work, row.id),
     )
 

@@ -4,7 +4,7 @@ Rule of the room: in doubt a message is landed once more; it is never dropped.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 
@@ -32,7 +32,11 @@ class Landing:
         """
         with self._transactions.write() as work:
             work.lock(f"landing {clinic}")
-            ids = [_land(work, arrival, clinic) for arrival in arrivals]
+            ids = [
+                # What arrives together keeps its order, since many ask which is newest.
+                _land(work, arrival, clinic, at=work.now + timedelta(microseconds=place))
+                for place, arrival in enumerate(arrivals)
+            ]
             landed = tuple(raw_id for raw_id in ids if raw_id is not None)
             if landed:
                 detail = {"count": str(len(landed)), "inbox": arrivals[0].position.inbox}
@@ -135,7 +139,7 @@ def open_raw(work: Work, raw_id: str, clinic: str) -> RawMessage:
     )
 
 
-def _land(work: Work, arrival: Arrival, clinic: str) -> str | None:
+def _land(work: Work, arrival: Arrival, clinic: str, *, at: datetime) -> str | None:
     place, ledger = arrival.position, tables.ledger
     digest = work.vault.blind("raw", clinic, arrival.digest)
     same_bytes = select(ledger.c.epoch, ledger.c.uid, ledger.c.raw_id, ledger.c.fate).where(
@@ -152,7 +156,7 @@ def _land(work: Work, arrival: Arrival, clinic: str) -> str | None:
     if old is not None and not _place_known(work, arrival, clinic):
         _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
         return None
-    raw_id = _write_raw(work, arrival, clinic, digest)
+    raw_id = _write_raw(work, arrival, clinic, digest, at)
     _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
     return raw_id
 
@@ -170,7 +174,7 @@ def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
     return work.first(query) is not None
 
 
-def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str:
+def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes, at: datetime) -> str:
     raw_id, place = new_id(), arrival.position
     work.add(
         tables.raw_messages,
@@ -183,7 +187,7 @@ def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str:
         channel=arrival.channel.value,
         media_type=arrival.media_type[:128],
         digest=digest,
-        received_at=work.now,
+        received_at=at,
         attempts=0,
         **work.seal(tables.raw_messages, raw_id, under=of_raw(raw_id), content=arrival.content),
     )
