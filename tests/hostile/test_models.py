@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from triage.classifiers.verdict import Policy
 from triage.encoder import base, folder
 from triage.encoder.checkpoint import Checkpoint
 from triage.encoder.registry import Registry
@@ -127,21 +128,20 @@ def test_a_promoted_model_is_loaded_only_as_it_was_promoted(tmp_path: Path) -> N
     shutil.copytree(shipped(), home / "models" / "router-next")
     registry = Registry(home)
     registry.promote("router-next")
-    parts = PartsSettings(redactor="withhold")
-    assert load_parts(parts, registry, {}).notes == ()
+    assert registry.believed("router")
     config = home / "models" / "router-next" / "config.json"
     changed = json.loads(config.read_text())
     # One number: every message counts as calm. No hash of a tensor is touched.
     changed["policy"] |= {"urgent_at": 1.0, "emergency_at": 1.0}
     config.write_text(json.dumps(changed))
-    refused = load_parts(parts, registry, {})
+    refused = load_parts(PartsSettings(redactor="withhold"), registry, {})
     assert refused.notes == ("no_classifier",)
     assert refused.troubles[0].startswith("router-next: A file of this model changed")
     # The sabotage: without the pin the changed policy serves.
-    folder.read(config.parent, kind="router")
+    assert Policy.read(folder.read(config.parent, kind="router").config["policy"]).urgent_at == 1.0
     choice = home / "models" / "serving.json"
     choice.write_text(json.dumps({**json.loads(choice.read_text()), "pinned": {}}))
-    assert load_parts(parts, registry, {}).notes == ()
+    assert registry.believed("router") == config.parent
 
 
 def test_nothing_in_the_house_can_load_a_pickle_or_a_stranger_s_code() -> None:
