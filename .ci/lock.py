@@ -34,11 +34,24 @@ def main() -> None:
     for name, chosen in extras.items():
         flags = [flag for extra in chosen for flag in ("--extra", extra)]
         flags += ["--override", str(override), "-c", str(ROOT / name)]
+        # A registry that hands out the CPU wheel alone takes no other wheel's hash away.
+        before = (ROOT / name).read_text()
         lock = compile_lock(flags, "pyproject.toml")
-        hashes = " \\\n".join(f"    --hash={found}" for found in [CPU_HASH, *registry])
-        pattern = rf"torch=={re.escape(TORCH)}\+cpu \\\n(?:    --hash=\S+(?: \\)?\n)+"
-        lock = re.sub(pattern, f"torch=={TORCH} \\\\\n{hashes}\n".replace("\\", r"\\"), lock)
-        (ROOT / name).write_text(HEAD + lock)
+        (ROOT / name).write_text(HEAD + with_torch(lock, [*registry, *torch_hashes(before)]))
+
+
+def torch_hashes(lock: str) -> list[str]:
+    """Return the hashes a lock gives for this very version of torch."""
+    found = re.search(rf"^torch=={re.escape(TORCH)} \\\n((?:    --hash=.*\n)+)", lock, re.MULTILINE)
+    return re.findall(r"sha256:\w+", found.group(1)) if found else []
+
+
+def with_torch(lock: str, others: list[str]) -> str:
+    """Return a lock whose torch is any of its wheels, the CPU wheel's hash first."""
+    every = dict.fromkeys([CPU_HASH, *others])
+    pinned = " \\\n".join([f"torch=={TORCH}", *(f"    --hash={one}" for one in every)]) + "\n"
+    pattern = rf"^torch=={re.escape(TORCH)}\+cpu \\\n(?:    --hash=\S+(?: \\)?\n)+"
+    return re.sub(pattern, lambda _: pinned, lock, flags=re.MULTILINE)
 
 
 if __name__ == "__main__":

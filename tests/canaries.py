@@ -21,6 +21,13 @@ from triage.errors import TriageError
 _LINKS = re.compile(r'(?:href|action|src|formaction|hx-[a-z]+|data-[a-z-]*url)="([^"]*)"')
 
 
+#: What every form of a canary looks like, wherever it begins, and how many forms one has.
+_LOOKS_LIKE_ONE = re.compile(
+    rb"(?=(qz[a-z]{14}|(?:717a|517a)[0-9a-f]{28}|(?:uxp|cxp)[a-z0-9+/]{17}))"
+)
+_FORMS_OF_ONE = 5
+
+
 @dataclass
 class Canaries:
     """Unique words by the place they were planted in."""
@@ -30,6 +37,7 @@ class Canaries:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
+        self._forms: dict[bytes, str] = {}
 
     def new(self, place: str) -> str:
         """Return a fresh word like `Qzvokiraluteba` and remember where it went."""
@@ -43,10 +51,10 @@ class Canaries:
     def found(self, text: str | bytes) -> dict[str, str]:
         """Return the canaries in a text, plain, in any case, hexadecimal or base64."""
         data = (text if isinstance(text, bytes) else text.encode("utf-8", "replace")).lower()
-        # A quick look for what every canary begins with, plain, in hexadecimal and in base64.
-        if not any(start in data for start in (b"qz", b"717a", b"517a", b"uxp", b"cxp")):
-            return {}
-        return {word: place for word, place in self.planted.items() if _is_in(word, data)}
+        if len(self._forms) != _FORMS_OF_ONE * len(self.planted):
+            self._forms = {form: word for word in self.planted for form in _forms(word)}
+        met = {self._forms.get(one[1]) for one in _LOOKS_LIKE_ONE.finditer(data)}
+        return {word: self.planted[word] for word in met if word}
 
     def patient(self, number: int) -> tuple[Patient, tuple[Contact, ...]]:
         """Return a patient every field of whom is a canary."""
@@ -91,11 +99,12 @@ class Canaries:
         return made.as_bytes()
 
 
-def _is_in(word: str, data: bytes) -> bool:
+def _forms(word: str) -> list[bytes]:
+    """Return a word as it may be met once everything is in small letters."""
     forms = [word.lower().encode()]
     for one in (word.encode(), word.lower().encode()):
         forms += [one.hex().encode(), base64.b64encode(one)[:-4].lower()]
-    return any(form in data for form in forms)
+    return forms
 
 
 def links(page: str) -> list[str]:

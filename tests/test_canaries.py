@@ -1,12 +1,13 @@
-"""Safety-bar 39, short form: patients' words stay in the database, the page and the letter.
+"""Safety-bar 39: patients' words stay in the database, the page and the letter.
 
-Hundreds of invented identifiers go through the whole path with every room failing in turn, through
-every page and form, and out by a sender whose server quotes them; then logs, standard error,
-errors, process arguments, file names, temporary files, addresses and the files of the store are
-searched.
+Hundreds of invented identifiers (in the long form, TRIAGE_LONG=1, ten thousand) go through the
+whole path with every room failing in turn, through every page and form, and out by a sender whose
+server quotes them; then logs, standard error, errors, process arguments, file names, temporary
+files, addresses and the files of the store are searched.
 """
 
 import asyncio
+import base64
 import logging
 import re
 import tempfile
@@ -21,6 +22,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.canaries import Canaries, Watched, bytes_under, links, watching
+from tests.sizes import LONG, many
 from tests.small_practice import CLINIC, MASTER, NURSE, SECRETARY, SUPERVISOR, rooms
 from tests.web.test_routes import FORM, routes
 from triage.cli.logs import gather_libraries
@@ -34,8 +36,10 @@ from triage.testing import MemoryInbox, MemoryOutbox
 from triage.web.app import create_app
 from triage.web.visitor import COOKIE
 
+pytestmark = [pytest.mark.bar(39), pytest.mark.timeout(2400 if LONG else 180)]
 SEED = 20261122
-PATIENTS = 10
+PATIENTS = many(10, long=220)
+FEWEST = many(500, long=10_000)
 MAILS = 3
 HERE = "http://127.0.0.1"
 PASSWORD = "correct horse battery staple"
@@ -266,7 +270,7 @@ def test_no_canary_leaves_the_house(
         assert send(store) > 0
         beats = repr(store.beats.all())
     said = capfd.readouterr()
-    assert len(canaries.planted) >= 500, len(canaries.planted)
+    assert len(canaries.planted) >= FEWEST, len(canaries.planted)
     assert pages >= 200
     # Every fault was met, or nothing was proven.
     assert watched.log.getvalue().count("Quoting") >= 20
@@ -303,6 +307,16 @@ def test_a_log_that_quotes_is_seen(store: Store, monkeypatch: pytest.MonkeyPatch
         )
         file(landed, replace(rooms(), rules=Broken()), store, clinic="c1", by="worker")
     assert canaries.found(watched.log.getvalue())
+
+
+def test_every_form_of_a_canary_is_found() -> None:
+    canaries = Canaries(SEED)
+    word = [canaries.new("anywhere") for _ in range(100)][50]
+    small, plain = word.lower().encode(), word.encode()
+    for form in (plain, small, word.upper().encode(), plain.hex().encode(), small.hex().encode(),
+                 base64.b64encode(plain), base64.b64encode(small)):  # fmt: skip
+        assert set(canaries.found(b"qzqz" + form + b"\x00")) == {word}
+    assert canaries.found(plain[:-1]) == {}
 
 
 @pytest.mark.parametrize(

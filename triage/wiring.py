@@ -252,7 +252,7 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
     def model(task: str, name: str, table: Mapping[str, str]) -> Any:
         options = dict(parts.options.get(name, {}))
         if name in table and name not in MODEL_FREE:
-            options.setdefault("model_dir", str(registry.folder(task)))
+            options.setdefault("model_dir", str(registry.believed(task)))
         if name == "minilm":
             options = {**options, **_promised(registry)}
         return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
@@ -274,7 +274,7 @@ def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, 
 
 def _folder(registry: Registry, task: str) -> str:
     try:
-        return str(registry.folder(task))
+        return f"{registry.folder(task)} {registry.pin(registry.serving(task))}"
     except MissingModel:
         return ""
 

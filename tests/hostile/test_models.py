@@ -6,13 +6,20 @@ Both forms run 10 pickles, each in the place of every file of a model folder and
 import json
 import pickle
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from triage.classifiers.verdict import Policy
 from triage.encoder import base, folder
 from triage.encoder.checkpoint import Checkpoint
+from triage.encoder.registry import Registry
 from triage.errors import MissingModel
+from triage.settings import PartsSettings
+from triage.wiring import load_parts
+
+pytestmark = pytest.mark.bar(42)
 
 HOUSE = Path(__file__).resolve().parents[2] / "triage"
 MODELS = HOUSE.parent / "models"
@@ -113,6 +120,28 @@ def test_a_changed_tensor_is_refused(tmp_path: Path) -> None:
     (tmp_path / folder.TENSORS[0]).write_bytes(bytes(weights))
     with pytest.raises(MissingModel):
         folder.read(tmp_path, kind="router")
+
+
+def test_a_promoted_model_is_loaded_only_as_it_was_promoted(tmp_path: Path) -> None:
+    """Whoever can write the folder makes its own hashes fit; the pin lies elsewhere."""
+    home = tmp_path / "home"
+    shutil.copytree(shipped(), home / "models" / "router-next")
+    registry = Registry(home)
+    registry.promote("router-next")
+    assert registry.believed("router")
+    config = home / "models" / "router-next" / "config.json"
+    changed = json.loads(config.read_text())
+    # One number: every message counts as calm. No hash of a tensor is touched.
+    changed["policy"] |= {"urgent_at": 1.0, "emergency_at": 1.0}
+    config.write_text(json.dumps(changed))
+    refused = load_parts(PartsSettings(redactor="withhold"), registry, {})
+    assert refused.notes == ("no_classifier",)
+    assert refused.troubles[0].startswith("router-next: A file of this model changed")
+    # The sabotage: without the pin the changed policy serves.
+    assert Policy.read(folder.read(config.parent, kind="router").config["policy"]).urgent_at == 1.0
+    choice = home / "models" / "serving.json"
+    choice.write_text(json.dumps({**json.loads(choice.read_text()), "pinned": {}}))
+    assert registry.believed("router") == config.parent
 
 
 def test_nothing_in_the_house_can_load_a_pickle_or_a_stranger_s_code() -> None:

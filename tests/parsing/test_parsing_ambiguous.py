@@ -19,6 +19,8 @@ from triage.parsing.parts import Part, take_apart
 from triage.parsing.sheet import to_message
 from triage.priority.redflags import RedFlags
 
+pytestmark = pytest.mark.bar(41)
+
 DANGERS = (
     b"I cannot breathe and my chest hurts, it feels crushed",
     b"I took all of the pills because I want to die today",

@@ -3,6 +3,8 @@
 import pytest
 from parsing_mails import mail, read
 
+pytestmark = [pytest.mark.bar(22), pytest.mark.bar(41)]
+
 HONEST = [
     ("From: ana@example.org", "ana@example.org"),
     ("From: <ana@example.org>", "ana@example.org"),

@@ -11,6 +11,8 @@ import pytest
 
 from triage.web.harmless import ATTRIBUTES, TAGS, disposition, exact, file_name, mail_html, unseen
 
+pytestmark = pytest.mark.bar(35)
+
 #: Ways to run or fetch something, one per idea rather than per spelling.
 ATTACKS = (
     "<script>x()</script>",

@@ -17,6 +17,8 @@ from triage.web.app import KEEPERS, ROUTERS, create_app
 from triage.web.pages import MENU
 from triage.web.visitor import Asking
 
+pytestmark = pytest.mark.bar(44)
+
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
 OPEN = {("GET", "/log-in"), ("POST", "/log-in")}

@@ -23,6 +23,8 @@ from triage.errors import TriageError
 from triage.store import Keys
 from triage.web.app import create_app
 
+pytestmark = pytest.mark.bar(44)
+
 #: Pages that are told no id; whatever they show must be the neighbour's own.
 WITHOUT_ID = {
     ("GET", path)

@@ -194,8 +194,10 @@ class ModelsDesk:
         )
 
     def _record(self, actor: User, action: str, name: str, before: str) -> None:
+        # The pin in the audit outlives whoever can write the folder and the file beside it.
+        pin = {"sha256": self._need(actor).pin(name) or "as shipped"}
         self._store.audit.record(
-            action, clinic=actor.clinic, by=actor.id, detail={"model": name, "before": before}
+            action, clinic=actor.clinic, by=actor.id, detail={"model": name, "before": before} | pin
         )
 
     def _router(self, actor: User) -> ModelInfo:

@@ -1,21 +1,25 @@
 """Which trained models there are and which one serves; the files are the truth.
 
 Rule of the room: a model is a folder under `models/` with a card; the clinic's own choice is
-kept beside its settings and falls back to the choice that ships.
+kept beside its settings and falls back to the choice that ships. A promoted folder serves only as
+long as every file in it is the one that was promoted.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from triage.errors import BadSettings, MissingModel
+from triage.errors import BadSettings, ChangedModel, MissingModel
 
 #: The models that ship, beside the package.
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 TASKS = ("router", "redactor")
 #: Beside the serving choice: what the clinic wants promised, as shares.
 MISSED, WRONG = "router:missed", "router:wrong"
+#: Beside the serving choice: model -> SHA-256 of its folder when somebody let it serve.
+PINNED = "pinned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,33 @@ class Registry:
         """Return the folder of the serving model."""
         return self.get(self.serving(task)).folder
 
+    def believed(self, task: str) -> Path:
+        """Return the folder of the serving model, to be loaded.
+
+        Raise ChangedModel when a file in it is not the one that was promoted. A model that ships
+        and that nobody here ever promoted or replaced has no pin; its own hashes have to do.
+        """
+        model, pin = self.get(self.serving(task)), self.pin(self.serving(task))
+        if pin is not None and pin != digest(model.folder):
+            raise ChangedModel(model.name)
+        return model.folder
+
+    def pin(self, name: str) -> str | None:
+        """Return the SHA-256 a model's folder had when it was last promoted, if it ever was."""
+        pin = self._pins().get(name)
+        return None if pin is None else str(pin)
+
     def promote(self, name: str) -> str:
-        """Make a model serve its task; return the one it replaces."""
+        """Make a model serve its task and pin its files; return the one it replaces.
+
+        What it replaces is pinned, too, unless it was before: a rollback leads to the same files.
+        """
         model = self.get(name)
         before = self.serving(model.task)
-        self._write(model.task, serving=name, previous=before)
+        served = {one.name: digest(one.folder) for one in self.models() if one.name == before}
+        self._keep({PINNED: {**served, **self._pins(), name: digest(model.folder)}})
+        if before != name:
+            self._write(model.task, serving=name, previous=before)
         return before
 
     def rollback(self, task: str) -> str:
@@ -105,6 +131,10 @@ class Registry:
             raise BadSettings("a promised share is not between 0 and 1")
         self._keep({MISSED: float(missed), WRONG: float(wrong)})
 
+    def _pins(self) -> Mapping[str, object]:
+        kept = _read(self._home / "serving.json").get(PINNED)
+        return kept if isinstance(kept, dict) else {}
+
     def _write(self, task: str, *, serving: str, previous: str) -> None:
         self._keep({task: serving, f"{task}:previous": previous})
 
@@ -116,6 +146,18 @@ class Registry:
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
         fresh.replace(path)
+
+
+def digest(folder: Path) -> str:
+    """Return one SHA-256 over the name and content of every file of a folder, at any depth."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            name = str(path.relative_to(folder)).encode("utf-8", "surrogateescape")
+            whole.update(len(name).to_bytes(8, "big") + name + content)
+    return whole.hexdigest()
 
 
 def _info(folder: Path) -> ModelInfo:
