@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from triage.connectors.imap_resync import enable_resync, resync
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable
 
 #: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
@@ -52,6 +53,18 @@ class View:
     #: None when the server leaves it out; then nothing is concluded from it.
     uid_next: int | None
     exists: int
+    #: HIGHESTMODSEQ; None where the server keeps none (no CONDSTORE).
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What QRESYNC says happened in a mailbox since a moment we name."""
+
+    view: View
+    #: Arrived, or changed otherwise.
+    touched: frozenset[int]
+    vanished: frozenset[int]
 
 
 class Line:
@@ -62,8 +75,11 @@ class Line:
         self._client: Any = None
         with self._translated():
             self._client = _open(access)
+        #: Whether the server tells what vanished, so that not all is listed anew each time.
+        self._resync = False
         with self._speaking():
             self._log_in()
+            self._resync = enable_resync(self._client)
 
     @property
     def stands(self) -> bool:
@@ -94,10 +110,29 @@ class Line:
                 raise
             except imaplib.IMAP4.error:
                 raise InboxRefused(f"{self._access.who}, mailbox {mailbox}") from None
-            epoch = answer.get(b"UIDVALIDITY") or 0
-            if epoch <= 0:
-                raise InboxLied(f"{self._access.who}, mailbox without UIDVALIDITY")
-            return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), int(answer[b"EXISTS"]))
+            return self._view(mailbox, answer)
+
+    def changes(self, since: View) -> Change | None:
+        """Open the mailbox and return what changed since `since`; None where nobody can say.
+
+        Needs QRESYNC (RFC 7162), which was enabled at log-in where the server offers it.
+        """
+        if not self._resync or not since.modseq:
+            return None
+        with self._speaking():
+            answer = resync(self._client, since.mailbox, since.epoch, since.modseq)
+            view = self._view(since.mailbox, answer.opened)
+            went_back = view.modseq is None or view.modseq < since.modseq
+            if view.epoch != since.epoch or went_back:
+                return None
+            return Change(view, answer.touched, answer.vanished)
+
+    def _view(self, mailbox: str, answer: Any) -> View:
+        epoch = answer.get(b"UIDVALIDITY") or 0
+        if epoch <= 0:
+            raise InboxLied(f"{self._access.who}, mailbox without UIDVALIDITY")
+        exists, modseq = int(answer[b"EXISTS"]), answer.get(b"HIGHESTMODSEQ") or None
+        return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), exists, modseq)
 
     def search(self, low: int, high: int | None) -> list[int]:
         """Return the UIDs that exist in [low, high], ascending; None means no upper end."""
