@@ -10,7 +10,8 @@ Settings: `host`, `user`, and optionally `port` (993, 143 without TLS), `securit
 (`password`, `xoauth2`, `oauthbearer`), `mailboxes` (default `["INBOX"]`; list Junk too, patients
 land there), `poll_seconds` (15, used where the server has no IDLE), `timeout_seconds` (30),
 `batch_messages` (50), `batch_megabytes` (20), `oversize_megabytes` (60: above this a message is
-fetched in pieces; it is delivered whatever its size). The secret is the password or the token.
+fetched in pieces; it is delivered whatever its size). The secret is the password or the token;
+with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are fetched with.
 """
 
 import threading
@@ -20,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from triage.connectors.imap_cursor import Place
 from triage.connectors.imap_line import Access, Line, View
 from triage.connectors.imap_listing import Contents
+from triage.connectors.mail_tokens import read_tokens
 from triage.connectors.options import Options
 from triage.connectors.tls import read_security
 from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
@@ -45,7 +47,7 @@ class ImapInbox:
         options = Options(settings, "inbox")
         self.name = options.name
         self.channel = Channel.EMAIL
-        self._access = _access(options, secret)
+        self._access = _access(options, secret, clock)
         self._mailboxes = options.words("mailboxes", ["INBOX"])
         self._poll = options.number("poll_seconds", 15, least=0.05, most=3600)
         self._most = options.whole("batch_messages", 50, least=1, most=1000)
@@ -269,19 +271,22 @@ class ImapInbox:
         return Arrival(position, self.channel, "message/rfc822", content)
 
 
-def _access(options: Options, secret: str) -> Access:
+def _access(options: Options, secret: str, clock: Callable[[], float]) -> Access:
     host = options.text("host")
     security, context = read_security(options, host)
+    auth = options.one_of("auth", ["password", "xoauth2", "oauthbearer"])
+    timeout = options.number("timeout_seconds", 30, least=0.1, most=600)
     return Access(
         who=options.who,
         host=host,
         port=options.whole("port", 993 if security == "tls" else 143, least=1, most=65535),
         user=options.text("user"),
-        auth=options.one_of("auth", ["password", "xoauth2", "oauthbearer"]),
+        auth=auth,
         security=security,
         context=context,
-        timeout=options.number("timeout_seconds", 30, least=0.1, most=600),
+        timeout=timeout,
         secret=secret,
+        tokens=read_tokens(options, secret, timeout, clock) if auth != "password" else None,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triage.connectors.imap_resync import enable_resync, resync
+from triage.connectors.mail_tokens import Tokens
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable
 
 #: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
@@ -41,6 +42,8 @@ class Access:
     context: ssl.SSLContext | None
     timeout: float
     secret: str = field(repr=False)
+    #: Where access tokens come from; None where the secret is the password or the token.
+    tokens: Tokens | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,16 +223,29 @@ class Line:
             socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
 
     def _log_in(self) -> None:
+        tokens = self._access.tokens
+        if tokens is None:
+            self._authenticate(self._access.secret)
+            return
+        token = tokens.token()
+        try:
+            self._authenticate(token)
+        except InboxRefused:
+            # The server may have dropped a token before its time; a new one gets one try.
+            tokens.forget()
+            self._authenticate(tokens.token())
+
+    def _authenticate(self, secret: str) -> None:
         access, client = self._access, self._client
         try:
             if access.auth == "xoauth2":
-                client.oauth2_login(access.user, access.secret)
+                client.oauth2_login(access.user, secret)
             elif access.auth == "oauthbearer":
-                client.oauthbearer_login(access.user, access.secret)
+                client.oauthbearer_login(access.user, secret)
             elif client.has_capability("AUTH=PLAIN"):
-                client.plain_login(access.user, access.secret)
+                client.plain_login(access.user, secret)
             else:
-                client.login(f'"{_quoted(access.user)}"', access.secret)
+                client.login(f'"{_quoted(access.user)}"', secret)
         except imaplib.IMAP4.error as error:
             # imapclient wraps everything in LoginError; a broken line is not a wrong password.
             if isinstance(error.__context__, imaplib.IMAP4.abort) or "[UNAVAILABLE]" in str(error):
