@@ -121,7 +121,7 @@ class TestDovecot:
         _, trouble = collect(ImapInbox(dovecot.settings, "wrong"))
         assert isinstance(trouble, InboxRefused)
         assert str(trouble).startswith("inbox front-desk: ")
-        assert ImapInbox(dovecot.settings, "wrong").check() == (str(trouble),)
+        assert "refused clinic" in " ".join(ImapInbox(dovecot.settings, "wrong").check())
 
     def test_only_looks(self, dovecot: DovecotServer) -> None:
         dovecot.append(mails(3))

@@ -3,8 +3,9 @@
 Rule of the room: a cursor never passes a message that was not delivered, but for those it names;
 when the server contradicts itself, all is yielded again and the store tells old from new.
 
-For administrators. Give triage an account of its own with read rights to the mailboxes; it never
-marks, moves or deletes, so the mail stays where it is and other programs may go on reading it.
+For administrators. Give triage an account of its own with read rights to the mailboxes; it marks,
+moves and deletes nothing, so the mail stays where it is and other programs may go on reading it
+(`after_storing`, `keyword` and `move_to` change that, once a mail is stored).
 Settings: `host`, `user`, and optionally `port` (993, 143 without TLS), `security` (`tls`,
 `starttls`, `plain` on this machine only), `ca_file` (PEM of a private authority), `auth`
 (`password`, `xoauth2`, `oauthbearer`), `mailboxes` (default `["INBOX"]`; list Junk too, patients
@@ -18,9 +19,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+from triage.connectors.imap_check import examine
 from triage.connectors.imap_cursor import Place
 from triage.connectors.imap_line import Access, Line, View
 from triage.connectors.imap_listing import Contents
+from triage.connectors.imap_marks import Afterwards
 from triage.connectors.mail_tokens import read_tokens
 from triage.connectors.options import Options
 from triage.connectors.tls import read_security
@@ -53,6 +56,7 @@ class ImapInbox:
         self._most = options.whole("batch_messages", 50, least=1, most=1000)
         self._batch = options.number("batch_megabytes", 20, least=0.001, most=500) * _MEGABYTE
         self._huge = options.number("oversize_megabytes", 60, least=0.001, most=10_000) * _MEGABYTE
+        self._afterwards = Afterwards(options, self._mailboxes)
         options.done()
         self._clock = clock
         self._line: Line | None = None
@@ -105,21 +109,8 @@ class ImapInbox:
         return False
 
     def check(self) -> tuple[str, ...]:
-        """Log in, open every mailbox, and say what was found."""
-        found: list[str] = []
-        try:
-            line = self._connected()
-            found.append(f"{self.name}: logged in to {self._access.host} as {self._access.user}.")
-            if self._access.security == "plain":
-                found.append("The line is not encrypted; that is allowed on this machine only.")
-            if not line.can_idle:
-                found.append(f"The server has no IDLE; it is asked every {self._poll:g} seconds.")
-            for mailbox in self._mailboxes:
-                view = self._connected().examine(mailbox)
-                found.append(f"Mailbox {mailbox}: {view.exists} messages, opened read-only.")
-        except TriageError as trouble:
-            found.append(str(trouble))
-        return tuple(found)
+        """Try every step from the host's name to each mailbox; say what works, what to mend."""
+        return tuple(examine(self._access, self._mailboxes, self._afterwards, self._poll))
 
     def close(self) -> None:
         """Let go of the connection, also while another thread waits."""
@@ -177,7 +168,8 @@ class ImapInbox:
             yield tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
 
     def stored(self, listing: Listing, uids: Collection[str]) -> None:
-        """Do nothing: by default triage only looks."""
+        """Mark or move what is stored, where `after_storing` says so; by default only look."""
+        self._afterwards.carry_out(self._access, listing, uids)
 
     def _mailbox(self, mailbox: str, cursor: Cursor | None) -> Iterator[Delivery]:
         line = self._connected()
@@ -201,7 +193,8 @@ class ImapInbox:
 
     def _chunks(self, view: View, place: Place) -> Iterator[dict[int, int]]:
         """Yield uid -> claimed size, at most `batch_messages` and about `batch_megabytes` each."""
-        yield from self._sized(view, self._due(view, place.owed))
+        left = self._afterwards.leftovers(self._again(view), view, place.reached)
+        yield from self._sized(view, sorted({*self._due(view, place.owed), *left}))
         for uids in self._again(view).uids(view, place.reached):
             yield from self._sized(view, uids)
 
@@ -267,6 +260,7 @@ class ImapInbox:
         return line
 
     def _arrival(self, view: View, uid: int, content: bytes) -> Arrival:
+        self._afterwards.hand_over(view, (uid,))
         position = Position(self.name, view.mailbox, view.epoch, str(uid))
         return Arrival(position, self.channel, "message/rfc822", content)
 

@@ -95,6 +95,22 @@ class Line:
         with self._speaking():
             return bool(self._client.has_capability("IDLE"))
 
+    @property
+    def can_resync(self) -> bool:
+        """Whether the server tells what vanished since we last looked."""
+        return self._resync
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the server moves messages in one step."""
+        with self._speaking():
+            return bool(self._client.has_capability("MOVE"))
+
+    def mailboxes(self) -> list[str]:
+        """Return the names of the mailboxes this account sees."""
+        with self._speaking():
+            return sorted(str(name) for _, _, name in self._client.list_folders())
+
     def alive(self) -> bool:
         """Ask whether the line still stands."""
         try:
@@ -137,10 +153,14 @@ class Line:
         exists, modseq = int(answer[b"EXISTS"]), answer.get(b"HIGHESTMODSEQ") or None
         return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), exists, modseq)
 
-    def search(self, low: int, high: int | None) -> list[int]:
-        """Return the UIDs that exist in [low, high], ascending; None means no upper end."""
+    def search(self, low: int, high: int | None, *, without: str = "") -> list[int]:
+        """Return the UIDs that exist in [low, high], ascending; None means no upper end.
+
+        With a keyword in `without`, only those that do not have it.
+        """
         with self._speaking():
-            found = self._client.search(["UID", f"{low}:{'*' if high is None else high}"])
+            words = ["UID", f"{low}:{'*' if high is None else high}"]
+            found = self._client.search([*words, *(["UNKEYWORD", without] if without else [])])
             # `n:*` always returns the last message, even when its UID is below n.
             return sorted({uid for uid in found if low <= uid and (high is None or uid <= high)})
 
