@@ -42,8 +42,8 @@ def _compare(inbox: Inbox, server: Listed, listing: Listing, store: Store, clini
     repaired = len(missing - owed)
     if repaired:
         log.error(
-            "inbox %(inbox)s: %(count)s messages were missing here and are fetched again",
-            {"inbox": inbox.name, "count": str(repaired)},
+            "inbox %(inbox)s: %(missed)s messages were missing here and are fetched again",
+            {"inbox": inbox.name, "missed": str(repaired)},
         )
     store.mailboxes.compared(inbox.name, listing, owed=owed, repaired=repaired, clinic=clinic)
     server.stored(listing, listing.uids - owed)
