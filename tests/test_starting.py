@@ -96,9 +96,6 @@ UNSAFE: dict[str, tuple[Spoil, str, str]] = {
         "readable_keys", "tls.key"),
     "keys others can replace": (
         lambda home: (home / "keys").chmod(0o777), "readable_keys", "chmod o-w"),
-    "open settings with a password": (
-        lambda home: settings(home, inbox='password = "kV7-oqPw2zLm"'),
-        "readable_settings", "inbox.0.password"),
     "open settings with a drafting key": (
         lambda home: settings(home, end='[parts.options.openai]\napi_key = "kV7-oqPw2zLm"\n'),
         "readable_settings", "parts.options.openai.api_key"),

@@ -1,5 +1,6 @@
 """A bad settings file is one line that names what to mend; a missing part is left to people."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,44 @@ def test_secrets_come_from_the_environment_or_a_file(
     assert secret(tmp_path, "front-desk") == "from-file"
     monkeypatch.setenv("TRIAGE_SECRET_FRONT_DESK", "from-environment")
     assert secret(tmp_path, "front-desk") == "from-environment"
+
+
+@pytest.mark.parametrize("key", ["password", "secret", "access_token", "client_secret", "api_key"])
+def test_a_secret_in_the_settings_file_is_refused_without_being_repeated(
+    tmp_path: Path, key: str
+) -> None:
+    door = f"[[inbox]]\nname = 'a'\nkind = 'imap'\n{key} = 'kV7-oqPw2zLm'\n"
+    with pytest.raises(BadSettings, match=key) as caught:
+        read_settings(written(tmp_path, GOOD + door).resolve())
+    assert "kV7" not in str(caught.value)
+
+
+def test_addresses_of_tokens_are_no_secret(tmp_path: Path) -> None:
+    door = "[[inbox]]\nname = 'a'\nkind = 'imap'\ntoken_url = 'https://x.example/token'\n"
+    assert read_settings(written(tmp_path, GOOD + door)).inbox[0].name == "a"
+
+
+class Keyring:
+    """Stands in for the keyring of a desktop or a system."""
+
+    def get_password(self, service: str, name: str) -> str | None:
+        if name == "broken":
+            raise RuntimeError("kV7-oqPw2zLm")
+        return {("triage", "front-desk"): "from-keyring"}.get((service, name))
+
+
+def test_a_secret_may_lie_in_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", Keyring())
+    assert secret(tmp_path, "front-desk", keyring=True) == "from-keyring"
+    assert secret(tmp_path, "front-desk") == ""
+    with pytest.raises(BadSettings, match="keyring set triage other"):
+        secret(tmp_path, "other", keyring=True)
+    with pytest.raises(BadSettings, match="RuntimeError") as caught:
+        secret(tmp_path, "broken", keyring=True)
+    assert "kV7" not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(BadSettings, match="pip install keyring"):
+        secret(tmp_path, "front-desk", keyring=True)
 
 
 def test_a_short_or_missing_approval_master_is_refused(tmp_path: Path) -> None:

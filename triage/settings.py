@@ -4,13 +4,18 @@ Rule of the room: a wrong line is refused with its place and never with its valu
 """
 
 import os
+import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from triage.errors import BadSettings
+
+#: A key of a door by which a secret would come into the file that people send around.
+_SECRET_KEY = re.compile(r"secret|passw|pwd|token$|api_?key|private_?key|credential", re.IGNORECASE)
 
 
 class _Strict(BaseModel):
@@ -84,6 +89,15 @@ class DoorSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     kind: str
+    #: Whether the secret lies in this machine's keyring, under `triage` and the door's name.
+    keyring: bool = False
+
+    @model_validator(mode="after")
+    def _no_secret_here(self) -> Self:
+        for key in self.model_extra or {}:
+            if _SECRET_KEY.search(key):
+                raise ValueError(f"{key} does not belong in this file; see docs/mailboxes.md")
+        return self
 
 
 class OutboxSettings(DoorSettings):
@@ -119,13 +133,31 @@ def read_settings(home: Path) -> Settings:
         raise BadSettings(f"{path}: {place}: {first['msg']}") from None
 
 
-def secret(home: Path, name: str) -> str:
-    """Return the secret of a door from TRIAGE_SECRET_<NAME> or `home/secrets/<name>`, else ''."""
+def secret(home: Path, name: str, *, keyring: bool = False) -> str:
+    """Return the secret of a door from TRIAGE_SECRET_<NAME> or `home/secrets/<name>`, else ''.
+
+    With `keyring` this machine's keyring is asked where neither is there.
+    """
     variable = f"TRIAGE_SECRET_{name.upper().replace('-', '_')}"
     if variable in os.environ:
         return os.environ[variable]
     path = home / "secrets" / name
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    if path.is_file():
+        return path.read_text(encoding="utf-8").strip()
+    return _from_keyring(name) if keyring else ""
+
+
+def _from_keyring(name: str) -> str:
+    try:
+        found = import_module("keyring").get_password("triage", name)
+    except ImportError:
+        raise BadSettings(f"{name}, keyring (run `pip install keyring` first)") from None
+    except Exception as trouble:
+        # Whatever the desktop's or the system's keyring says, only its type is repeated.
+        raise BadSettings(f"{name}, keyring ({type(trouble).__name__})") from None
+    if not found:
+        raise BadSettings(f"{name}, keyring (empty; run `keyring set triage {name}`)")
+    return str(found)
 
 
 def store_url(url: str, home: Path) -> str:

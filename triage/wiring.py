@@ -179,7 +179,7 @@ class House:
     def inbox(self, door: DoorSettings) -> Inbox:
         """Return one inbox, not yet connected."""
         kind = load("connectors", door.kind, INBOXES)
-        made: Inbox = kind(door.model_dump(), secret(self.home, door.name))
+        made: Inbox = kind(door.model_dump(), secret(self.home, door.name, keyring=door.keyring))
         return made
 
     def outboxes(self) -> dict[Channel, Outbox]:
@@ -189,7 +189,7 @@ class House:
     def outbox(self, door: OutboxSettings) -> Outbox:
         """Return one outbox with its secret."""
         kind = load("connectors", door.kind, OUTBOXES)
-        made: Outbox = kind(door.model_dump(), secret(self.home, door.name))
+        made: Outbox = kind(door.model_dump(), secret(self.home, door.name, keyring=door.keyring))
         return made
 
     def sender(self, store: "Store") -> "Sender":

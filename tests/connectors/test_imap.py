@@ -121,7 +121,7 @@ class TestDovecot:
         _, trouble = collect(ImapInbox(dovecot.settings, "wrong"))
         assert isinstance(trouble, InboxRefused)
         assert str(trouble).startswith("inbox front-desk: ")
-        assert ImapInbox(dovecot.settings, "wrong").check() == (str(trouble),)
+        assert "refused clinic" in " ".join(ImapInbox(dovecot.settings, "wrong").check())
 
     def test_only_looks(self, dovecot: DovecotServer) -> None:
         dovecot.append(mails(3))
@@ -219,7 +219,7 @@ class TestLyingServer:
             yield server
 
     @pytest.mark.parametrize("lie", ["silent", "nil", "empty", "cut", "too_long"])
-    def test_one_message_it_will_not_give_holds_the_cursor_not_the_rest(
+    def test_one_message_it_will_not_give_is_owed_by_name_and_holds_up_nobody(
         self, server: LyingImap, lie: str
     ) -> None:
         getattr(server.lies, lie).add(3)
@@ -227,11 +227,11 @@ class TestLyingServer:
         found, trouble = collect(inbox)
         assert isinstance(trouble, InboxLied)
         assert sorted(a.position.uid for a in arrivals(found)) == ["1", "2", "4", "5", "6"]
-        assert cursors(found)["INBOX"].uid == "2"
+        assert cursors(found)["INBOX"].uid == "6 without 3"
         getattr(server.lies, lie).clear()
         again, trouble = collect(inbox, cursors(found))
         assert trouble is None
-        assert [a.position.uid for a in arrivals(again)] == ["3", "4", "5", "6"]
+        assert [a.position.uid for a in arrivals(again)] == ["3"]
         assert cursors(again)["INBOX"].uid == "6"
 
     def test_a_message_that_was_expunged_meanwhile_is_no_lie(self, server: LyingImap) -> None:
@@ -261,7 +261,7 @@ class TestLyingServer:
         found, trouble = collect(ImapInbox(server.settings, PASSWORD))
         assert isinstance(trouble, InboxLied)
         assert arrivals(found) == []
-        assert {delivery.cursor.uid for delivery in found} == {"0"}
+        assert {delivery.cursor.uid for delivery in found} == {"6 without 1,2,3,4,5,6"}
 
     def test_a_server_that_drips_does_not_hold_the_worker(
         self, server: LyingImap, monkeypatch: pytest.MonkeyPatch

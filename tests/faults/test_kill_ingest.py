@@ -17,13 +17,16 @@ from pathlib import Path
 import pytest
 
 from tests.servers import PASSWORD, DovecotServer
+from tests.sizes import many
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
 from triage.testing import mail
 from triage.wiring import House
 
-MAILS = 60
-KILLS = 6
+pytestmark = [pytest.mark.bar(1), pytest.mark.timeout(many(180, long=2400))]
+
+KILLS = many(6, long=40)
+MAILS = KILLS * 10
 
 SETTINGS = """
 [clinic]
@@ -94,7 +97,7 @@ def test_killing_the_worker_loses_and_doubles_nothing(house: House, dovecot: Dov
         while filed(store) < MAILS and time.monotonic() < until:
             time.sleep(0.3)
         time.sleep(0.5)
-        rows = store.cases.queue(clinic="c1", by="test", limit=1000)
+        rows = store.cases.queue(clinic="c1", by="test", limit=10_000)
         digests = [digest for row in rows for digest in originals(store, row.case.id)]
     finally:
         os.killpg(worker.pid, signal.SIGKILL)

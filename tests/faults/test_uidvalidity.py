@@ -14,6 +14,7 @@ import pytest
 
 from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer
+from tests.sizes import many
 from triage.connectors.imap import ImapInbox
 from triage.domain import Arrival, Clinic, Cursor
 from triage.errors import InboxLied
@@ -21,19 +22,23 @@ from triage.pipeline import land
 from triage.store import Keys, Store, migrate, open_store
 from triage.testing import mail
 
-OLD = [mail(f"old {n}", message_id=f"<old-{n}@example.org>") for n in range(60)]
-NEW = [mail(f"new {n}", message_id=f"<new-{n}@example.org>") for n in range(10)]
+pytestmark = pytest.mark.bar(3)
+
+OLD = [mail(f"old {n}", message_id=f"<old-{n}@example.org>") for n in range(many(60, long=1000))]
+NEW = [mail(f"new {n}", message_id=f"<new-{n}@example.org>") for n in range(many(10, long=50))]
+#: How many of the old mails there were when the backup was made.
+KEPT = len(OLD) * 2 // 3
 
 
 @pytest.fixture
 def dovecot() -> Iterator[DovecotServer]:
-    """A mailbox `Front` with the old mails, and a backup from when it held the first 40."""
+    """A mailbox `Front` with the old mails, and a backup from when it held two thirds."""
     with DovecotServer() as server:
-        server.append(OLD[:40], "Front")
+        server.append(OLD[:KEPT], "Front")
         server.stop()
         subprocess.run(["cp", "-a", server.home / "mail", server.home / "backup"], check=True)
         server.start()
-        server.append(OLD[40:], "Front")
+        server.append(OLD[KEPT:], "Front")
         yield server
 
 
@@ -98,7 +103,7 @@ def go_back(server: DovecotServer) -> list[bytes]:
     (server.home / "backup").rename(server.home / "mail")
     server.start()
     server.append(NEW, "Front")
-    return [*OLD[:40], *NEW]
+    return [*OLD[:KEPT], *NEW]
 
 
 @pytest.mark.parametrize("scene", [renumber, recreate, go_back])
@@ -138,7 +143,7 @@ def test_without_uidvalidity_it_stops_with_an_alarm(missing: str, store: Store) 
     with LyingImap(dict(enumerate(OLD, 1))) as server:
         inbox = inbox_of(server)
         land(inbox, store, clinic="c1")
-        server.messages |= dict(enumerate(NEW, 61))
+        server.messages |= dict(enumerate(NEW, len(OLD) + 1))
         server.lies.no_uid_validity = missing == "absent"
         server.lies.uid_validity = 0
         before = store.landing.cursors("front-desk", clinic="c1")
@@ -162,7 +167,7 @@ def test_stopping_halfway_through_a_reset_hides_nothing(store: Store) -> None:
         assert first.arrivals == ()
         assert first.cursor == Cursor("Front", "7", "0")
         store.landing.move_cursor("front-desk", first.cursor, clinic="c1")
-        later = [mail(f"later {n}") for n in range(60)]
-        server.messages |= dict(enumerate(later, 11))
+        later = [mail(f"later {n}") for n in range(len(OLD))]
+        server.messages |= dict(enumerate(later, len(NEW) + 1))
         land(inbox, store, clinic="c1")
         assert stored(store) == digests([*OLD, *NEW, *later])

@@ -15,6 +15,7 @@ from triage.cli import (
     demo,
     evaluating,
     export,
+    inboxes,
     keeping,
     logs,
     trained,
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (clinic, audit, keeping, batch, export, training, evaluating, trained, demo):
+for room in (clinic, inboxes, audit, keeping, batch, export, training, evaluating, trained, demo):
     room.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""Running a clinic: set up, run, roster, people, inboxes."""
+"""Running a clinic: set up, run, roster, people."""
 
 import secrets
 from pathlib import Path
@@ -62,9 +62,6 @@ def add_to(app: typer.Typer) -> None:
     )
     forget(user_forget_authenticator)
     app.add_typer(user, name="user")
-    inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
-    inbox.command("check", epilog="Example: triage inbox check front-desk")(inbox_check)
-    app.add_typer(inbox, name="inbox")
 
 
 def migrate(home: Home = HERE) -> None:
@@ -195,14 +192,3 @@ def user_code(username: str, home: Home = HERE) -> None:
     if username not in people:
         raise NotFound(username)
     print(approver_key(approval_master(home), people[username].id).hex())
-
-
-def inbox_check(name: str, home: Home = HERE) -> None:
-    """Try an inbox and say in plain words what works and what to mend."""
-    from triage.wiring import House
-
-    known = {inbox.name: inbox for inbox in House.at(home).inboxes()}
-    if name not in known:
-        raise NotFound(f"{name} (known: {', '.join(known) or 'none'})")
-    for line in known[name].check():
-        print(line)

@@ -88,7 +88,7 @@ def default_secrets(house: House, part: str) -> Iterator[str]:
     doors: list[Any] = [*house.settings.inbox] if part in ("all", "worker") else []
     doors += [*house.settings.outbox] if part in ("all", "sender") else []
     for door in doors:
-        given = secret(house.home, door.name)
+        given = secret(house.home, door.name, keyring=door.keyring)
         options = door.model_dump()
         named = {_plain(str(options.get(key, ""))) for key in ("user", "name", "host", "client_id")}
         named |= {_plain(str(options.get("user", "")).partition("@")[0])}

@@ -6,10 +6,10 @@ To add one: a module beside this file, a row in `INBOXES` or `OUTBOXES`, and it 
 `tests/contracts/` because it is listed.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
-from triage.domain import Approval, Channel, Cursor, Delivery, Outgoing
+from triage.domain import Approval, Arrival, Channel, Cursor, Delivery, Listing, Outgoing
 
 
 class Inbox(Protocol):
@@ -37,6 +37,23 @@ class Inbox(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """An inbox whose server lists what it holds, so that the list can be compared with ours."""
+
+    def listings(self, cursors: Mapping[str, Cursor]) -> Iterator[Listing]:
+        """Yield what each mailbox holds up to its cursor; trouble with one comes after the rest."""
+        ...
+
+    def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield those messages of a listing again, as far as the server hands them over."""
+        ...
+
+    def stored(self, listing: Listing, uids: Collection[str]) -> None:
+        """Hear that these are stored for good; what is configured for stored mail happens now."""
         ...
 
 

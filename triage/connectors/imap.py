@@ -1,31 +1,40 @@
 """Fetches mail from an IMAP server without changing anything there.
 
-Rule of the room: a cursor never passes a message that was not delivered; when the server
-contradicts itself, everything is yielded again and the store tells old from new.
+Rule of the room: a cursor never passes a message that was not delivered, but for those it names;
+when the server contradicts itself, all is yielded again and the store tells old from new.
 
-For administrators. Give triage an account of its own with read rights to the mailboxes; it never
-marks, moves or deletes, so the mail stays where it is and other programs may go on reading it.
+For administrators. Give triage an account of its own with read rights to the mailboxes; it marks,
+moves and deletes nothing, so the mail stays where it is and other programs may go on reading it
+(`after_storing`, `keyword` and `move_to` change that, once a mail is stored).
 Settings: `host`, `user`, and optionally `port` (993, 143 without TLS), `security` (`tls`,
 `starttls`, `plain` on this machine only), `ca_file` (PEM of a private authority), `auth`
 (`password`, `xoauth2`, `oauthbearer`), `mailboxes` (default `["INBOX"]`; list Junk too, patients
 land there), `poll_seconds` (15, used where the server has no IDLE), `timeout_seconds` (30),
 `batch_messages` (50), `batch_megabytes` (20), `oversize_megabytes` (60: above this a message is
-fetched in pieces; it is delivered whatever its size). The secret is the password or the token.
+fetched in pieces; it is delivered whatever its size). The secret is the password or the token;
+with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are fetched with.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+from triage.connectors.imap_check import examine
+from triage.connectors.imap_cursor import Place
 from triage.connectors.imap_line import Access, Line, View
+from triage.connectors.imap_listing import Contents
+from triage.connectors.imap_marks import Afterwards
+from triage.connectors.mail_tokens import read_tokens
 from triage.connectors.options import Options
 from triage.connectors.tls import read_security
-from triage.domain import Arrival, Channel, Cursor, Delivery, Position
+from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable, TriageError
 
 _MEGABYTE = 1024 * 1024
 #: How long one IDLE lasts before it is renewed, in seconds: a dead line is noticed this soon.
 _RENEW = 30.0
+#: A message the server will not give is asked for again after this long at the latest.
+_LONGEST_PAUSE = 3600.0
 
 
 class ImapInbox:
@@ -41,16 +50,20 @@ class ImapInbox:
         options = Options(settings, "inbox")
         self.name = options.name
         self.channel = Channel.EMAIL
-        self._access = _access(options, secret)
+        self._access = _access(options, secret, clock)
         self._mailboxes = options.words("mailboxes", ["INBOX"])
         self._poll = options.number("poll_seconds", 15, least=0.05, most=3600)
         self._most = options.whole("batch_messages", 50, least=1, most=1000)
         self._batch = options.number("batch_megabytes", 20, least=0.001, most=500) * _MEGABYTE
         self._huge = options.number("oversize_megabytes", 60, least=0.001, most=10_000) * _MEGABYTE
+        self._afterwards = Afterwards(options, self._mailboxes)
         options.done()
         self._clock = clock
         self._line: Line | None = None
         self._looked: dict[str, tuple[str, int]] = {}
+        self._contents = Contents()
+        #: (mailbox, epoch, uid) of what the server would not give -> tries, when to try again.
+        self._refused: dict[tuple[str, str, int], tuple[int, float]] = {}
         self._closed = threading.Event()
 
     def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
@@ -96,21 +109,8 @@ class ImapInbox:
         return False
 
     def check(self) -> tuple[str, ...]:
-        """Log in, open every mailbox, and say what was found."""
-        found: list[str] = []
-        try:
-            line = self._connected()
-            found.append(f"{self.name}: logged in to {self._access.host} as {self._access.user}.")
-            if self._access.security == "plain":
-                found.append("The line is not encrypted; that is allowed on this machine only.")
-            if not line.can_idle:
-                found.append(f"The server has no IDLE; it is asked every {self._poll:g} seconds.")
-            for mailbox in self._mailboxes:
-                view = self._connected().examine(mailbox)
-                found.append(f"Mailbox {mailbox}: {view.exists} messages, opened read-only.")
-        except TriageError as trouble:
-            found.append(str(trouble))
-        return tuple(found)
+        """Try every step from the host's name to each mailbox; say what works, what to mend."""
+        return tuple(examine(self._access, self._mailboxes, self._afterwards, self._poll))
 
     def close(self) -> None:
         """Let go of the connection, also while another thread waits."""
@@ -139,33 +139,82 @@ class ImapInbox:
     def _pause(self) -> float:
         return _RENEW if len(self._mailboxes) == 1 else min(_RENEW, self._poll)
 
+    def listings(self, cursors: Mapping[str, Cursor]) -> Iterator[Listing]:
+        """Yield what each mailbox holds up to its cursor; trouble with one comes after the rest."""
+        troubles: list[TriageError] = []
+        for mailbox in self._mailboxes:
+            cursor = cursors.get(mailbox)
+            place = Place.read(cursor.uid) if cursor is not None else None
+            if cursor is None or place is None:
+                continue
+            try:
+                view, uids = self._contents.of(self._connected(), mailbox)
+            except (InboxLied, InboxRefused) as trouble:
+                troubles.append(trouble)
+                continue
+            if view.epoch == cursor.epoch:
+                passed = frozenset(str(uid) for uid in uids if uid <= place.reached)
+                yield Listing(mailbox, view.epoch, passed)
+        if troubles:
+            raise troubles[0]
+
+    def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield those messages of a listing again, as far as the server hands them over."""
+        view = self._connected().examine(listing.mailbox)
+        if view.epoch != listing.epoch:
+            return
+        for chunk in self._sized(view, self._due(view, [int(uid) for uid in uids])):
+            bodies, _ = self._fetch(view, chunk)
+            yield tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
+
+    def stored(self, listing: Listing, uids: Collection[str]) -> None:
+        """Mark or move what is stored, where `after_storing` says so; by default only look."""
+        self._afterwards.carry_out(self._access, listing, uids)
+
     def _mailbox(self, mailbox: str, cursor: Cursor | None) -> Iterator[Delivery]:
         line = self._connected()
         view = line.examine(mailbox)
         self._looked[mailbox] = _look(view)
-        after = _start(line, view, cursor)
-        if cursor is not None and cursor.epoch == view.epoch and str(after) != cursor.uid:
+        place = _start(line, view, cursor)
+        if cursor is not None and cursor.epoch == view.epoch and str(place) != cursor.uid:
             # The server went back. The stored cursor must go back first: were we to stop halfway,
             # the mailbox could grow past the old mark and hide what lies below it.
-            yield Delivery((), Cursor(mailbox, view.epoch, str(after)))
-        safe, lost = after, False
-        for chunk in self._chunks(view, after):
+            yield Delivery((), Cursor(mailbox, view.epoch, str(place)))
+        reached, owed = place.reached, set(place.owed)
+        for chunk in self._chunks(view, place):
             bodies, missing = self._fetch(view, chunk)
-            if missing and not lost:
-                safe, lost = max(safe, missing[0] - 1), True
-            elif not lost:
-                safe = max(chunk)
+            reached, owed = max(reached, *chunk), (owed - chunk.keys()) | set(missing)
             arrivals = tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
-            yield Delivery(arrivals, Cursor(mailbox, view.epoch, str(safe)))
-        if lost:
+            mark = str(Place(reached, tuple(sorted(owed))))
+            yield Delivery(arrivals, Cursor(mailbox, view.epoch, mark))
+        if owed - set(place.owed):
+            # Said once; from then on the comparison with the ledger keeps the alarm standing.
             raise InboxLied(f"{self._access.who}, a listed message could not be fetched")
 
-    def _chunks(self, view: View, after: int) -> Iterator[dict[int, int]]:
+    def _chunks(self, view: View, place: Place) -> Iterator[dict[int, int]]:
         """Yield uid -> claimed size, at most `batch_messages` and about `batch_megabytes` each."""
-        for uids in self._again(view).uids(view, after):
-            for start in range(0, len(uids), self._most):
-                sizes = self._again(view).sizes(uids[start : start + self._most])
-                yield from _by_weight(sizes, self._batch)
+        left = self._afterwards.leftovers(self._again(view), view, place.reached)
+        yield from self._sized(view, sorted({*self._due(view, place.owed), *left}))
+        for uids in self._again(view).uids(view, place.reached):
+            yield from self._sized(view, uids)
+
+    def _sized(self, view: View, uids: Sequence[int]) -> Iterator[dict[int, int]]:
+        for start in range(0, len(uids), self._most):
+            sizes = self._again(view).sizes(uids[start : start + self._most])
+            yield from _by_weight(sizes, self._batch)
+
+    def _due(self, view: View, uids: Collection[int]) -> list[int]:
+        """Return those of `uids` that are worth another try; a stubborn one waits ever longer."""
+        now, place = self._clock(), (view.mailbox, view.epoch)
+        return sorted(u for u in uids if self._refused.get((*place, u), (0, 0.0))[1] <= now)
+
+    def _note_refused(self, view: View, chunk: Iterable[int], missing: Collection[int]) -> None:
+        for uid in chunk:
+            key = (view.mailbox, view.epoch, uid)
+            tries, _ = self._refused.pop(key, (0, 0.0))
+            if uid in missing:
+                pause = min(2.0**tries * 15, _LONGEST_PAUSE) if tries > 1 else 0.0
+                self._refused[key] = tries + 1, self._clock() + pause
 
     def _fetch(self, view: View, chunk: Mapping[int, int]) -> tuple[dict[int, bytes], list[int]]:
         """Return the bodies, and in ascending order the UIDs the server lists but will not give."""
@@ -185,6 +234,7 @@ class ImapInbox:
                 missing.append(uid)
             else:
                 bodies[uid] = body
+        self._note_refused(view, chunk, missing)
         return bodies, missing
 
     def _one(self, view: View, uid: int, size: int) -> bytes | None:
@@ -210,23 +260,27 @@ class ImapInbox:
         return line
 
     def _arrival(self, view: View, uid: int, content: bytes) -> Arrival:
+        self._afterwards.hand_over(view, (uid,))
         position = Position(self.name, view.mailbox, view.epoch, str(uid))
         return Arrival(position, self.channel, "message/rfc822", content)
 
 
-def _access(options: Options, secret: str) -> Access:
+def _access(options: Options, secret: str, clock: Callable[[], float]) -> Access:
     host = options.text("host")
     security, context = read_security(options, host)
+    auth = options.one_of("auth", ["password", "xoauth2", "oauthbearer"])
+    timeout = options.number("timeout_seconds", 30, least=0.1, most=600)
     return Access(
         who=options.who,
         host=host,
         port=options.whole("port", 993 if security == "tls" else 143, least=1, most=65535),
         user=options.text("user"),
-        auth=options.one_of("auth", ["password", "xoauth2", "oauthbearer"]),
+        auth=auth,
         security=security,
         context=context,
-        timeout=options.number("timeout_seconds", 30, least=0.1, most=600),
+        timeout=timeout,
         secret=secret,
+        tokens=read_tokens(options, secret, timeout, clock) if auth != "password" else None,
     )
 
 
@@ -234,14 +288,14 @@ def _look(view: View) -> tuple[str, int]:
     return view.epoch, view.exists if view.uid_next is None else view.uid_next
 
 
-def _start(line: Line, view: View, cursor: Cursor | None) -> int:
-    """Return the UID to go on after; 0, the whole mailbox, where the cursor cannot be trusted."""
-    if cursor is None or cursor.epoch != view.epoch or not cursor.uid.isdecimal():
-        return 0
-    reached = int(cursor.uid)
+def _start(line: Line, view: View, cursor: Cursor | None) -> Place:
+    """Return the place to go on from; the very start where the cursor cannot be trusted."""
+    place = Place.read(cursor.uid) if cursor is not None else None
+    if cursor is None or place is None or cursor.epoch != view.epoch:
+        return Place(0)
     if view.uid_next is None:
-        return reached if line.last() >= reached else 0
-    return reached if view.uid_next > reached else 0
+        return place if line.last() >= place.reached else Place(0)
+    return place if view.uid_next > place.reached else Place(0)
 
 
 def _by_weight(sizes: Mapping[int, int], limit: float) -> Iterator[dict[int, int]]:

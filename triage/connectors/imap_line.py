@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from triage.connectors.imap_resync import enable_resync, resync
+from triage.connectors.mail_tokens import Tokens
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable
 
 #: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
@@ -40,6 +42,8 @@ class Access:
     context: ssl.SSLContext | None
     timeout: float
     secret: str = field(repr=False)
+    #: Where access tokens come from; None where the secret is the password or the token.
+    tokens: Tokens | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,18 @@ class View:
     #: None when the server leaves it out; then nothing is concluded from it.
     uid_next: int | None
     exists: int
+    #: HIGHESTMODSEQ; None where the server keeps none (no CONDSTORE).
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What QRESYNC says happened in a mailbox since a moment we name."""
+
+    view: View
+    #: Arrived, or changed otherwise.
+    touched: frozenset[int]
+    vanished: frozenset[int]
 
 
 class Line:
@@ -62,8 +78,11 @@ class Line:
         self._client: Any = None
         with self._translated():
             self._client = _open(access)
+        #: Whether the server tells what vanished, so that not all is listed anew each time.
+        self._resync = False
         with self._speaking():
             self._log_in()
+            self._resync = enable_resync(self._client)
 
     @property
     def stands(self) -> bool:
@@ -75,6 +94,22 @@ class Line:
         """Whether the server tells of new mail by itself."""
         with self._speaking():
             return bool(self._client.has_capability("IDLE"))
+
+    @property
+    def can_resync(self) -> bool:
+        """Whether the server tells what vanished since we last looked."""
+        return self._resync
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the server moves messages in one step."""
+        with self._speaking():
+            return bool(self._client.has_capability("MOVE"))
+
+    def mailboxes(self) -> list[str]:
+        """Return the names of the mailboxes this account sees."""
+        with self._speaking():
+            return sorted(str(name) for _, _, name in self._client.list_folders())
 
     def alive(self) -> bool:
         """Ask whether the line still stands."""
@@ -94,15 +129,38 @@ class Line:
                 raise
             except imaplib.IMAP4.error:
                 raise InboxRefused(f"{self._access.who}, mailbox {mailbox}") from None
-            epoch = answer.get(b"UIDVALIDITY") or 0
-            if epoch <= 0:
-                raise InboxLied(f"{self._access.who}, mailbox without UIDVALIDITY")
-            return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), int(answer[b"EXISTS"]))
+            return self._view(mailbox, answer)
 
-    def search(self, low: int, high: int | None) -> list[int]:
-        """Return the UIDs that exist in [low, high], ascending; None means no upper end."""
+    def changes(self, since: View) -> Change | None:
+        """Open the mailbox and return what changed since `since`; None where nobody can say.
+
+        Needs QRESYNC (RFC 7162), which was enabled at log-in where the server offers it.
+        """
+        if not self._resync or not since.modseq:
+            return None
         with self._speaking():
-            found = self._client.search(["UID", f"{low}:{'*' if high is None else high}"])
+            answer = resync(self._client, since.mailbox, since.epoch, since.modseq)
+            view = self._view(since.mailbox, answer.opened)
+            went_back = view.modseq is None or view.modseq < since.modseq
+            if view.epoch != since.epoch or went_back:
+                return None
+            return Change(view, answer.touched, answer.vanished)
+
+    def _view(self, mailbox: str, answer: Any) -> View:
+        epoch = answer.get(b"UIDVALIDITY") or 0
+        if epoch <= 0:
+            raise InboxLied(f"{self._access.who}, mailbox without UIDVALIDITY")
+        exists, modseq = int(answer[b"EXISTS"]), answer.get(b"HIGHESTMODSEQ") or None
+        return View(mailbox, str(epoch), answer.get(b"UIDNEXT"), exists, modseq)
+
+    def search(self, low: int, high: int | None, *, without: str = "") -> list[int]:
+        """Return the UIDs that exist in [low, high], ascending; None means no upper end.
+
+        With a keyword in `without`, only those that do not have it.
+        """
+        with self._speaking():
+            words = ["UID", f"{low}:{'*' if high is None else high}"]
+            found = self._client.search([*words, *(["UNKEYWORD", without] if without else [])])
             # `n:*` always returns the last message, even when its UID is below n.
             return sorted({uid for uid in found if low <= uid and (high is None or uid <= high)})
 
@@ -185,16 +243,29 @@ class Line:
             socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
 
     def _log_in(self) -> None:
+        tokens = self._access.tokens
+        if tokens is None:
+            self._authenticate(self._access.secret)
+            return
+        token = tokens.token()
+        try:
+            self._authenticate(token)
+        except InboxRefused:
+            # The server may have dropped a token before its time; a new one gets one try.
+            tokens.forget()
+            self._authenticate(tokens.token())
+
+    def _authenticate(self, secret: str) -> None:
         access, client = self._access, self._client
         try:
             if access.auth == "xoauth2":
-                client.oauth2_login(access.user, access.secret)
+                client.oauth2_login(access.user, secret)
             elif access.auth == "oauthbearer":
-                client.oauthbearer_login(access.user, access.secret)
+                client.oauthbearer_login(access.user, secret)
             elif client.has_capability("AUTH=PLAIN"):
-                client.plain_login(access.user, access.secret)
+                client.plain_login(access.user, secret)
             else:
-                client.login(f'"{_quoted(access.user)}"', access.secret)
+                client.login(f'"{_quoted(access.user)}"', secret)
         except imaplib.IMAP4.error as error:
             # imapclient wraps everything in LoginError; a broken line is not a wrong password.
             if isinstance(error.__context__, imaplib.IMAP4.abort) or "[UNAVAILABLE]" in str(error):

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from triage.errors import BadSettings
 
 #: Keys that belong to the wiring, not to a connector; they may stand in the same table.
-_WIRING = frozenset(
-    {"name", "kind", "type", "clinic", "channel", "enabled", "secret", "secret_env", "secret_file"}
-)
+_WIRING = frozenset({"name", "kind", "type", "clinic", "channel", "enabled", "keyring"})
 
 
 class Options:

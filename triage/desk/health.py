@@ -1,6 +1,6 @@
 """Banners: what is not as it should be, said on top of every page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from triage.desk.rights import Right, may
@@ -12,6 +12,8 @@ from triage.store import Store
 SILENCE = timedelta(seconds=60)
 #: A landed message that is in no queue after this long is an alarm.
 LATE = timedelta(minutes=2)
+#: A repair of the store stays on screen this long.
+REPAIRED = timedelta(hours=24)
 #: What each process keeps alive, in words a secretary reads.
 DUTIES = {
     "worker": "New messages are not being read.",
@@ -42,12 +44,22 @@ def banners(
         found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
+    found += [Banner("alarm", words) for words in _mailboxes(store, clinic, now)]
     rules = clinical.get("redflags")
     if rules and store.signatures.signed("redflags", rules, clinic=clinic) is None:
         found.append(
             Banner("warning", "The red-flag rules have not yet been reviewed by a clinician.")
         )
     return tuple(found)
+
+
+def _mailboxes(store: Store, clinic: str, now: datetime) -> Iterator[str]:
+    """Say what a mail server holds and we do not, or did not until it was fetched again."""
+    if owed := store.mailboxes.owed(clinic=clinic):
+        what = "1 message lies" if owed == 1 else f"{owed} messages lie"
+        yield f"{what} in the mailbox and cannot be fetched; read the mailbox itself, and tell IT."
+    if store.mailboxes.repaired(since=now - REPAIRED, clinic=clinic):
+        yield "Messages were missing here; they were fetched again. Tell IT today."
 
 
 def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:

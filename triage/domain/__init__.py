@@ -25,11 +25,13 @@ from triage.domain.known import (
     fold,
     name_words,
 )
+from triage.domain.mailbox import Balance, Debt
 from triage.domain.message import (
     Arrival,
     Attachment,
     Cursor,
     Delivery,
+    Listing,
     Message,
     Position,
     RawMessage,
@@ -80,6 +82,7 @@ __all__ = [
     "Attachment",
     "AuditEvent",
     "Background",
+    "Balance",
     "Beat",
     "BrokenGlass",
     "Case",
@@ -91,6 +94,7 @@ __all__ = [
     "Clinic",
     "Contact",
     "Cursor",
+    "Debt",
     "Delivery",
     "Draft",
     "Evidence",
@@ -100,6 +104,7 @@ __all__ = [
     "Label",
     "Lane",
     "LeakTally",
+    "Listing",
     "Mark",
     "Message",
     "Outgoing",

@@ -54,6 +54,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What a server says lies in one mailbox, up to and including what the cursor has passed."""
+
+    mailbox: str
+    epoch: str
+    uids: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RawMessage:
     """A landed message: committed and synced before anything reads it."""
 

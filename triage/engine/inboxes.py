@@ -1,12 +1,15 @@
 """Keeping every inbox landed: one thread each, so that a bad server delays nobody else."""
 
 import logging
+import math
 import random
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 
 from triage.connectors import Inbox
-from triage.errors import blame
+from triage.engine.reconcile import reconcile
+from triage.errors import InboxLied, InboxRefused, blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -16,6 +19,9 @@ log = logging.getLogger(__name__)
 POLL = 60.0
 #: First and longest pause after a failure, in seconds; doubled in between, with jitter.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+#: Comparing with the server may take this part of the time: after one that took a second, cycles
+#: of the next nine only land. A mailbox of ordinary size is compared in every cycle.
+COMPARE_SHARE = 9.0
 
 
 class InboxKeeper:
@@ -29,12 +35,15 @@ class InboxKeeper:
         clinic: str,
         landed: Callable[[], None] = lambda: None,
         poll: float = POLL,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inbox = inbox
         self._store = store
         self._clinic = clinic
         self._landed = landed
         self._poll = poll
+        self._clock = clock
+        self._compare_at = -math.inf
         #: The name of the last error's type, empty while all is well.
         self.trouble = ""
 
@@ -61,10 +70,9 @@ class InboxKeeper:
         self._inbox.close()
 
     def once(self) -> bool:
-        """Land everything new and wait for news; return whether that worked."""
+        """Land everything new, compare with the server, wait for news; return whether it worked."""
         try:
-            if land(self._inbox, self._store, clinic=self._clinic):
-                self._landed()
+            self._cycle()
             self.trouble = ""
             self._inbox.wait(self._poll)
         except Exception as trouble:
@@ -73,3 +81,20 @@ class InboxKeeper:
             self._inbox.close()
             return False
         return True
+
+    def _cycle(self) -> None:
+        trouble: Exception | None = None
+        landed = 0
+        try:
+            landed = len(land(self._inbox, self._store, clinic=self._clinic))
+        except (InboxLied, InboxRefused) as caught:
+            # One mailbox is in trouble; the others are compared all the same.
+            trouble = caught
+        if self._clock() >= self._compare_at:
+            began = self._clock()
+            landed += reconcile(self._inbox, self._store, clinic=self._clinic)
+            self._compare_at = self._clock() + COMPARE_SHARE * (self._clock() - began)
+        if landed or trouble:
+            self._landed()
+        if trouble is not None:
+            raise trouble

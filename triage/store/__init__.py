@@ -27,6 +27,7 @@ from triage.store.labels import Labels
 from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.life import Life
+from triage.store.mailboxes import Mailboxes
 from triage.store.patient_copy import copy_of
 from triage.store.people import People
 from triage.store.replies import Replies
@@ -55,6 +56,7 @@ class Store:
         #: For the other parts of this room.
         self.transactions = transactions
         self.landing = Landing(transactions)
+        self.mailboxes = Mailboxes(transactions)
         self.backgrounds = Backgrounds(transactions)
         self.cases = Cases(transactions)
         self.replies = Replies(transactions)

@@ -149,16 +149,51 @@ def _land(work: Work, arrival: Arrival, clinic: str, *, at: datetime) -> str | N
         ledger.c.digest == digest,
     )
     twins = work.rows(same_bytes.order_by(ledger.c.at, ledger.c.id))
-    if any((row.epoch, row.uid) == (place.epoch, place.uid) for row in twins):
+    known = next((row for row in twins if (row.epoch, row.uid) == (place.epoch, place.uid)), None)
+    if known is not None:
+        return _restored(work, arrival, clinic, digest, known.raw_id, at=at)
+    orphan = _without_ledger(work, arrival, clinic, digest)
+    if orphan is not None:
+        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=orphan, fate=LANDED)
         return None
     here = {row.raw_id for row in twins if row.epoch == place.epoch}
     old = next((r.raw_id for r in twins if r.epoch != place.epoch and r.raw_id not in here), None)
     if old is not None and not _place_known(work, arrival, clinic):
         _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
-        return None
-    raw_id = _write_raw(work, arrival, clinic, digest, at)
+        return _restored(work, arrival, clinic, digest, old, at=at)
+    raw_id = _write_raw(work, arrival, clinic, digest, new_id(), at=at)
     _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
     return raw_id
+
+
+def _restored(
+    work: Work, arrival: Arrival, clinic: str, digest: bytes, raw_id: str, *, at: datetime
+) -> str | None:
+    """Return None when the message is there; else write it anew, as its ledger row promises."""
+    raws = tables.raw_messages
+    if work.first(select(raws.c.id).where(raws.c.id == raw_id)) is not None:
+        return None
+    return _write_raw(work, arrival, clinic, digest, raw_id, at=at)
+
+
+def _without_ledger(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str | None:
+    """Return the message of this very place and these bytes whose own ledger row is gone."""
+    place, raws, ledger = arrival.position, tables.raw_messages, tables.ledger
+    query = select(raws.c.id).where(
+        raws.c.clinic == clinic,
+        raws.c.inbox == place.inbox,
+        raws.c.mailbox == place.mailbox,
+        raws.c.epoch == place.epoch,
+        raws.c.uid == place.uid,
+        raws.c.digest == digest,
+        ~select(ledger.c.id)
+        .where(
+            ledger.c.raw_id == raws.c.id, ledger.c.epoch == place.epoch, ledger.c.uid == place.uid
+        )
+        .exists(),
+    )
+    row = work.first(query)
+    return None if row is None else str(row.id)
 
 
 def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
@@ -174,8 +209,10 @@ def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
     return work.first(query) is not None
 
 
-def _write_raw(work: Work, arrival: Arrival, clinic: str, digest: bytes, at: datetime) -> str:
-    raw_id, place = new_id(), arrival.position
+def _write_raw(
+    work: Work, arrival: Arrival, clinic: str, digest: bytes, raw_id: str, *, at: datetime
+) -> str:
+    place = arrival.position
     work.add(
         tables.raw_messages,
         id=raw_id,

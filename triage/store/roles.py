@@ -36,6 +36,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
+        **_may("SELECT, INSERT, UPDATE", "mailboxes"),
+        **_may("SELECT, INSERT, UPDATE, DELETE", "uncollected"),
         **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
         **_EVERYBODY,
     },

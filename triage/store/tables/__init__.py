@@ -17,6 +17,7 @@ from triage.store.tables.mail import (
     redactions,
     suggestions,
 )
+from triage.store.tables.mailboxes import mailboxes, uncollected
 from triage.store.tables.people import (
     break_glass,
     clinics,
@@ -70,6 +71,7 @@ __all__ = [
     "labels",
     "ledger",
     "log_in_tries",
+    "mailboxes",
     "messages",
     "metadata",
     "patients",
@@ -87,5 +89,6 @@ __all__ = [
     "suggestions",
     "teams",
     "threads",
+    "uncollected",
     "users",
 ]

@@ -42,6 +42,14 @@ Index(
     sqlite_where=raw_messages.c.filed_at.is_(None),
     postgresql_where=raw_messages.c.filed_at.is_(None),
 )
+Index(
+    "ix_raw_messages_place",
+    raw_messages.c.clinic,
+    raw_messages.c.inbox,
+    raw_messages.c.mailbox,
+    raw_messages.c.epoch,
+    raw_messages.c.uid,
+)
 
 ledger = Table(
     "ledger",

@@ -1,0 +1,82 @@
+"""Looking after the doors messages come through: try one, and settle what a server owes."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from triage.cli.trained import HERE, Home
+from triage.errors import NotFound, TriageError
+
+Name = Annotated[str, typer.Argument(help="The inbox's name in triage.toml.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands for inboxes."""
+    inbox = typer.Typer(help="The doors messages come through.", no_args_is_help=True)
+    inbox.command("check", epilog="Example: triage inbox check front-desk --home /srv/triage")(
+        check
+    )
+    inbox.command("ignore", epilog="Example: triage inbox ignore front-desk INBOX 4711 --by ana")(
+        ignore
+    )
+    app.add_typer(inbox, name="inbox")
+
+
+def check(name: Name, home: Home = HERE) -> None:
+    """Try an inbox step by step; say in plain words what works and what to mend.
+
+    Nothing is fetched, marked or moved. With `--home` of a running clinic it also says when each
+    mailbox was last compared with what is stored, and what the server owes.
+    """
+    from triage.wiring import House
+
+    house = House.at(home)
+    doors = {door.name: door for door in house.settings.inbox}
+    if name not in doors:
+        raise NotFound(f"{name} (known: {', '.join(doors) or 'none'})")
+    inbox = house.inbox(doors[name])
+    for line in inbox.check():
+        print(line)
+    inbox.close()
+    try:
+        store = house.store()
+    except (TriageError, OSError) as trouble:
+        print(f"What is stored cannot be looked at from here: {trouble}")
+        return
+    clinic = house.settings.clinic.id
+    for balance in store.mailboxes.balances(clinic=clinic, inbox=name):
+        ago = (datetime.now(UTC) - balance.compared_at).total_seconds()
+        what = f"{balance.owed} owed" if balance.owed else "all stored"
+        print(f"{balance.mailbox}: {balance.listed} listed, {what}, compared {ago:.0f} s ago.")
+        if balance.repaired_at is not None:
+            when = f"{balance.repaired_at:%Y-%m-%d %H:%M} UTC"
+            print(f"  {balance.repaired} were missing and fetched again, the last on {when}.")
+    for debt in store.mailboxes.debts(clinic=clinic, inbox=name):
+        since = f"{debt.since:%Y-%m-%d %H:%M} UTC"
+        print(
+            f"  {debt.mailbox}, message {debt.uid}: {debt.fate} since {since}. {debt.by}".rstrip()
+        )
+    store.close()
+
+
+def ignore(
+    name: Name,
+    mailbox: Annotated[str, typer.Argument(help="The mailbox, as `inbox check` names it.")],
+    uid: Annotated[str, typer.Argument(help="The message's number, as `inbox check` names it.")],
+    by: Annotated[str, typer.Option(help="Your user name; it stands in the audit.")],
+    home: Home = HERE,
+) -> None:
+    """Say that a message the server will not hand over was dealt with, so that the alarm ends."""
+    from triage.wiring import House
+
+    house = House.at(home)
+    clinic, store = house.settings.clinic.id, house.store()
+    try:
+        people = {user.username: user.id for user in store.people.users(clinic=clinic)}
+        if by not in people:
+            raise NotFound(by)
+        store.mailboxes.ignore(name, mailbox, uid, clinic=clinic, by=people[by])
+    finally:
+        store.close()
+    print(f"{mailbox}, message {uid}: ignored from now on, as {by} says.")

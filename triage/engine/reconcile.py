@@ -1,0 +1,52 @@
+"""Compares what a server lists with what is stored here, and fetches what is missing.
+
+Rule of the room: after each cycle, listed = stored + owed + ignored; what was missing is an alarm
+even when it could be repaired, because it should not have been.
+"""
+
+import logging
+
+from triage.connectors import Inbox, Listed
+from triage.domain import Listing
+from triage.errors import TriageError
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(inbox: Inbox, store: Store, *, clinic: str) -> int:
+    """Compare every mailbox and repair; return how many messages were missing and are here now.
+
+    An inbox whose server cannot list what it holds is left alone. Raises the inbox's own errors
+    once every mailbox that can be compared was.
+    """
+    if not isinstance(inbox, Listed):
+        return 0
+    repaired = 0
+    for listing in inbox.listings(store.landing.cursors(inbox.name, clinic=clinic)):
+        repaired += _compare(inbox, inbox, listing, store, clinic)
+    return repaired
+
+
+def _compare(inbox: Inbox, server: Listed, listing: Listing, store: Store, clinic: str) -> int:
+    missing = store.mailboxes.missing(inbox.name, listing, clinic=clinic)
+    trouble: TriageError | None = None
+    owed = missing
+    if missing:
+        try:
+            for arrivals in server.fetch(listing, missing):
+                store.landing.land(arrivals, clinic=clinic)
+        except TriageError as caught:
+            trouble = caught
+        owed = store.mailboxes.missing(inbox.name, listing, clinic=clinic)
+    repaired = len(missing - owed)
+    if repaired:
+        log.error(
+            "inbox %(inbox)s: %(missed)s messages were missing here and are fetched again",
+            {"inbox": inbox.name, "missed": str(repaired)},
+        )
+    store.mailboxes.compared(inbox.name, listing, owed=owed, repaired=repaired, clinic=clinic)
+    server.stored(listing, listing.uids - owed)
+    if trouble is not None:
+        raise trouble
+    return repaired
