@@ -17,7 +17,7 @@ from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
-from triage.desk import Desk
+from triage.desk import Desk, Provider
 from triage.domain import Channel
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
@@ -98,8 +98,8 @@ class House:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
 
-    def desk(self, store: Store) -> Desk:
-        """Return the desk for people."""
+    def desk(self, store: Store, *, provider: Provider | None = None) -> Desk:
+        """Return the desk for people; only the web process gives it the `provider`."""
         desk = self.settings.desk
         return Desk(
             store,
@@ -109,7 +109,17 @@ class House:
             mail_domain=desk.mail_domain,
             clinic=self.settings.clinic.id,
             anchors=self.anchor_file.read,
+            provider=provider,
         )
+
+    def provider(self) -> Provider | None:
+        """Return the organisation's own log-in, not yet asked anything; raise BadSettings."""
+        openid = self.settings.openid
+        if not openid.issuer:
+            return None
+        from triage.connectors.openid import OpenIdProvider
+
+        return OpenIdProvider(openid.model_dump(), secret(self.home, "openid"))
 
     def parts(self, store: Store | None = None) -> Parts:
         """Load redactor, classifier, rules and drafter, or what stands in for them.

@@ -27,13 +27,16 @@ from triage.web.app import create_app
 WITHOUT_ID = {
     ("GET", path)
     for path in ("/", "/account", "/queue", "/queue/rows", "/queue/version", "/log-in", "/audit")
-} | {("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")}
+} | {("GET", path) for path in ("/account/password", "/log-in/openid", "/log-in/openid/back")}
+WITHOUT_ID |= {
+    ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
+}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
 #: On the way in one is in no clinic yet.
-OWN |= ARRIVING
+OWN |= ARRIVING | {("POST", "/account/password")}
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
     "route": "general",
@@ -46,6 +49,7 @@ FORM = {
     "read": "yes",
     "one_in": "50",
     "wrong": "10",
+    "account": "nobody",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",
@@ -58,7 +62,9 @@ FORM = {
 ANSWERS = {
     "Desk.banners",
     "GlassDesk.all",
+    "OpenIdDesk.subjects",
     "PeopleDesk.users",
+    "PeopleDesk.enrolled",
     "PeopleDesk.add_user",
     "PeopleDesk.find_patients",
     "PeopleDesk.contacts",
@@ -194,6 +200,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "words": Protected("Keane"),
         "events": (),
         "entries": (),
+        "account": "nobody",
         "username": "newcomer",
         "display_name": "New Comer",
         "roles": frozenset({Role.WRITER}),

@@ -43,7 +43,7 @@ class PeopleDesk:
         require(actor, Right.MANAGE_USERS)
         user = User(new_id(), actor.clinic, username, display_name, _some(roles))
         password = first_password()
-        self._store.people.add_user(user, password, by=actor.id)
+        self._store.people.add_user(user, password, by=actor.id, given=True)
         return FirstPassword(user, Protected(password))
 
     def new_password(self, actor: User, user_id: str) -> FirstPassword:
@@ -74,6 +74,11 @@ class PeopleDesk:
             raise NotYourself(f"user {user_id}")
         self._store.people.set_active(user_id, active, clinic=actor.clinic, by=actor.id)
 
+    def enrolled(self, actor: User) -> frozenset[str]:
+        """Return the ids of everybody of the clinic who has an authenticator app."""
+        require(actor, Right.MANAGE_USERS)
+        return self._store.factors.all_enrolled(clinic=actor.clinic)
+
     def forget_authenticator(self, actor: User, user_id: str) -> None:
         """Take a lost authenticator app from a person, who enrols a new one at the next log-in.
 
@@ -81,7 +86,7 @@ class PeopleDesk:
         """
         require(actor, Right.MANAGE_USERS)
         if actor.id == user_id:
-            raise NotAllowed("Another administrator must do this.")
+            raise NotYourself(f"user {user_id}")
         self._store.factors.forget(user_id, clinic=actor.clinic, by=actor.id)
 
     def import_roster(

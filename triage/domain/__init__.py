@@ -36,7 +36,17 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
-from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Standing, Team, User
+from triage.domain.people import (
+    BrokenGlass,
+    Clinic,
+    Contact,
+    Errand,
+    Patient,
+    Standing,
+    Team,
+    User,
+    Vouched,
+)
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -93,6 +103,7 @@ __all__ = [
     "Cursor",
     "Delivery",
     "Draft",
+    "Errand",
     "Evidence",
     "Flag",
     "IdentifierType",
@@ -129,6 +140,7 @@ __all__ = [
     "TrainingRow",
     "Urgency",
     "User",
+    "Vouched",
     "approver_key",
     "fold",
     "in_turn",
