@@ -1,7 +1,8 @@
 """Real servers for tests, each private, on loopback, and gone after its `with` block.
 
 `DovecotServer` and `SmtpSink` need Debian's dovecot-imapd and postfix; `PymapServer`, `SmtpKeeper`
-and `FhirServer` need nothing but the test packages, like `OpenIdServer` (the last two fetch npm packages).
+and `FhirServer` need nothing but the test packages, nor does `OpenIdServer`; the last two fetch
+npm packages.
 """
 
 import contextlib
@@ -450,7 +451,8 @@ class OpenIdServer(Server):
     @property
     def settings(self) -> dict[str, object]:
         """Settings of an OpenIdProvider for this server; the secret is PASSWORD."""
-        return {"issuer": self.issuer, "client_id": "desk", "desk_url": self.desk}
+        wanted = {"issuer": self.issuer, "client_id": "desk", "desk_url": self.desk}
+        return {**wanted, "amr": ["mfa"]}
 
     @property
     def requests(self) -> list[str]:

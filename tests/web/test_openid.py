@@ -206,6 +206,7 @@ def test_a_statement_that_does_not_hold_lets_nobody_in(
     refused(practice, way, way.come("sub-wim"), why)
 
 
+@pytest.mark.filterwarnings("ignore:JWS algorithm")
 def test_without_the_checks_the_same_lies_get_in(
     app: FastAPI, server: OpenIdServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

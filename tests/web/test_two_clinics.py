@@ -27,7 +27,7 @@ from triage.web.app import create_app
 WITHOUT_ID = {
     ("GET", path)
     for path in ("/", "/account", "/queue", "/queue/rows", "/queue/version", "/log-in", "/audit")
-} | {("GET", path) for path in ("/account/password", "/log-in/openid", "/log-in/openid/back")}
+} | {("GET", "/account/password")}
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 }
@@ -37,6 +37,7 @@ OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/s
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
+OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
     "route": "general",

@@ -47,8 +47,13 @@ class PeopleDesk:
         return FirstPassword(user, Protected(password))
 
     def new_password(self, actor: User, user_id: str) -> FirstPassword:
-        """Make a new password for a person and return it once; their sessions end at once."""
+        """Make a new password for a person and return it once; their sessions end at once.
+
+        Raises NotYourself: one's own is changed on one's own page, where the present one is asked.
+        """
         require(actor, Right.MANAGE_USERS)
+        if user_id == actor.id:
+            raise NotYourself(f"user {user_id}")
         user, password = self._store.people.user(user_id, clinic=actor.clinic), first_password()
         self._store.people.set_password(user_id, password, clinic=actor.clinic, by=actor.id)
         return FirstPassword(user, Protected(password))
