@@ -1,4 +1,4 @@
-"""Safety-bar 18 at the door: rows written by hand sign nobody in and take nobody's second factor."""
+"""Safety-bar 18 at the door: rows written by hand sign nobody in, and take no second factor."""
 
 from collections.abc import Iterator
 
