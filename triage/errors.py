@@ -131,6 +131,30 @@ class EnrolmentWanted(NotSignedIn):
     """Your role needs a second factor; sign in on the page and enrol an authenticator app."""
 
 
+class PasswordWanted(NotSignedIn):
+    """Your password was made by somebody else; choose one of your own on the page."""
+
+
+class ProviderRefused(NotSignedIn):
+    """The organisation's log-in did not let this person in; the page says why and what to do.
+
+    `why` is one of the words in triage/web/wording.py; `subject` the account, where it is known.
+    """
+
+    def __init__(self, why: str = "", subject: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        self.subject = subject
+
+
+class WeakPassword(TriageError):
+    """This password is easy to guess; choose a longer one nobody knows, such as four odd words."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+
+
 class TooManyTries(TriageError):
     """Too many log-ins failed; wait as long as it says, then try again."""
 

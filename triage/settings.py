@@ -74,6 +74,30 @@ class DeskSettings(_Strict):
         return self
 
 
+class OpenIdSettings(_Strict):
+    """Signing in through the organisation's own log-in too; off without an issuer.
+
+    The client's secret lies in secrets/openid or TRIAGE_SECRET_OPENID, never here.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    #: How browsers reach this desk, such as https://desk.example.org.
+    desk_url: str = ""
+    #: What stands on the button.
+    label: str = Field(default="Sign in with your organisation", min_length=1, max_length=60)
+    #: Values of `acr` or `amr` by which the provider says that it asked for a second factor;
+    #: without one of them the desk asks for its own.
+    acr: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ("mfa",)
+    #: How long ago the provider may have asked who is there; 0 does not ask, for computers that
+    #: nobody shares.
+    fresh_minutes: float = Field(default=5.0, ge=0, le=720)
+    auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    #: PEM file of the authorities to trust; empty means those of the system.
+    ca_file: str = ""
+
+
 class PartsSettings(_Strict):
     """Which redactor, classifier and drafter serve; the order of steps cannot be set."""
 
@@ -113,6 +137,7 @@ class Settings(_Strict):
     store: StoreSettings = StoreSettings()
     audit: AuditSettings = AuditSettings()
     desk: DeskSettings = DeskSettings()
+    openid: OpenIdSettings = OpenIdSettings()
     parts: PartsSettings = PartsSettings()
     inbox: tuple[DoorSettings, ...] = ()
     outbox: tuple[OutboxSettings, ...] = ()

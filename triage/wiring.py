@@ -38,7 +38,7 @@ from triage.settings import (
 
 # The database and the desk are loaded by what opens them: `triage classify` needs neither.
 if TYPE_CHECKING:
-    from triage.desk import Desk
+    from triage.desk import Desk, Provider
     from triage.engine import Sender, Worker
     from triage.store import Keys, Store
 
@@ -105,8 +105,8 @@ class House:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
 
-    def desk(self, store: "Store") -> "Desk":
-        """Return the desk for people."""
+    def desk(self, store: "Store", *, provider: "Provider | None" = None) -> "Desk":
+        """Return the desk for people; only the web process gives it the `provider`."""
         from triage.desk import Desk
 
         desk = self.settings.desk
@@ -118,7 +118,17 @@ class House:
             mail_domain=desk.mail_domain,
             clinic=self.settings.clinic.id,
             anchors=self.anchor_file.read,
+            provider=provider,
         )
+
+    def provider(self) -> "Provider | None":
+        """Return the organisation's own log-in, not yet asked anything; raise BadSettings."""
+        openid = self.settings.openid
+        if not openid.issuer:
+            return None
+        from triage.connectors.openid import OpenIdProvider
+
+        return OpenIdProvider(openid.model_dump(), secret(self.home, "openid"))
 
     def parts(self, store: "Store | None" = None) -> Parts:
         """Load redactor, classifier, rules and drafter, or what stands in for them.

@@ -25,6 +25,7 @@ from triage.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    NotYourself,
     TooManyTries,
 )
 from triage.store import Store
@@ -209,7 +210,7 @@ def test_only_another_administrator_replaces_a_lost_app(door: Door) -> None:
     for actor in (SECRETARY, SUPERVISOR, NURSE, WRITER, SCIENTIST):
         with pytest.raises(NotAllowed):
             door.desk.people.forget_authenticator(actor, SECRETARY.id)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotYourself):
         door.desk.people.forget_authenticator(ADMIN, ADMIN.id)
     with pytest.raises(NotFound):
         door.desk.people.forget_authenticator(STRANGER_ADMIN, SECRETARY.id)

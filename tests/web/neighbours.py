@@ -19,7 +19,8 @@ from tests.web.practice import (
     Practice,
     open_practice,
 )
-from triage.domain import Protected, Role, Route, SampleItem, Urgency, User
+from triage.domain import Errand, Protected, Role, Route, SampleItem, Urgency, User, Vouched
+from triage.errors import ProviderRefused
 from triage.store import Keys
 from triage.store.tables import metadata
 
@@ -61,8 +62,20 @@ SECRETS = frozenset(
     | {letter.subject for letter in LETTERS}
     | {person.username for person in PEOPLE.values() if person.clinic == "c1"}
     | {person.display_name for person in PEOPLE.values() if person.clinic == "c1"}
-    | {"MRN4000", "Corner Pharmacy", "Ines Sidorova", "car park", "router-2"}
+    | {"MRN4000", "subject-of-milo", "Corner Pharmacy", "Ines Sidorova", "car park", "router-2"}
 ) - {"dana", "sam", "ada", "nia", "wim", "milo", "devi"}
+
+
+class Hospital:
+    """The first clinic's identity provider, which is never asked here."""
+
+    issuer, label = "https://hospital.example", "Sign in with the hospital"
+
+    def address(self, errand: Errand) -> str:
+        return self.issuer
+
+    def vouch(self, code: str, errand: Errand, *, said_by: str = "") -> Vouched:
+        raise ProviderRefused("silent")
 
 
 def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
@@ -72,6 +85,8 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     for person in (INSIDER, NEIGHBOUR):
         store.people.add_user(person, PASSWORD)
         practice.enrol(person.username)
+    desk.openid._provider = Hospital()
+    desk.openid.link(INSIDER, "u-milo", "subject-of-milo")
     own = store.cases.file(reading(store, ELSEWHERE.id), clinic=ELSEWHERE.id, by="worker")
     words = {"subject": Protected("About it"), "body": Protected("Your lisinopril is ready.")}
     answered, open_case = practice.cases["refill"], practice.cases["unsorted"]

@@ -43,6 +43,12 @@ ABOUT_NOBODY = {
     ("POST", "/users/{user_id}/roles"),
     ("POST", "/users/{user_id}/active"),
     ("POST", "/users/{user_id}/password"),
+    ("POST", "/users/{user_id}/authenticator"),
+    ("POST", "/users/{user_id}/account"),
+    ("GET", "/account/password"),
+    ("POST", "/account/password"),
+    ("GET", "/log-in/openid"),
+    ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),
     *ARRIVING,
 }

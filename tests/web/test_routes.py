@@ -22,9 +22,15 @@ pytestmark = pytest.mark.bar(44)
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
 OPEN = {("GET", "/log-in"), ("POST", "/log-in")}
+OPEN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: For people on their way in, who have given a password.
-ARRIVING = {(method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")}
+ARRIVING = {
+    (method, f"/log-in/{page}")
+    for method in ("GET", "POST")
+    for page in ("code", "enrol", "password")
+}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}
+SIGNED_IN |= {("GET", "/account/password"), ("POST", "/account/password")}
 CASE = "/case/{case_id}"
 RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/queue"): Right.SEE_QUEUE,
@@ -70,6 +76,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/users/{user_id}/roles"): Right.MANAGE_USERS,
     ("POST", "/users/{user_id}/active"): Right.MANAGE_USERS,
     ("POST", "/users/{user_id}/password"): Right.MANAGE_USERS,
+    ("POST", "/users/{user_id}/authenticator"): Right.MANAGE_USERS,
+    ("POST", "/users/{user_id}/account"): Right.MANAGE_USERS,
     ("GET", "/emergency"): Right.BREAK_GLASS,
     ("POST", "/emergency"): Right.BREAK_GLASS,
     ("GET", "/emergencies"): Right.REVIEW_GLASS,
@@ -97,6 +105,7 @@ FORM = {
     "one_in": "50",
     "wrong": "10",
     "model": "no-model",
+    "account": "nobody",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",

@@ -29,13 +29,17 @@ pytestmark = pytest.mark.bar(44)
 WITHOUT_ID = {
     ("GET", path)
     for path in ("/", "/account", "/queue", "/queue/rows", "/queue/version", "/log-in", "/audit")
-} | {("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")}
+} | {("GET", "/account/password")}
+WITHOUT_ID |= {
+    ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
+}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
 #: On the way in one is in no clinic yet.
-OWN |= ARRIVING
+OWN |= ARRIVING | {("POST", "/account/password")}
+OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
     "route": "general",
@@ -48,6 +52,7 @@ FORM = {
     "read": "yes",
     "one_in": "50",
     "wrong": "10",
+    "account": "nobody",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",
@@ -60,7 +65,9 @@ FORM = {
 ANSWERS = {
     "Desk.banners",
     "GlassDesk.all",
+    "OpenIdDesk.subjects",
     "PeopleDesk.users",
+    "PeopleDesk.enrolled",
     "PeopleDesk.add_user",
     "PeopleDesk.find_patients",
     "PeopleDesk.contacts",
@@ -196,6 +203,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "words": Protected("Keane"),
         "events": (),
         "entries": (),
+        "account": "nobody",
         "username": "newcomer",
         "display_name": "New Comer",
         "roles": frozenset({Role.WRITER}),

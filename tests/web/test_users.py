@@ -96,6 +96,7 @@ def test_the_last_administrator_and_oneself_stay(practice: Practice, visit: Visi
         ("Not for yourself", ada.post("/users/u-ada/roles", role="nurse")),
         ("Not for yourself", ada.post("/users/u-ada/roles", role=["administrator", "supervisor"])),
         ("Not for yourself", ada.post("/users/u-ada/active", active="false")),
+        ("Not for yourself", ada.post("/users/u-ada/password")),
         ("taken", ada.post("/users", **NEW | {"username": "milo"})),
     ]
     for words, answer in refusals:

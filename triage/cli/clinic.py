@@ -2,12 +2,15 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triage.domain import Clinic, Role, User, approver_key, new_id
 from triage.errors import BadSettings, NotFound
+
+if TYPE_CHECKING:
+    from triage.store import Store
 
 Home = Annotated[Path, typer.Option(help="Folder with triage.toml, keys and database.")]
 HERE = Path("triage-home")
@@ -22,6 +25,12 @@ timezone = "{timezone}"
 
 [desk]
 mail_domain = "{domain}"
+
+# [openid]
+# Signing in through the organisation's own log-in, too; its secret is secrets/openid.
+# issuer = "https://login.example.org"
+# client_id = "triage"
+# desk_url = "https://desk.example.org"
 
 # [audit]
 # The head of the audit is written here every few minutes. Put it where whoever can change the
@@ -61,6 +70,8 @@ def add_to(app: typer.Typer) -> None:
         "forget-authenticator", epilog="Example: triage user forget-authenticator ana"
     )
     forget(user_forget_authenticator)
+    linking = "Example: triage user link ana 00u1a2b3"
+    user.command("link", epilog=linking)(user_link)
     app.add_typer(user, name="user")
 
 
@@ -98,9 +109,9 @@ def init(
     store.people.add_clinic(Clinic(id, name, timezone))
     password = secrets.token_urlsafe(12)
     admin = User(new_id(), id, "admin", "Administrator", frozenset({Role.ADMINISTRATOR}))
-    store.people.add_user(admin, password)
+    store.people.add_user(admin, password, given=True)
     store.close()
-    print(f"Made {home}. Sign in as admin with the password {password}; change it at once.")
+    print(f"Made {home}. Sign in as admin with the password {password}; you are asked for another.")
     print("The first log-in asks for an authenticator app: have a phone at hand.")
 
 
@@ -156,9 +167,9 @@ def user_add(
     user = User(
         new_id(), house.settings.clinic.id, username, name or username.title(), frozenset(role)
     )
-    store.people.add_user(user, password)
+    store.people.add_user(user, password, given=True)
     store.close()
-    print(f"{username} can sign in with the password {password}")
+    print(f"{username} can sign in with the password {password}, and is asked for another.")
 
 
 def user_forget_authenticator(username: str, home: Home = HERE) -> None:
@@ -170,14 +181,49 @@ def user_forget_authenticator(username: str, home: Home = HERE) -> None:
 
     house = House.at(home)
     clinic, store = house.settings.clinic.id, house.store()
-    people = {user.username: user for user in store.people.users(clinic=clinic)}
     try:
-        if username not in people:
-            raise NotFound(username)
-        store.factors.forget(people[username].id, clinic=clinic, by="cli")
+        store.factors.forget(_named(store, username, clinic), clinic=clinic, by="cli")
     finally:
         store.close()
     print(f"{username} is signed out and enrols a new authenticator app at the next log-in.")
+
+
+def user_link(
+    username: str,
+    account: Annotated[
+        str, typer.Argument(help="What the provider calls the person (`sub`).")
+    ] = "",
+    home: Home = HERE,
+) -> None:
+    """Say which account at the organisation's log-in is a person's; without one, none is.
+
+    The person signs in again. Take the account from the provider or from the page that refused
+    them, never from an e-mail.
+    """
+    from triage.wiring import House
+
+    house = House.at(home)
+    clinic, issuer = house.settings.clinic.id, house.settings.openid.issuer
+    if not issuer:
+        raise BadSettings("openid, issuer")
+    store = house.store()
+    try:
+        user_id = _named(store, username, clinic)
+        if account:
+            store.accounts.link(user_id, issuer, account, clinic=clinic, by="cli")
+        else:
+            store.accounts.unlink(user_id, clinic=clinic, by="cli")
+    finally:
+        store.close()
+    print(f"{username} is linked to {account}." if account else f"{username} is linked to none.")
+
+
+def _named(store: "Store", username: str, clinic: str) -> str:
+    """Return the id of a person of this clinic; raise NotFound."""
+    people = {user.username: user.id for user in store.people.users(clinic=clinic)}
+    if username not in people:
+        raise NotFound(username)
+    return people[username]
 
 
 def user_code(username: str, home: Home = HERE) -> None:

@@ -106,7 +106,7 @@ def _web(home: Path) -> None:
     settings = house.settings
     desk = settings.desk
     app = create_app(
-        house.desk(store),
+        house.desk(store, provider=house.provider()),
         clinic_name=settings.clinic.name,
         demonstration=desk.demonstration,
         hosts={*LOOPBACK, *desk.names},

@@ -116,12 +116,25 @@ def plain_text(house: House, part: str) -> Iterator[str]:
             yield f"{door.name}.security is plain to another machine; use tls or starttls"
 
 
+def log_in_elsewhere(house: House, part: str) -> Iterator[str]:
+    """Find a provider that the desk could not use, or whose secret stands in every manual."""
+    if part not in ("all", "web") or not house.settings.openid.issuer:
+        return
+    # Raises BadSettings, which names the line.
+    house.provider()
+    if _plain(secret(house.home, "openid")) in _EXAMPLES | {
+        _plain(house.settings.openid.client_id)
+    }:
+        yield "the secret openid is an example; ask the provider for one of its own"
+
+
 CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
     readable_keys,
     readable_settings,
     made_up_keys,
     default_secrets,
     plain_text,
+    log_in_elsewhere,
 )
 
 

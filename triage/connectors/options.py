@@ -72,6 +72,10 @@ class Options:
             raise self.wrong(key)
         return tuple(value)
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of different strings, empty when it is not there."""
+        return self.words(key, ()) if self._take(key, ()) else ()
+
     def pairs(self, key: str) -> dict[str, str]:
         """Return a table of strings; empty when it is not there."""
         value = self._take(key, {})

@@ -5,6 +5,7 @@ nothing here reads protected text; nothing here sends.
 """
 
 from triage.desk.desk import Desk
+from triage.desk.openid import Provider
 from triage.desk.rights import RIGHTS, Right, may, needs_second_factor
 
-__all__ = ["RIGHTS", "Desk", "Right", "may", "needs_second_factor"]
+__all__ = ["RIGHTS", "Desk", "Provider", "Right", "may", "needs_second_factor"]

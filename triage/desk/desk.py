@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
+from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
@@ -41,11 +42,13 @@ class Desk:
         clinic: str | None = None,
         clock: Callable[[], datetime] = utcnow,
         anchors: Callable[[], Sequence[Anchor]] | None = None,
+        provider: Provider | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._clinical = dict(clinical or {})
         self.signing = SignInDesk(store, clock)
+        self.openid = OpenIdDesk(store, clock, self.signing, provider, clinic)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
@@ -54,9 +57,10 @@ class Desk:
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 
     def who(self, token: str, *, watching: bool = False) -> User:
-        """Return the person of a session; raise NotSignedIn, CodeWanted or EnrolmentWanted.
+        """Return the person of a session.
 
-        `watching` says that a page asked by itself, which keeps no session alive.
+        Raises NotSignedIn, CodeWanted, EnrolmentWanted or PasswordWanted. `watching` says that a
+        page asked by itself, which keeps no session alive.
         """
         return self.signing.who(token, watching=watching)
 

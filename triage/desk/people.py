@@ -43,12 +43,17 @@ class PeopleDesk:
         require(actor, Right.MANAGE_USERS)
         user = User(new_id(), actor.clinic, username, display_name, _some(roles))
         password = first_password()
-        self._store.people.add_user(user, password, by=actor.id)
+        self._store.people.add_user(user, password, by=actor.id, given=True)
         return FirstPassword(user, Protected(password))
 
     def new_password(self, actor: User, user_id: str) -> FirstPassword:
-        """Make a new password for a person and return it once; their sessions end at once."""
+        """Make a new password for a person and return it once; their sessions end at once.
+
+        Raises NotYourself: one's own is changed on one's own page, where the present one is asked.
+        """
         require(actor, Right.MANAGE_USERS)
+        if user_id == actor.id:
+            raise NotYourself(f"user {user_id}")
         user, password = self._store.people.user(user_id, clinic=actor.clinic), first_password()
         self._store.people.set_password(user_id, password, clinic=actor.clinic, by=actor.id)
         return FirstPassword(user, Protected(password))
@@ -74,6 +79,11 @@ class PeopleDesk:
             raise NotYourself(f"user {user_id}")
         self._store.people.set_active(user_id, active, clinic=actor.clinic, by=actor.id)
 
+    def enrolled(self, actor: User) -> frozenset[str]:
+        """Return the ids of everybody of the clinic who has an authenticator app."""
+        require(actor, Right.MANAGE_USERS)
+        return self._store.factors.all_enrolled(clinic=actor.clinic)
+
     def forget_authenticator(self, actor: User, user_id: str) -> None:
         """Take a lost authenticator app from a person, who enrols a new one at the next log-in.
 
@@ -81,7 +91,7 @@ class PeopleDesk:
         """
         require(actor, Right.MANAGE_USERS)
         if actor.id == user_id:
-            raise NotAllowed("Another administrator must do this.")
+            raise NotYourself(f"user {user_id}")
         self._store.factors.forget(user_id, clinic=actor.clinic, by=actor.id)
 
     def import_roster(

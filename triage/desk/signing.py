@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from triage.desk.rights import needs_second_factor
 from triage.domain import Standing, User
-from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn
+from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn, PasswordWanted, WeakPassword
 from triage.store import Store
 
 #: A session without its second factor ends after this.
@@ -52,13 +52,16 @@ class SignInDesk:
             raise
         self._store.tries.succeeded(knocks)
         token = self._store.people.open_session(user.id, now=now)
-        return self._entered(token, browser)
+        return self.entered(token, browser)
 
     def who(self, token: str, *, watching: bool = False) -> User:
-        """Return the person of a session; raise NotSignedIn, CodeWanted or EnrolmentWanted."""
+        """Return the person of a session.
+
+        Raises NotSignedIn, CodeWanted, EnrolmentWanted or PasswordWanted.
+        """
         standing = self._standing(token, watching=watching)
-        if not _complete(standing):
-            raise CodeWanted if standing.enrolled else EnrolmentWanted
+        if (missing := _missing(standing)) is not None:
+            raise missing
         return standing.user
 
     def arriving(self, token: str) -> Standing:
@@ -78,6 +81,34 @@ class SignInDesk:
         """Keep the offered secret once the app shows its code; raise as `give_code` does."""
         return self._with_code(self._store.factors.enrol, token, code, browser)
 
+    def choose_password(self, token: str, new: str, *, browser: str = "") -> Entry:
+        """Replace a password that somebody else made; every other session ends.
+
+        Raises WeakPassword, and NotSignedIn as long as something else is missing.
+        """
+        standing = self._standing(token, watching=False)
+        if _missing(standing) not in (None, PasswordWanted):
+            raise NotSignedIn
+        fresh = self._store.accounts.choose_password(token, new, old=None, now=self._clock())
+        return self.entered(fresh, browser)
+
+    def change_password(self, token: str, old: str, new: str) -> Entry:
+        """Replace one's own password; every other session ends.
+
+        Raises WeakPassword, NotSignedIn for a wrong old one, or TooManyTries.
+        """
+        now, user = self._clock(), self.who(token)
+        knocks = {"own": user.id}
+        self._store.tries.begin(knocks, now=now)
+        try:
+            fresh = self._store.accounts.choose_password(token, new, old=old, now=now)
+        except WeakPassword:
+            # The old one was right.
+            self._store.tries.succeeded(knocks)
+            raise
+        self._store.tries.succeeded(knocks)
+        return Entry(fresh)
+
     def _with_code(self, check: Callable[..., str], token: str, code: str, browser: str) -> Entry:
         now, user = self._clock(), self.arriving(token).user
         # Who has the password but not the app must not make the person's own browser wait.
@@ -86,11 +117,12 @@ class SignInDesk:
         self._store.tries.begin(knocks, now=now)
         fresh = check(token, code, now=now)
         self._store.tries.succeeded(knocks)
-        return self._entered(fresh, browser)
+        return self.entered(fresh, browser)
 
-    def _entered(self, token: str, browser: str) -> Entry:
+    def entered(self, token: str, browser: str) -> Entry:
+        """Return the entry of a fresh session; a browser is remembered once nothing is missing."""
         standing = self.arriving(token)
-        if not _complete(standing):
+        if _missing(standing) is not None:
             return Entry(token)
         tries = self._store.tries
         return Entry(token, tries.remember(browser, standing.user, now=self._clock()))
@@ -98,7 +130,7 @@ class SignInDesk:
     def _standing(self, token: str, *, watching: bool) -> Standing:
         now = self._clock()
         standing = self._store.people.session(token, now=now, watching=watching)
-        if not _complete(standing) and standing.opened_at <= now - HALF_OPEN:
+        if _missing(standing) is not None and standing.opened_at <= now - HALF_OPEN:
             raise NotSignedIn
         return standing
 
@@ -116,6 +148,14 @@ class SignInDesk:
 def _complete(standing: Standing) -> bool:
     wanted = standing.enrolled or needs_second_factor(standing.user)
     return standing.factor_at is not None or not wanted
+
+
+def _missing(standing: Standing) -> type[NotSignedIn] | None:
+    """Return what is still to be given, as the error that asks for it."""
+    if not _complete(standing):
+        return CodeWanted if standing.enrolled else EnrolmentWanted
+    # Who comes through a provider typed no password of ours.
+    return PasswordWanted if standing.password_given and standing.way == "password" else None
 
 
 def neighbourhood(address: str) -> str:

@@ -38,7 +38,17 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
-from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Standing, Team, User
+from triage.domain.people import (
+    BrokenGlass,
+    Clinic,
+    Contact,
+    Errand,
+    Patient,
+    Standing,
+    Team,
+    User,
+    Vouched,
+)
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -97,6 +107,7 @@ __all__ = [
     "Debt",
     "Delivery",
     "Draft",
+    "Errand",
     "Evidence",
     "Flag",
     "IdentifierType",
@@ -134,6 +145,7 @@ __all__ = [
     "TrainingRow",
     "Urgency",
     "User",
+    "Vouched",
     "approver_key",
     "fold",
     "in_turn",

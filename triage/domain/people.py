@@ -1,6 +1,6 @@
 """The practice and the people around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from triage.domain.text import Protected
@@ -48,6 +48,30 @@ class Standing:
     enrolled: bool
     #: When the second factor was given in this session; None means it was not.
     factor_at: datetime | None
+    #: How the session began: `password` or `openid`.
+    way: str = "password"
+    #: Whether somebody else made the person's password.
+    password_given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What one log-in through a provider carries along; one browser alone can make it again."""
+
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    #: The PKCE verifier: the provider sees its digest first, and itself only from us.
+    verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Who an identity provider says is there; its name for the person, never their e-mail."""
+
+    issuer: str
+    subject: str
+    #: Whether the provider says that it asked for a second factor.
+    factor: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from triage.store.accounts import Accounts
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
@@ -64,6 +65,7 @@ class Store:
         self.glass = Glass(transactions)
         self.factors = SecondFactors(transactions)
         self.tries = Tries(transactions)
+        self.accounts = Accounts(transactions)
         self.labels = Labels(transactions)
         self.leaks = LeakCounts(transactions)
         self.audit = AuditLog(transactions)

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, select, update
 
 from triage.errors import NotAllowed, NotFound, NotSignedIn
 from triage.store import tables, totp
-from triage.store.sessions import living, open_in
+from triage.store.sessions import end_sessions, living, open_in
 from triage.store.transaction import Transactions, Work
 
 
@@ -96,15 +96,22 @@ class SecondFactors:
         with self._transactions.read() as work:
             return _kept(work, user_id) is not None
 
+    def all_enrolled(self, *, clinic: str) -> frozenset[str]:
+        """Return the ids of everybody of a clinic who has an authenticator app."""
+        table = tables.second_factors
+        with self._transactions.read() as work:
+            rows = work.rows(select(table.c.id).where(table.c.clinic == clinic))
+        return frozenset(str(row.id) for row in rows)
+
     def forget(self, user_id: str, *, clinic: str, by: str) -> None:
         """Take a lost app from a person and end their sessions; raise NotFound without one."""
         table = tables.second_factors
         mine = (table.c.clinic == clinic, table.c.id == user_id)
         with self._transactions.write() as work:
+            # Sessions first: a guard keeps the app of whoever is signed in.
+            end_sessions(work, user_id, clinic=clinic)
             if work.run(delete(table).where(*mine)) != 1:
                 raise NotFound(f"authenticator of {user_id}")
-            sessions = tables.sessions
-            work.run(delete(sessions).where(sessions.c.user_id == user_id))
             work.note("factor.forgotten", clinic=clinic, by=by, detail={"user": user_id})
 
 
@@ -117,7 +124,7 @@ def _rise(work: Work, row: Row[Any], now: datetime) -> str:
     """Replace a session by one in which the second factor was given; return its token."""
     sessions = tables.sessions
     work.run(delete(sessions).where(sessions.c.id == row.id))
-    return open_in(work, row.clinic, row.user_id, now=now, factor_at=now)
+    return open_in(work, row.clinic, row.user_id, now=now, factor_at=now, way=row.way)
 
 
 def _or_refuse(token: str | None) -> str:

@@ -65,6 +65,10 @@ _FROZEN_MESSAGE = (
     "redacted_subject",
     "redacted_body",
 )
+#: A second factor is given by a new session, never put into one.
+_FROZEN_SESSION = ("id", "clinic", "user_id", "opened_at", "factor_at", "way")
+_FROZEN_FACTOR = ("id", "clinic", "secret", "made_at")
+_FROZEN_USER = ("id", "clinic", "username")
 _FROZEN_GLASS = ("id", "clinic", "case_id", "user_id", "reason", "at", "minutes")
 #: Rows of these are never changed once written.
 _WRITTEN_ONCE = ("approvals", "audit", "audit_cases", "ledger", "labels", "signatures")
@@ -121,6 +125,55 @@ _APPROVED = _exists(
     "approvals",
     "approvals.id = NEW.approval_id AND approvals.reply_id = NEW.id"
     " AND approvals.clinic = NEW.clinic AND approvals.digest = NEW.digest",
+)
+
+
+def _nobody(column: str, also: str = " AND users.active") -> str:
+    """Return the condition that a row's person is not an active one of its clinic."""
+    return "NOT " + _exists("users", f"users.id = NEW.{column} AND users.clinic = NEW.clinic{also}")
+
+
+_SESSIONS_LEFT = _exists("sessions", "sessions.user_id = OLD.id")
+#: How people get in: whoever writes rows here by hand still opens no door.
+_AT_THE_DOOR = (
+    Guard("users", "UPDATE", "who somebody is stays", _changed(_FROZEN_USER)),
+    Guard("sessions", "INSERT", "no such person here", _nobody("user_id")),
+    Guard(
+        "sessions",
+        "INSERT",
+        "no second factor to give",
+        "NEW.factor_at IS NOT NULL AND NOT "
+        + _exists("second_factors", "second_factors.id = NEW.user_id")
+        + " AND NOT (NEW.way = 'openid' AND "
+        + _exists("openid_subjects", "openid_subjects.id = NEW.user_id")
+        + ")",
+    ),
+    Guard("sessions", "UPDATE", "who signed in stays", _changed(_FROZEN_SESSION)),
+    Guard("second_factors", "INSERT", "no such person here", _nobody("id")),
+    Guard(
+        "second_factors",
+        "INSERT",
+        "this app exists",
+        _exists("second_factors", "second_factors.id = NEW.id"),
+    ),
+    Guard("second_factors", "UPDATE", "the secret stays", _changed(_FROZEN_FACTOR)),
+    Guard("second_factors", "UPDATE", "a code works once", "NEW.last_step <= OLD.last_step"),
+    Guard("second_factors", "DELETE", "sessions end first", _SESSIONS_LEFT),
+    # Also of somebody shut out, who may come back; no session opens for them before.
+    Guard("openid_subjects", "INSERT", "no such person here", _nobody("id", "")),
+    Guard(
+        "openid_subjects",
+        "INSERT",
+        "this subject exists",
+        _exists(
+            "openid_subjects",
+            "openid_subjects.id = NEW.id OR (openid_subjects.clinic = NEW.clinic"
+            " AND openid_subjects.issuer = NEW.issuer AND openid_subjects.subject = NEW.subject)",
+        ),
+    ),
+    Guard("openid_subjects", "UPDATE", "written once", "1 = 1"),
+    Guard("openid_subjects", "DELETE", "sessions end first", _SESSIONS_LEFT),
+    Guard("openid_starts", "UPDATE", "written once", "1 = 1"),
 )
 _LEGAL = " OR ".join(f"(OLD.state = '{a}' AND NEW.state = '{b}')" for a, b in _MOVES)
 
@@ -239,6 +292,7 @@ GUARDS: tuple[Guard, ...] = (
         "the case was erased",
         _exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
+    *_AT_THE_DOOR,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

@@ -14,7 +14,7 @@ from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
 from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
-from triage.store.sessions import Sessions
+from triage.store.sessions import Sessions, end_sessions
 from triage.store.transaction import Transactions, Work
 from triage.store.vault import dump
 
@@ -64,8 +64,13 @@ class People(Sessions):
             rows = work.rows(query)
         return [Team(row.id, row.clinic, row.name, records.routes(row.routes)) for row in rows]
 
-    def add_user(self, user: User, password: str, *, by: str = "setup") -> None:
-        """Add a person; raise NameTaken when anybody of any clinic has the user name."""
+    def add_user(
+        self, user: User, password: str, *, by: str = "setup", given: bool = False
+    ) -> None:
+        """Add a person; raise NameTaken when anybody of any clinic has the user name.
+
+        `given` says that somebody else made the password, so that it must be changed at once.
+        """
         hashed, users = hash_password(password), tables.users
         with self._transactions.write() as work:
             if work.first(select(users.c.id).where(users.c.username == user.username)):
@@ -79,6 +84,7 @@ class People(Sessions):
                 roles=sorted(role.value for role in user.roles),
                 active=user.active,
                 password=hashed,
+                password_given=given,
             )
             work.roster_moved(user.clinic)
             detail = {"user": user.id, "roles": _listed(user.roles)}
@@ -112,9 +118,9 @@ class People(Sessions):
         return records.user(row)
 
     def set_password(self, user_id: str, password: str, *, clinic: str, by: str) -> None:
-        """Give a person a new password and end every session of theirs."""
-        hashed = hash_password(password)
-        self._change_user(user_id, "user.password", clinic=clinic, by=by, password=hashed)
+        """Give a person a password to change at the next log-in; end every session of theirs."""
+        values = {"password": hash_password(password), "password_given": True}
+        self._change_user(user_id, "user.password", clinic=clinic, by=by, **values)
 
     def set_active(self, user_id: str, active: bool, *, clinic: str, by: str) -> None:
         """Let a person in or shut them out; their sessions end and their claims are given back."""
@@ -140,7 +146,7 @@ class People(Sessions):
             before = records.user(work.one(select(table).where(*mine), f"user {user_id}"))
             work.run(update(table).where(*mine).values(**values))
             _keep_an_administrator(work, before)
-            self._end_sessions(work, user_id)
+            end_sessions(work, user_id, clinic=clinic)
             if not values.get("active", True):
                 _give_back_claims(work, user_id, clinic=clinic, by=by)
             detail = {"user": user_id}

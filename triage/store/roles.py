@@ -51,6 +51,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may(
             "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
         ),
+        **_may("SELECT, INSERT, DELETE", "openid_subjects", "openid_starts"),
         **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),

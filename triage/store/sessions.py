@@ -18,6 +18,8 @@ from triage.store.transaction import Transactions, Work
 
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=12)
+#: How a session began.
+PASSWORD, OPENID = "password", "openid"
 
 
 class Sessions:
@@ -53,7 +55,12 @@ class Sessions:
                 work.run(update(sessions).where(sessions.c.id == row.id).values(seen_at=now))
             user = work.one(select(tables.users).where(tables.users.c.id == row.user_id), "user")
             return Standing(
-                records.user(user), row.opened_at, row.enrolled is not None, row.factor_at
+                records.user(user),
+                row.opened_at,
+                row.enrolled is not None,
+                row.factor_at,
+                row.way,
+                user.password_given,
             )
 
     def close_session(self, token: str) -> None:
@@ -65,11 +72,6 @@ class Sessions:
             if row is not None:
                 work.run(delete(sessions).where(mine))
                 work.note("session.closed", clinic=row.clinic, by=row.user_id)
-
-    @staticmethod
-    def _end_sessions(work: Work, user_id: str) -> None:
-        sessions = tables.sessions
-        work.run(delete(sessions).where(sessions.c.user_id == user_id))
 
 
 def living(work: Work, token: str, *, now: datetime) -> Row[Any]:
@@ -92,8 +94,21 @@ def living(work: Work, token: str, *, now: datetime) -> Row[Any]:
     return row
 
 
+def end_sessions(work: Work, user_id: str, *, clinic: str) -> None:
+    """End every session of a person of this clinic inside an open transaction."""
+    sessions = tables.sessions
+    mine = (sessions.c.user_id == user_id, sessions.c.clinic == clinic)
+    work.run(delete(sessions).where(*mine))
+
+
 def open_in(
-    work: Work, clinic: str, user_id: str, *, now: datetime, factor_at: datetime | None = None
+    work: Work,
+    clinic: str,
+    user_id: str,
+    *,
+    now: datetime,
+    factor_at: datetime | None = None,
+    way: str = PASSWORD,
 ) -> str:
     """Add a session inside an open transaction; return its token."""
     token = secrets.token_urlsafe(32)
@@ -105,9 +120,10 @@ def open_in(
         opened_at=now,
         seen_at=now,
         factor_at=factor_at,
+        way=way,
     )
-    factor = "password" if factor_at is None else "code"
-    work.note("session.opened", clinic=clinic, by=user_id, detail={"with": factor})
+    detail = {"with": way, "factor": "given" if factor_at is not None else "not given"}
+    work.note("session.opened", clinic=clinic, by=user_id, detail=detail)
     return token
 
 

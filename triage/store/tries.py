@@ -58,6 +58,10 @@ PATIENCE: Mapping[str, Patience] = {
     "address": Patience(20, timedelta(minutes=15), timedelta(minutes=3)),
     "browser": Patience(4, timedelta(minutes=15), timedelta(minutes=30)),
     "code": Patience(4, timedelta(minutes=15), timedelta(minutes=30)),
+    # Whoever sits at a session left open guesses the old password no faster than at the log-in.
+    "own": Patience(4, timedelta(minutes=15), timedelta(minutes=30)),
+    # A log-in through the provider that was begun and not ended.
+    "openid": Patience(40, timedelta(minutes=5), timedelta(minutes=1)),
 }
 
 
@@ -90,7 +94,7 @@ class Tries:
         with self._transactions.write() as work:
             for kind, name in knocks.items():
                 mine = table.c.id == _id(work, kind, name)
-                if kind in ("account", "address"):
+                if kind in ("account", "address", "openid"):
                     less = update(table).where(mine, table.c.failures > 0)
                     work.run(less.values(failures=table.c.failures - 1, until=table.c.last_at))
                 else:

@@ -19,13 +19,30 @@ Page = tuple[str, str]
 Asked = Callable[..., Any]
 
 #: For anybody; nothing about anybody is on them.
-ANYBODY: frozenset[Page] = frozenset({("GET", "/log-in"), ("POST", "/log-in")})
+ANYBODY: frozenset[Page] = frozenset(
+    {
+        ("GET", "/log-in"),
+        ("POST", "/log-in"),
+        ("GET", "/log-in/openid"),
+        ("GET", "/log-in/openid/back"),
+    }
+)
 #: For those whose password was right, before their second factor; only about that.
 ARRIVING: frozenset[Page] = frozenset(
-    (method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")
+    (method, f"/log-in/{page}")
+    for method in ("GET", "POST")
+    for page in ("code", "enrol", "password")
 )
 #: For everybody who is signed in; only about themselves.
-SIGNED_IN: frozenset[Page] = frozenset({("GET", "/"), ("GET", "/account"), ("POST", "/log-out")})
+SIGNED_IN: frozenset[Page] = frozenset(
+    {
+        ("GET", "/"),
+        ("GET", "/account"),
+        ("GET", "/account/password"),
+        ("POST", "/account/password"),
+        ("POST", "/log-out"),
+    }
+)
 
 _CASE = "/case/{case_id}"
 #: One of these rights opens the page.
@@ -74,6 +91,8 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", "/users/{user_id}/roles"): (Right.MANAGE_USERS,),
     ("POST", "/users/{user_id}/active"): (Right.MANAGE_USERS,),
     ("POST", "/users/{user_id}/password"): (Right.MANAGE_USERS,),
+    ("POST", "/users/{user_id}/authenticator"): (Right.MANAGE_USERS,),
+    ("POST", "/users/{user_id}/account"): (Right.MANAGE_USERS,),
     ("GET", "/emergency"): (Right.BREAK_GLASS,),
     ("POST", "/emergency"): (Right.BREAK_GLASS,),
     ("GET", "/emergencies"): (Right.REVIEW_GLASS,),

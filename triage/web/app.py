@@ -16,6 +16,8 @@ from triage.web import (
     errors,
     factor,
     glass,
+    openid,
+    password,
     patients,
     promises,
     queue,
@@ -35,6 +37,8 @@ from triage.web.visitor import arrival, knocker, poster, visitor, watcher
 ROUTERS = (
     session,
     factor,
+    openid,
+    password,
     queue,
     case,
     reply,

@@ -21,6 +21,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NotAllowed: (403, "Your role does not include this"),
     errors.NameTaken: (409, "This user name is taken"),
     errors.LastAdministrator: (409, "Somebody must administer the clinic"),
+    errors.WeakPassword: (409, "Choose another password"),
     errors.NotYourself: (409, "Not for yourself"),
     errors.NoReason: (409, "A reason is needed"),
     errors.GateShut: (409, "The candidate did not pass the release gate"),
@@ -98,6 +99,8 @@ def way_in(missing: errors.NotSignedIn) -> str:
     """Return the page on which somebody gives what is missing."""
     if isinstance(missing, errors.CodeWanted):
         return "/log-in/code"
+    if isinstance(missing, errors.PasswordWanted):
+        return "/log-in/password"
     return "/log-in/enrol" if isinstance(missing, errors.EnrolmentWanted) else "/log-in"
 
 

@@ -25,9 +25,9 @@ KNOWN_FOR = 180 * 24 * 60 * 60
 
 
 @router.get("/log-in")
-def log_in_form(request: Request) -> HTMLResponse:
+def log_in_form(request: Request, desk: TheDesk) -> HTMLResponse:
     """Ask who is there."""
-    return pages(request).render("log_in.html", None, refused=False, wait=0)
+    return _page(request, desk)
 
 
 @router.post("/log-in")
@@ -43,24 +43,31 @@ def log_in(
     try:
         entry = desk.signing.sign_in(username.strip(), password, address=address, browser=browser)
     except NotSignedIn:
-        return pages(request).render("log_in.html", None, status=401, refused=True, wait=0)
+        return _page(request, desk, status=401, refused=True)
     except TooManyTries as tries:
-        page = pages(request).render(
-            "log_in.html", None, status=429, refused=False, wait=tries.seconds
-        )
-        return patience(page, tries)
+        return patience(_page(request, desk, status=429, wait=tries.seconds), tries)
     if old := request.cookies.get(COOKIE):
         desk.sign_out(old)
     return take_seat(request, desk, entry)
 
 
-def take_seat(request: Request, desk: Desk, entry: Entry) -> Response:
+def take_seat(request: Request, desk: Desk, entry: Entry, *, path: str = "") -> Response:
     """Hand the browser the session's new token and lead on."""
+    answer = RedirectResponse(path or way_on(desk, entry), status_code=303)
+    give_token(request, answer, entry)
+    return answer
+
+
+def way_on(desk: Desk, entry: Entry) -> str:
+    """Return where a session leads: to what is still missing, or to the first page."""
     try:
-        path = home(Visitor(desk.who(entry.token), csrf_token(entry.token), entry.token))
+        return home(Visitor(desk.who(entry.token), csrf_token(entry.token), entry.token))
     except NotSignedIn as missing:
-        path = way_in(missing)
-    answer = RedirectResponse(path, status_code=303)
+        return way_in(missing)
+
+
+def give_token(request: Request, answer: Response, entry: Entry) -> None:
+    """Put the session's token, and the browser's once there is one, into their cookies."""
     secure = request.url.scheme == "https"
     answer.set_cookie(
         COOKIE,
@@ -80,7 +87,6 @@ def take_seat(request: Request, desk: Desk, entry: Entry) -> Response:
             samesite="strict",
             secure=secure,
         )
-    return answer
 
 
 def patience(page: HTMLResponse, tries: TooManyTries) -> HTMLResponse:
@@ -113,5 +119,21 @@ def account(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
         asking,
         here="/account",
         banners=desk.banners(asking.user),
-        enrolled=desk.signing.arriving(asking.token).enrolled,
+        standing=desk.signing.arriving(asking.token),
+        changed=request.query_params.get("changed") == "password",
+    )
+
+
+def _page(
+    request: Request, desk: Desk, *, status: int = 200, refused: bool = False, wait: int = 0
+) -> HTMLResponse:
+    return pages(request).render(
+        "log_in.html",
+        None,
+        status=status,
+        refused=refused,
+        wait=wait,
+        why="",
+        subject="",
+        elsewhere=desk.openid.label,
     )

@@ -19,6 +19,8 @@ router = APIRouter(prefix="/users")
 #: What people type at the log-in: plain letters, so that nobody looks like somebody else.
 Username = Annotated[str, Form(pattern=r"^[a-z0-9][a-z0-9._@-]{1,63}$")]
 DisplayName = Annotated[str, Form(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*\S.*$")]
+#: As the provider writes it; printable, so that it can be compared by eye.
+Account = Annotated[str, Form(max_length=255, pattern=r"^[\x20-\x7e]*$")]
 Roles = Annotated[list[Role], Form(min_length=1)]
 
 
@@ -52,6 +54,23 @@ def password(request: Request, desk: TheDesk, posting: Posting, user_id: str) ->
     return _page(request, desk, posting, made)
 
 
+@router.post("/{user_id}/authenticator")
+def authenticator(desk: TheDesk, posting: Posting, user_id: str) -> Response:
+    """Take a lost authenticator app from a person."""
+    desk.people.forget_authenticator(posting.user, user_id)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.post("/{user_id}/account")
+def account(desk: TheDesk, posting: Posting, user_id: str, account: Account = "") -> Response:
+    """Link a person to an account at the organisation's log-in; without one, to none."""
+    if account.strip():
+        desk.openid.link(posting.user, user_id, account.strip())
+    else:
+        desk.openid.unlink(posting.user, user_id)
+    return RedirectResponse("/users", status_code=303)
+
+
 @router.post("/{user_id}/roles")
 def roles(desk: TheDesk, posting: Posting, user_id: str, role: Roles) -> Response:
     """Give a person these roles and no others."""
@@ -76,6 +95,9 @@ def _page(
         asking,
         here="/users",
         people=desk.people.users(asking.user),
+        enrolled=desk.people.enrolled(asking.user),
+        elsewhere=desk.openid.label,
+        accounts=desk.openid.subjects(asking.user),
         made=made,
         banners=desk.banners(asking.user),
     )

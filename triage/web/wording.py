@@ -181,6 +181,36 @@ def wait(seconds: int) -> str:
     return f"Wait {minutes} minute{'' if minutes == 1 else 's'}, then try again."
 
 
+#: Why somebody who came from the organisation's log-in is not let in, and what to do.
+ELSEWHERE: Mapping[str, str] = {
+    "stale": "This log-in took longer than ten minutes, was used already, or began in another "
+    "window. Begin again.",
+    "declined": "The log-in of your organisation was cancelled or refused there. Begin again, or "
+    "ask whoever looks after it.",
+    "silent": "The log-in of your organisation does not answer. Try again later, or use your user "
+    "name and password.",
+    "not_believed": "The answer from the log-in of your organisation could not be verified, so "
+    "nobody was let in. Tell an administrator.",
+    "long_ago": "The log-in of your organisation did not ask who you are just now. Sign out there "
+    "and begin again.",
+    "stranger": "Your organisation knows you, but nobody at this desk is linked to your account. "
+    "Ask an administrator of the desk to link it on the page People.",
+    "shut_out": "Your account at this desk is shut. Ask an administrator of the desk.",
+}
+#: Why a password is not taken, and what to do.
+WEAK: Mapping[str, str] = {
+    "short": "It is too short: at least 12 characters. Four words that do not belong together are "
+    "easy to keep.",
+    "long": "It is too long: 128 characters at most.",
+    "same": "It is the one you have now. Choose another.",
+    "common": "It is easy to guess: a common password, a date, a pattern or a single word. Choose "
+    "four words that do not belong together.",
+    "about": "Without your name or the clinic's it is easy to guess. Leave them out.",
+    "differ": "The two new passwords are not the same. Type them again.",
+    "wrong": "The present password is not right.",
+}
+
+
 def in_fours(text: str) -> str:
     """Return a key in groups of four, as people copy it."""
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))

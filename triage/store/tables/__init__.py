@@ -28,7 +28,13 @@ from triage.store.tables.people import (
     teams,
     users,
 )
-from triage.store.tables.sign_in import known_browsers, log_in_tries, second_factors
+from triage.store.tables.sign_in import (
+    known_browsers,
+    log_in_tries,
+    openid_starts,
+    openid_subjects,
+    second_factors,
+)
 from triage.store.tables.trail import (
     audit,
     audit_cases,
@@ -74,6 +80,8 @@ __all__ = [
     "mailboxes",
     "messages",
     "metadata",
+    "openid_starts",
+    "openid_subjects",
     "patients",
     "priorities",
     "queue_versions",

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 from triage.store.columns import Moment, clinic_column, identity, metadata, sealed
@@ -44,6 +45,8 @@ users = Table(
     Column("roles", JSON, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("password", Text, nullable=False),
+    # Whether somebody else knows it, because they made it.
+    Column("password_given", Boolean, nullable=False, server_default=true()),
 )
 
 sessions = Table(
@@ -57,6 +60,8 @@ sessions = Table(
     Column("seen_at", Moment, nullable=False),
     # When the second factor was given; without it a session is only half open.
     Column("factor_at", Moment),
+    # How it began: `password`, or `openid` for who came through an identity provider.
+    Column("way", String(16), nullable=False, server_default="password"),
     # The secret offered to a person who enrols in this session.
     sealed("sessions", "offered", nullable=True),
 )

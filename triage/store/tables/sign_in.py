@@ -1,6 +1,6 @@
 """Tables of signing in beyond the password."""
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
 from triage.store.columns import Moment, clinic_column, identity, metadata, sealed
 
@@ -35,4 +35,26 @@ known_browsers = Table(
     Column("browser", String(64), nullable=False, index=True),
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("seen_at", Moment, nullable=False),
+)
+
+#: Who of us is whom at an identity provider; an administrator said so.
+openid_subjects = Table(
+    "openid_subjects",
+    metadata,
+    # A person is known by one subject, so the row bears the person's id.
+    Column("id", String(64), ForeignKey("users.id"), primary_key=True),
+    clinic_column(),
+    Column("issuer", Text, nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("linked_at", Moment, nullable=False),
+    UniqueConstraint("clinic", "issuer", "subject", name="uq_openid_subjects_subject"),
+)
+
+#: Log-ins on their way through an identity provider; nobody is known yet, so there is no clinic.
+openid_starts = Table(
+    "openid_starts",
+    metadata,
+    # SHA-256 of the state; what it belongs to is known to one browser only.
+    identity(),
+    Column("begun_at", Moment, nullable=False),
 )
