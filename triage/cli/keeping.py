@@ -68,22 +68,27 @@ def rotate(home: Home = HERE) -> None:
 
 
 def make(folder: Folder, home: Home = HERE) -> None:
-    """Write one encrypted backup, the keys in a file apart; older than seven days go."""
+    """Write one encrypted backup, the keys in a file apart; what is too old goes."""
     from triage.store.backup import make_backup
     from triage.wiring import House
 
     house = House.at(home)
-    print(make_backup(house.url, house.keys, folder, lists=[home / "erasures.list"]))
+    kept = timedelta(days=house.settings.backup.keep_days)
+    print(make_backup(house.url, house.keys, folder, lists=house.erasure_lists, kept=kept))
 
 
-def restore(folder: Folder, home: Home = HERE) -> None:
+def restore(
+    folder: Folder,
+    home: Home = HERE,
+    made: Annotated[str, typer.Option(help="How the name of an older backup begins.")] = "",
+) -> None:
     """Put the newest backup into an empty place; replies that may have left are shown to you."""
     from triage.store.backup import restore_backup
     from triage.wiring import House
 
     house = House.at(home)
-    lists = [home / "erasures.list"]
-    found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=house.anchor_file)
+    lists, anchors = house.erasure_lists, house.anchor_file
+    found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=anchors, made=made)
     print(f"{found.verdict.events} audit events hold; head {found.verdict.head}")
     print(f"{found.uncertain} replies may have left already and wait for a person")
     print(f"{found.erased} erasures were done again")
@@ -173,12 +178,11 @@ def patient_export(
 
 
 def _opened(home: Path) -> "tuple[House, Store, Life]":
-    from triage.store import open_life
     from triage.wiring import House
 
     house = House.at(home)
     store = house.store()
-    return house, store, open_life(house.url, house.keys, store, lists=[home / "erasures.list"])
+    return house, store, house.life(store)
 
 
 def _close(store: "Store", life: "Life") -> None:

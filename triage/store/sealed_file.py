@@ -27,14 +27,18 @@ def write_sealed(path: Path, lines: Iterable[bytes], *, key: bytes, purpose: str
     draft = path.with_name(f".{path.name}.part")
     salt = secrets.token_bytes(_SALT)
     cipher = _cipher(key, salt)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(_MAGIC + salt)
-        number = 0
-        for number, (chunk, last) in enumerate(_chunks(lines)):
-            sealed = cipher.encrypt(_nonce(number), chunk, _place(purpose, last))
-            file.write(_LENGTH.pack(len(sealed)) + sealed)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(_MAGIC + salt)
+            for number, (chunk, last) in enumerate(_chunks(lines)):
+                sealed = cipher.encrypt(_nonce(number), chunk, _place(purpose, last))
+                file.write(_LENGTH.pack(len(sealed)) + sealed)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # Half a file on a full disk would keep it full.
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
