@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from tests.small_practice import CLINIC
-from tests.store.practice import NOON, Clock, queued
+from tests.store.practice import Clock, reading
 from triage.desk.health import NOTES
 from triage.domain import CaseState, Protected
 from triage.engine import Backups, Chore, Retention
@@ -151,10 +151,12 @@ def test_a_full_disk_is_not_kept_full_by_half_a_backup(
 @pytest.fixture
 def closed(store: Store, clinic: str) -> tuple[str, str, str]:
     """Return three cases: closed long ago, closed and on hold, and open."""
-    cases = [queued(store, clinic).outgoing.case_id for _ in range(3)]
-    for reply in store.replies.due(NOON + timedelta(days=1), limit=9):
-        store.replies.recall(reply[1], clinic=clinic, by="t")
+    cases = [
+        store.cases.file(reading(store, clinic, uid=uid), clinic=clinic, by="w") for uid in "123"
+    ]
     for case_id in cases[:2]:
+        for request in store.cases.get(case_id, clinic=clinic, by="t").case.requests:
+            store.cases.tick(case_id, request.id, clinic=clinic, by="t")
         store.cases.close(case_id, "done", Protected(""), clinic=clinic, by="t")
     return cases[0], cases[1], cases[2]
 

@@ -196,7 +196,7 @@ def test_old_words_that_an_erasure_left_behind_end_with_the_next_rotation(
 def test_a_transaction_that_finishes_twice_keeps_a_fresh_key_once(store: Store) -> None:
     with store.transactions.write() as work:
         first = work.seal(tables.holds, "h1", under=of_case("new"), reason=Protected("why"))
-        work.finish(store.transactions.audit_key)
+        work.finish()
         again = work.seal(tables.holds, "h1", under=of_case("new"), reason=Protected("why"))
     named = {sealed["reason"].stored[1:17] for sealed in (first, again)}
     assert len(named) == 1

@@ -7,6 +7,7 @@ what was erased stays erased, and the chain itself says what was lost.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,16 @@ from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import keystore, tables
 from triage.store.audit_log import AuditLog
 from triage.store.backup_folder import DATA, KEPT_DATA, KEYS, BackupFolder, made_at
+from triage.store.current import key_mark, stored_mark
 from triage.store.engine import connect
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.guards import drop_guards, make_guards
 from triage.store.keyring import Keyring, of_case
 from triage.store.keys import Keys
 from triage.store.keystore import KeyStore, connect_keys
+from triage.store.reindex import reindex
 from triage.store.rows import digest_of, lines_of, put_back
-from triage.store.schema import check_keys, migrate, newest
+from triage.store.schema import adopt_keys, migrate, newest
 from triage.store.sealed_file import read_sealed, write_sealed
 from triage.store.transaction import Transactions, Work, told, utcnow
 
@@ -113,6 +116,8 @@ def restore_backup(
     lines = anchors.read() if anchors else ()
     try:
         _refill(engine, keys, path, DATA)
+        if not _indexed(doing, keys):
+            reindex(doing, keys, by="restore")
         head = AuditLog(doing).head()[0]
         newest = max(lines, key=lambda line: line.seq, default=None)
         with doing.write() as work:
@@ -129,7 +134,7 @@ def restore_backup(
             for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
                 work.run(delete(table))
             _note(work, found)
-        erased = _erase_again(doing, ring.store, ErasureList(places, keys.audit))
+        erased = _erase_again(doing, ring.store, ErasureList(places, keys.named("audit")))
         kept = [line for line in lines if line.seq <= head]
         verdict = _verdict(doing, kept if lines else None)
         aside = anchors.cut(head, utcnow()) if anchors and found.lost else None
@@ -146,9 +151,9 @@ def _keep_list(keys: Keys, path: Path, lists: Sequence[Path]) -> None:
             file.write(b"\n")
         file.flush()
         os.fsync(file.fileno())
-    kept = ErasureList([path], keys.audit)
+    kept = ErasureList([path], keys.named("audit"))
     known = {erasure.id for erasure in kept.read()}
-    for erasure in ErasureList(lists, keys.audit).read():
+    for erasure in ErasureList(lists, keys.named("audit")).read():
         if erasure.id not in known:
             kept.add(erasure)
     place = os.open(path.parent, os.O_RDONLY)
@@ -191,7 +196,7 @@ def _refuse_present(url: str, keys: Keys) -> None:
 def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
     """Replace every row by the backup's, in one transaction; raise StoreRefused if one differs."""
     order = _tables(kind)
-    lines = read_sealed(path, key=keys.file, purpose=kind)
+    lines = read_sealed(path, key=keys.named("file"), purpose=kind)
     head = next(lines, b"").decode().split()
     if head[:2] != [kind, newest()]:
         raise StoreRefused(f"{path.name} is of another version of triage; restore it with that")
@@ -206,9 +211,16 @@ def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
         if not digest == head[2] == digest_of(connection, order):
             raise StoreRefused(f"{path.name} was not put back whole")
         if kind == DATA:
-            check_keys(connection, keys)
+            adopt_keys(connection, keys)
             make_guards(connection)
         connection.commit()
+
+
+def _indexed(doing: Transactions, keys: Keys) -> bool:
+    """Whether the restored indexes are under a key that is known; older backups' may not be."""
+    with doing.read() as work:
+        mark = stored_mark(work.connection, "index")
+    return any(compare_digest(mark, key_mark(key)) for key in keys.named("index"))
 
 
 def _doubt(work: Work) -> int:
