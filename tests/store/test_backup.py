@@ -23,6 +23,8 @@ from triage.store.backup_folder import DATA, KEPT_DATA, KEPT_KEYS, KEYS, LIST, B
 from triage.store.engine import connect
 from triage.store.rows import digest_of
 
+pytestmark = pytest.mark.bar(15)
+
 
 @pytest.fixture
 def fresh_url(store_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:

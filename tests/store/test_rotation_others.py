@@ -249,9 +249,11 @@ def test_the_file_key_is_replaced_in_every_file_and_backup(
     store.beats.beat("worker", notes=())
     with pytest.raises(StoreLocked, match="worker"):
         rotate_file(store_url, folder, backups)
-    with connect(store_url, keys, owner=True).connect() as connection:
+    engine = connect(store_url, keys, owner=True)
+    with engine.connect() as connection:
         connection.exec_driver_sql("DELETE FROM beats")
         connection.commit()
+    engine.dispose()
     store.close()
     count = rotate_file(store_url, folder, backups)
     after = Keys.load(folder)

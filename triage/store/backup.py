@@ -217,10 +217,9 @@ def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
 
 
 def _indexed(doing: Transactions, keys: Keys) -> bool:
-    """Whether the restored indexes are under a key that is known; older backups' may not be."""
+    """Whether the restored indexes are under the newest key; older backups' may not be."""
     with doing.read() as work:
-        mark = stored_mark(work.connection, "index")
-    return any(compare_digest(mark, key_mark(key)) for key in keys.named("index"))
+        return compare_digest(stored_mark(work.connection, "index"), key_mark(keys.index))
 
 
 def _doubt(work: Work) -> int:

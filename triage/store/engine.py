@@ -67,14 +67,15 @@ def open_file(path: Path, keys: Keys, options: Mapping[str, Any], *, owner: bool
     newest, *older = keys.named("file")
     # Only a file that is there may be under an older key; asking makes no file.
     for key in older if path.exists() else ():
-        connection = _open_with(path, key, options, owner=owner)
         try:
+            connection = _open_with(path, key, options, owner=True)
             connection.execute("SELECT count(*) FROM sqlite_master")
         except dbapi2.DatabaseError as trouble:
-            connection.close()
             if "not a database" not in str(trouble):
                 raise
         else:
+            if not owner:
+                connection.set_authorizer(only_rows)
             return connection
     return _open_with(path, newest, options, owner=owner)
 

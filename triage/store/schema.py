@@ -107,9 +107,10 @@ def check_keys(connection: Connection, keys: Keys) -> None:
 
 
 def adopt_keys(connection: Connection, keys: Keys) -> None:
-    """Let a restored database know today's master; raise WrongKey unless we can verify its audit.
+    """Let a restored database go on with today's keys; raise WrongKey unless its audit is ours.
 
-    The master and the index key may have been replaced since; what they were for is made anew.
+    Master, index and audit key may have been replaced since the backup; what is written from now
+    on is under the newest, as it is wherever the backup came from. Indexes are made anew later.
     """
     checks = tables.key_checks
     fresh = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
@@ -117,6 +118,7 @@ def adopt_keys(connection: Connection, keys: Keys) -> None:
     marks = [key_mark(key) for key in keys.named("audit")]
     if not any(hmac.compare_digest(stored_mark(connection, "audit"), mark) for mark in marks):
         raise WrongKey("the audit key")
+    connection.execute(update(checks).where(checks.c.name == "audit").values(value=marks[0]))
 
 
 def _begin(connection: Connection) -> None:
