@@ -113,8 +113,10 @@ def adopt_keys(connection: Connection, keys: Keys) -> None:
     on is under the newest, as it is wherever the backup came from. Indexes are made anew later.
     """
     checks = tables.key_checks
-    fresh = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
-    connection.execute(update(checks).where(checks.c.name == "data").values(value=fresh))
+    # The version, then the four bytes that name the master it was sealed with.
+    if stored_mark(connection, "data")[1:5] != key_id(keys.data[0]):
+        fresh = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
+        connection.execute(update(checks).where(checks.c.name == "data").values(value=fresh))
     marks = [key_mark(key) for key in keys.named("audit")]
     if not any(hmac.compare_digest(stored_mark(connection, "audit"), mark) for mark in marks):
         raise WrongKey("the audit key")
