@@ -20,7 +20,19 @@ pytestmark = pytest.mark.bar(39)
 
 CANARY = "Rosalind Canary"
 #: What a log line may say: ids, our parts' names, types, numbers, and the words of our errors.
-FIELDS = {"door", "error", "inbox", "job", "method", "missed", "model", "part", "raw", "raws"} | {
+FIELDS = {
+    "case",
+    "door",
+    "error",
+    "inbox",
+    "job",
+    "method",
+    "missed",
+    "model",
+    "part",
+    "raw",
+    "raws",
+} | {
     "reply",
     "seconds",
     "why",

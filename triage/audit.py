@@ -62,6 +62,42 @@ def link(previous: str, sealed: str) -> str:
     return hashlib.sha256(f"{previous}:{sealed}".encode()).hexdigest()
 
 
+def key_of(event: AuditEvent, keys: bytes | Sequence[bytes]) -> bytes:
+    """Return which of the audit keys, newest first, sealed an event; the newest if none did."""
+    every = (keys,) if isinstance(keys, bytes) else tuple(keys)
+    for key in every:
+        sealed = content(event, key=event_key(key, event.seq))
+        if len(every) == 1 or link(event.previous, sealed) == event.digest:
+            return key
+    return every[0]
+
+
+class Seals:
+    """The keys of one chain, one after the other: none comes back once a newer one was used."""
+
+    def __init__(self, keys: bytes | Sequence[bytes]) -> None:
+        self._left = [keys] if isinstance(keys, bytes) else [*reversed(keys)]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest key was reached."""
+        return len(self._left) == 1
+
+    def digest(self, event: AuditEvent, previous: str) -> str:
+        """Return what the event's digest must be under the key of its place in the chain."""
+        found = [_digest(event, previous, key) for key in self._left[:1]]
+        while found[-1] != event.digest and len(found) < len(self._left):
+            found.append(_digest(event, previous, self._left[len(found)]))
+        if found[-1] != event.digest:
+            return found[0]
+        del self._left[: len(found) - 1]
+        return found[-1]
+
+
+def _digest(event: AuditEvent, previous: str, key: bytes) -> str:
+    return link(previous, content(event, key=event_key(key, event.seq)))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What verification found; `broken_at` is the first sequence number that does not hold."""
@@ -83,7 +119,7 @@ class Verdict:
 def verify(
     events: Iterable[AuditEvent],
     *,
-    key: bytes,
+    key: bytes | Sequence[bytes],
     head: str | None = None,
     anchors: Sequence[Anchor] = (),
     seen: Callable[[AuditEvent], None] = lambda _: None,
@@ -92,20 +128,24 @@ def verify(
 
     An edited, inserted, deleted, re-ordered or truncated event breaks the chain at its place.
     Truncation at the end, and a whole chain written anew by somebody with the key, are found only
-    against anchors kept elsewhere. `seen` is shown every event that holds.
+    against anchors kept elsewhere. `seen` is shown every event that holds. Of several keys, newest
+    first, each newer one follows the older, and the end must be under the newest.
     """
+    seals = Seals(key)
     wanted = {anchor.seq: anchor.digest for anchor in anchors}
     previous, count, anchored = GENESIS, 0, 0
     for event in _readable(events):
         count += 1
-        if event is None or (why := _trouble(event, count, previous, key, wanted)):
+        if event is None or (why := _trouble(event, count, previous, seals, wanted)):
             why = "this row cannot be read" if event is None else why
             return Verdict(count - 1, previous, count, why, anchored)
         anchored = count if count in wanted else anchored
         previous = event.digest
         seen(event)
     why = ""
-    if any(seq > count for seq in wanted):
+    if count and not seals.ended:
+        why = "the chain goes on under a key that was replaced"
+    elif any(seq > count for seq in wanted):
         why = "events are cut off: the anchor knows later ones"
     elif head is not None and previous != head:
         why = "the head names another end"
@@ -113,12 +153,12 @@ def verify(
 
 
 def _trouble(
-    event: AuditEvent, count: int, previous: str, key: bytes, wanted: Mapping[int, str]
+    event: AuditEvent, count: int, previous: str, seals: "Seals", wanted: Mapping[int, str]
 ) -> str:
     """Return what is wrong with the event that stands at `count`; empty when it holds."""
     if event.seq != count:
         return "this event is missing"
-    expected = link(previous, content(event, key=event_key(key, count)))
+    expected = seals.digest(event, previous)
     if event.previous != previous or event.digest != expected:
         return "this event is not the one that was written here"
     if wanted.get(count, expected) != expected:

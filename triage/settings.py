@@ -50,6 +50,25 @@ class AuditSettings(_Strict):
     anchor_minutes: float = Field(default=10.0, gt=0, le=60)
 
 
+class BackupSettings(_Strict):
+    """Where the worker writes backups by itself (best on another machine's disk), how often."""
+
+    #: In the home folder unless absolute; empty when something else makes them.
+    folder: str = "backups"
+    every_minutes: float = Field(default=60.0, ge=1, le=1440)
+    #: How many days rows of a backup stay; its keys never stay longer than seven.
+    keep_days: int = Field(default=30, ge=1, le=3650)
+
+
+class RetentionSettings(_Strict):
+    """How long closed cases are kept, and where it is written down who was erased."""
+
+    #: Closed longer ago than this is erased, every day; None erases nothing by itself.
+    days: int | None = Field(default=None, ge=30)
+    #: A second file of the erasure list, on another disk; empty is the one beside the backups.
+    second_list: str = ""
+
+
 class DeskSettings(_Strict):
     """The web page and the undo window."""
 
@@ -136,6 +155,8 @@ class Settings(_Strict):
     clinic: ClinicSettings
     store: StoreSettings = StoreSettings()
     audit: AuditSettings = AuditSettings()
+    backup: BackupSettings = BackupSettings()
+    retention: RetentionSettings = RetentionSettings()
     desk: DeskSettings = DeskSettings()
     openid: OpenIdSettings = OpenIdSettings()
     parts: PartsSettings = PartsSettings()

@@ -39,8 +39,8 @@ from triage.settings import (
 # The database and the desk are loaded by what opens them: `triage classify` needs neither.
 if TYPE_CHECKING:
     from triage.desk import Desk, Provider
-    from triage.engine import Sender, Worker
-    from triage.store import Keys, Store
+    from triage.engine import Chore, Sender, Worker
+    from triage.store import Keys, Life, Store
 
 log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
@@ -101,6 +101,21 @@ class House:
         """The lines that say what the head of the audit was at some time."""
         return AnchorFile(self.home / self.settings.audit.anchor)
 
+    @property
+    def erasure_lists(self) -> list[Path]:
+        """The files that say who was erased: one at home, one on another disk."""
+        from triage.store.backup_folder import LIST
+
+        second, beside = self.settings.retention.second_list, self.settings.backup.folder
+        second = second or (f"{beside}/{LIST}" if beside else "")
+        return [self.home / "erasures.list", *([self.home / second] if second else [])]
+
+    def life(self, store: "Store") -> "Life":
+        """Return what erases, as the owner of the tables; the caller closes it."""
+        from triage.store import open_life
+
+        return open_life(self.url, self.keys, store, lists=self.erasure_lists)
+
     def registry(self) -> Registry:
         """Return the models that ship and those registered here."""
         return Registry(self.home)
@@ -156,8 +171,37 @@ class House:
         refresh = self._refresher(store, doors)
         every = timedelta(minutes=self.settings.audit.anchor_minutes)
         anchoring = Anchoring(store, self.anchor_file, clinic=clinic, by=name, every=every)
-        notes = [*parts.notes, *doors]
-        return Worker(store, jobs, keepers, bell, notes=notes, refresh=refresh, anchoring=anchoring)
+        return Worker(
+            store,
+            jobs,
+            keepers,
+            bell,
+            notes=[*parts.notes, *doors],
+            refresh=refresh,
+            anchoring=anchoring,
+            chores=self._chores(store),
+        )
+
+    def _chores(self, store: "Store") -> "list[Chore]":
+        """Return what the worker does by itself as the owner of the tables: backups, retention."""
+        from triage.engine import Backups, Retention
+        from triage.store.backup import make_backup
+        from triage.store.backup_folder import BackupFolder
+
+        backup, days = self.settings.backup, self.settings.retention.days
+        chores: list[Chore] = []
+        if backup.folder:
+            folder, kept = self.home / backup.folder, timedelta(days=backup.keep_days)
+            every = timedelta(minutes=backup.every_minutes)
+
+            def make() -> None:
+                make_backup(self.url, self.keys, folder, lists=self.erasure_lists, kept=kept)
+
+            chores.append(Backups(make, BackupFolder(folder).newest, every=every))
+        if days is not None:
+            term, clinic = timedelta(days=days), self.settings.clinic.id
+            chores.append(Retention(lambda: self.life(store), term, clinic=clinic))
+        return chores
 
     def _refresher(
         self, store: "Store", doors: Sequence[str]

@@ -1,6 +1,5 @@
 """The restore drill: equal by digest, nothing sent twice, and what was erased stays erased."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +18,12 @@ from triage.domain import Anchor, AuditEvent, ReplyState
 from triage.engine import Anchoring
 from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import Keys, Store, open_life, open_store, tables
-from triage.store.backup import DATA, KEPT, KEYS, LIST, make_backup, restore_backup
+from triage.store.backup import make_backup, restore_backup
+from triage.store.backup_folder import DATA, KEPT_DATA, KEPT_KEYS, KEYS, LIST, BackupFolder
 from triage.store.engine import connect
 from triage.store.rows import digest_of
+
+pytestmark = pytest.mark.bar(15)
 
 
 @pytest.fixture
@@ -122,16 +124,39 @@ def test_a_backup_that_was_changed_is_refused(
         restore_backup(f"sqlite:///{tmp_path / 'new' / 'x.db'}", keys, tmp_path / "backups")
 
 
-def test_no_backup_is_kept_longer_than_seven_days(
+def test_no_keys_are_kept_longer_than_seven_days(
     store: Store, store_url: str, keys: Keys, clinic: str, tmp_path: Path
 ) -> None:
-    now = store.transactions.clock()
-    for age in (KEPT + timedelta(hours=1), KEPT - timedelta(hours=1), timedelta(0)):
-        make_backup(store_url, keys, tmp_path / "b", clock=lambda age=age: now - age)
-    for kind in (DATA, KEYS):
-        make_backup(store_url, keys, tmp_path / "b", clock=lambda: now + timedelta(minutes=1))
-        assert len(list((tmp_path / "b" / kind).iterdir())) == 3
-        shutil.rmtree(tmp_path / "b" / kind) if kind == KEYS else None
+    now, folder = store.transactions.clock(), BackupFolder(tmp_path / "b")
+    hour, day = timedelta(hours=1), timedelta(hours=25)
+    old = [KEPT_DATA + hour, KEPT_DATA - hour, KEPT_KEYS + day, KEPT_KEYS - day]
+    for age in (*old, timedelta(0)):
+        make_backup(store_url, keys, folder.path, clock=lambda age=age: now - age)
+    assert folder.moments(DATA) == [now - age for age in (*old[1:], timedelta(0))]
+    assert folder.moments(KEYS) == [now - old[3], now]
+
+
+def test_backups_thin_out_with_age_and_the_newest_stays_until_there_is_a_newer(
+    tmp_path: Path,
+) -> None:
+    folder, now = BackupFolder(tmp_path), datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
+    folder.make()
+    moments = [now - timedelta(minutes=30 * step) for step in range(2 * 24 * 40)]
+    for moment in moments:
+        for kind in (DATA, KEYS):
+            folder.file(kind, moment).touch()
+    folder.prune(now)
+    ages = [now - moment for moment in folder.moments(DATA)]
+    assert sum(age < timedelta(days=2) for age in ages) in (48, 49, 50)
+    days = [(now - age).date() for age in ages if age >= timedelta(days=2)]
+    assert len(days) == len(set(days)) in (28, 29)
+    assert max(now - moment for moment in folder.moments(KEYS)) <= KEPT_KEYS
+    # A month later without any backup: the last one stays while the next is being written.
+    later = now + timedelta(days=60)
+    folder.prune(later, spare=True)
+    assert folder.moments(DATA) == folder.moments(KEYS) == [now]
+    folder.prune(later)
+    assert folder.moments(DATA) == []
 
 
 def told(store: Store, clinic: str) -> AuditEvent:

@@ -12,6 +12,8 @@ from triage.domain import Protected
 from triage.store import Keys, Store
 from triage.store.backup import make_backup
 
+pytestmark = pytest.mark.bar(44)
+
 FIELDS = ("sender_name", "subject", "body", "quoted", "signature", "html")
 COUNT = 1000
 #: Long enough that chance does not write it.

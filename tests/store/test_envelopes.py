@@ -13,6 +13,8 @@ from triage.store.columns import Sealed
 from triage.store.keyring import Keyring, of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore, connect_keys, key_file
 
+pytestmark = pytest.mark.bar(44)
+
 
 def owners(store: Store) -> dict[str, set[str]]:
     """Return table -> owners of the keys its sealed values name; fail for any other value."""

@@ -17,6 +17,8 @@ from triage.store.keystore import KeyStore, connect_keys
 from triage.store.life import erase_again
 from triage.store.rotation import _sealed
 
+pytestmark = pytest.mark.bar(44)
+
 
 @pytest.fixture
 def life(store: Store, store_url: str, keys: Keys, tmp_path: Path) -> Life:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Table, select, update
@@ -18,10 +19,12 @@ from triage.errors import Erased, WrongKey
 from triage.store import Keys, Store, open_life, open_store, tables
 from triage.store.engine import connect
 from triage.store.guards import drop_guards, make_guards
-from triage.store.keyring import Keyring, of_case
+from triage.store.keyring import STORE, Keyring, of_case
 from triage.store.keystore import KeyStore, connect_keys
 from triage.store.rotation import _sealed, rotate
 from triage.store.transaction import Transactions, Work, utcnow
+
+pytestmark = pytest.mark.bar(44)
 
 KILLED = """
 import os, pathlib, signal
@@ -193,10 +196,56 @@ def test_old_words_that_an_erasure_left_behind_end_with_the_next_rotation(
     after.close()
 
 
+@pytest.mark.parametrize("name", ["cases", "holds", "labels", "break_glass"])
+def test_what_was_sealed_with_the_stores_key_moves_to_its_case(
+    store: Store, store_url: str, keys: Keys, clinic: str, folder: Path, tmp_path: Path, name: str
+) -> None:
+    """Notes and reasons of earlier versions: erasing is refused until they moved, then final."""
+    from tests.store.test_erasure import WHY, fill_every_table
+    from triage.errors import StoreRefused
+
+    table, life = (
+        tables.metadata.tables[name],
+        open_life(store_url, keys, store, lists=[tmp_path / "l"]),
+    )
+    case_id = fill_every_table(store, life, clinic)
+    with owning(store_url, keys) as doing, doing.write() as work:
+        drop_guards(work.connection)
+        for row in work.rows(select(table)):
+            values = {one: WHY for one in _sealed(table) if getattr(row, one) is not None}
+            if values:
+                sealed = work.seal(table, row.id, under=STORE, **values)
+                work.run(update(table).where(table.c.id == row.id).values(**sealed))
+        make_guards(work.connection)
+    # The oracle: they would outlive the case.
+    assert "store:" in owners(store)[name]
+    with pytest.raises(StoreRefused, match="keys rotate"):
+        life.erase("patient", "patient-1", clinic=clinic, by="t")
+    life.close()
+    rotate(store_url, folder)
+    after = open_store(store_url, Keys.load(folder))
+    assert "store:" not in owners(after)[name]
+    again = open_life(store_url, Keys.load(folder), after, lists=[tmp_path / "l"])
+    again.erase("patient", "patient-1", clinic=clinic, by="t")
+    again.close()
+    with after.transactions.read() as work:
+        for row in work.rows(select(table)):
+            for one in _sealed(table):
+                if (value := getattr(row, one)) is not None and _theirs(row, case_id):
+                    with pytest.raises(Erased):
+                        work.vault.open(value, row.id)
+    after.close()
+
+
+def _theirs(row: Any, case_id: str) -> bool:
+    named = {getattr(row, one, None) for one in ("id", "case_id", "subject")}
+    return bool(named & {case_id, "patient-1"})
+
+
 def test_a_transaction_that_finishes_twice_keeps_a_fresh_key_once(store: Store) -> None:
     with store.transactions.write() as work:
         first = work.seal(tables.holds, "h1", under=of_case("new"), reason=Protected("why"))
-        work.finish(store.transactions.audit_key)
+        work.finish()
         again = work.seal(tables.holds, "h1", under=of_case("new"), reason=Protected("why"))
     named = {sealed["reason"].stored[1:17] for sealed in (first, again)}
     assert len(named) == 1

@@ -167,7 +167,7 @@ def test_the_keys_in_a_pack_open_no_other_event(pack: bytes, practice: Practice)
     assert whole - mine == {event.seq for event in history if event.action == "evidence.exported"}
     linked = sum(len(each["contents"]) for each in found["chain"]["stretches"])
     assert linked > len(mine), "the links between are there, without what they say"
-    keys = practice.store._transactions.audit_key.hex()
+    keys = practice.store._transactions.audit_keys[0].hex()
     assert keys not in json.dumps(found)
 
 

@@ -24,7 +24,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of the backups, best on ano
 
 def add_to(app: typer.Typer) -> None:
     """Add `triage keys`, `triage backup`, `triage erase`, `triage hold` and `triage retention`."""
-    keys = typer.Typer(help="The master key of the store.", no_args_is_help=True)
+    keys = typer.Typer(help="The keys of the store.", no_args_is_help=True)
     keys.callback()(lambda: None)
     keys.command("rotate", epilog="Example: triage keys rotate --home /srv/triage")(rotate)
     app.add_typer(keys, name="keys")
@@ -46,11 +46,36 @@ def add_to(app: typer.Typer) -> None:
     app.command("retention", epilog="Example: triage retention --days 365 --by sam")(retention)
 
 
-def rotate(home: Home = HERE) -> None:
-    """Wrap every data key with a new master key while triage runs; safe to interrupt.
+def rotate(
+    name: Annotated[str, typer.Argument(help="data (the master), index, audit or file.")] = "data",
+    home: Home = HERE,
+) -> None:
+    """Replace a key while triage runs (for `file` stop it first); safe to interrupt.
 
-    With several machines put the new key in front of the old one in every data.key first.
+    With several machines put the new key in front of the old one in every key file first.
     """
+    from triage.store import rotation_others as others
+    from triage.wiring import House
+
+    if name == "data":
+        _rotate_master(home)
+        return
+    house, folder = House.at(home), home / "keys"
+    if name == "index":
+        made, kept = others.rotate_index(house.url, folder)
+        print(f"{made} indexes are made anew; {kept} of what was erased stay under the old key.")
+    elif name == "audit":
+        first = others.rotate_audit(house.url, folder)
+        print(f"from event {first} on the audit is sealed with a new key; keep the old one, too.")
+    elif name == "file":
+        backups = house.settings.backup.folder
+        count = others.rotate_file(house.url, folder, home / backups if backups else None)
+        print(f"{count} files are encrypted anew; the old file key is not used any more.")
+    else:
+        raise typer.BadParameter(f"{name} is none of data, index, audit, file")
+
+
+def _rotate_master(home: Path) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -68,22 +93,27 @@ def rotate(home: Home = HERE) -> None:
 
 
 def make(folder: Folder, home: Home = HERE) -> None:
-    """Write one encrypted backup, the keys in a file apart; older than seven days go."""
+    """Write one encrypted backup, the keys in a file apart; what is too old goes."""
     from triage.store.backup import make_backup
     from triage.wiring import House
 
     house = House.at(home)
-    print(make_backup(house.url, house.keys, folder, lists=[home / "erasures.list"]))
+    kept = timedelta(days=house.settings.backup.keep_days)
+    print(make_backup(house.url, house.keys, folder, lists=house.erasure_lists, kept=kept))
 
 
-def restore(folder: Folder, home: Home = HERE) -> None:
+def restore(
+    folder: Folder,
+    home: Home = HERE,
+    made: Annotated[str, typer.Option(help="How the name of an older backup begins.")] = "",
+) -> None:
     """Put the newest backup into an empty place; replies that may have left are shown to you."""
     from triage.store.backup import restore_backup
     from triage.wiring import House
 
     house = House.at(home)
-    lists = [home / "erasures.list"]
-    found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=house.anchor_file)
+    lists, anchors = house.erasure_lists, house.anchor_file
+    found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=anchors, made=made)
     print(f"{found.verdict.events} audit events hold; head {found.verdict.head}")
     print(f"{found.uncertain} replies may have left already and wait for a person")
     print(f"{found.erased} erasures were done again")
@@ -173,12 +203,11 @@ def patient_export(
 
 
 def _opened(home: Path) -> "tuple[House, Store, Life]":
-    from triage.store import open_life
     from triage.wiring import House
 
     house = House.at(home)
     store = house.store()
-    return house, store, open_life(house.url, house.keys, store, lists=[home / "erasures.list"])
+    return house, store, house.life(store)
 
 
 def _close(store: "Store", life: "Life") -> None:

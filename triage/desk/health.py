@@ -26,6 +26,10 @@ NOTES = {
     "no_rules": "The red-flag rules are not working: read every new message now.",
     "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
     "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",
+    "backup_late": "There is no recent backup. Tell the person who keeps this machine.",
+    "backup_failing": "A backup could not be made; it is tried again every few minutes.",
+    "backup_disk_full": "The disk for the backups is full. Tell the person who keeps this machine.",
+    "retention_failing": "Old cases could not all be erased; it is tried again.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
 

@@ -5,8 +5,20 @@ SQLite and distributed on PostgreSQL.
 """
 
 from triage.engine.anchoring import Anchoring
+from triage.engine.backups import Backups
+from triage.engine.chores import Chore
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Sender, Worker
+from triage.engine.retention import Retention
 
-__all__ = ["Anchoring", "InboxKeeper", "Jobs", "Sender", "Worker"]
+__all__ = [
+    "Anchoring",
+    "Backups",
+    "Chore",
+    "InboxKeeper",
+    "Jobs",
+    "Retention",
+    "Sender",
+    "Worker",
+]

@@ -9,6 +9,7 @@ from threading import Event
 from triage.connectors import Outbox
 from triage.domain import Channel, ReplyState
 from triage.engine.anchoring import Anchoring
+from triage.engine.chores import Chore, start_chores
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.errors import blame
@@ -40,6 +41,7 @@ class Worker:
         notes: Sequence[str] = (),
         refresh: Callable[[], tuple[Rooms, Sequence[str]] | None] = lambda: None,
         anchoring: Anchoring | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -52,12 +54,15 @@ class Worker:
         self._refresh = refresh
         #: Writes the head of the audit outside the database.
         self._anchoring = anchoring
+        #: What takes long and must hold up no message.
+        self._chores = tuple(chores)
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set."""
         self._jobs.launch()
         self._jobs.say_serving()
         threads = [keeper.start(stop) for keeper in self._keepers]
+        threads += start_chores(self._chores, stop)
         while not stop.is_set():
             self.once()
             self._bell.wait(SWEEP)
@@ -86,6 +91,7 @@ class Worker:
         """Say what does not work just now; a beat that fails stops no message."""
         notes = {*self._notes, *self._jobs.rooms.health.failing}
         notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
+        notes |= {note for chore in self._chores for note in chore.notes()}
         if self._anchoring is not None:
             self._anchoring.once()
             notes |= {"anchor_failing"} if self._anchoring.trouble else set()

@@ -88,7 +88,7 @@ def open_life(url: str, keys: Keys, store: Store, *, lists: Sequence[Path]) -> L
     erasure list; put one of them on another volume. The caller closes it.
     """
     apart = KeyStore(connect_keys(url, keys, owner=True))
-    life = Life(store.transactions, apart, ErasureList(lists, keys.audit))
+    life = Life(store.transactions, apart, ErasureList(lists, keys.named("audit")))
     life.finish()
     return life
 

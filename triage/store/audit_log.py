@@ -69,9 +69,8 @@ class AuditLog:
         self, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor] = ()
     ) -> Evidence:
         """Return all that is known of a case with its part of the chain; raise NotFound."""
-        key = self._transactions.audit_key
         with self._transactions.write() as work:
-            return gather(work, case_id, clinic=clinic, by=by, anchors=anchors, key=key)
+            return gather(work, case_id, clinic=clinic, by=by, anchors=anchors)
 
     def evidence_left(self, case_id: str, digest: str, *, clinic: str, by: str) -> None:
         """Remember the SHA-256 of a pack that was handed out; raise NotFound."""
@@ -113,4 +112,4 @@ class AuditLog:
         raises for a broken chain: the verdict says where.
         """
         with self._transactions.snapshot() as work:
-            return verify_chain(work, self._transactions.audit_key, anchors=anchors, head=head)
+            return verify_chain(work, self._transactions.audit_keys, anchors=anchors, head=head)

@@ -1,38 +1,36 @@
 """Backups: every row, sealed twice, and the key store in a file of its own; and the way back.
 
-Rule of the room: a backup of the keys is kept for at most seven days, so that what was erased is
-gone from there, too; after a restore no reply leaves that may have left before, nobody is signed
-in, and the chain itself says what was lost.
+Rule of the room: after a restore no reply leaves that may have left before, nobody is signed in,
+what was erased stays erased, and the chain itself says what was lost.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, select, text, update
 
 from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict
-from triage.domain import Anchor, CaseState, Lane, ReplyState
-from triage.errors import AuditBroken, StoreRefused
+from triage.domain import Anchor, CaseState, Lane, ReplyState, new_id
+from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import keystore, tables
 from triage.store.audit_log import AuditLog
+from triage.store.backup_folder import DATA, KEPT_DATA, KEYS, BackupFolder, made_at
+from triage.store.current import key_mark, stored_mark
 from triage.store.engine import connect
-from triage.store.erasures import ErasureList
+from triage.store.erasures import Erasure, ErasureList
 from triage.store.guards import drop_guards, make_guards
 from triage.store.keyring import Keyring, of_case
 from triage.store.keys import Keys
 from triage.store.keystore import KeyStore, connect_keys
+from triage.store.reindex import reindex
 from triage.store.rows import digest_of, lines_of, put_back
-from triage.store.schema import check_keys, migrate, newest
+from triage.store.schema import adopt_keys, migrate, newest
 from triage.store.sealed_file import read_sealed, write_sealed
 from triage.store.transaction import Transactions, Work, told, utcnow
-
-#: Both kinds are kept this long; that is also how long an erased key may outlive its erasure.
-KEPT = timedelta(days=7)
-DATA, KEYS, LIST = "data", "keys", "erasures.list"
-_STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 class Restored(NamedTuple):
@@ -59,33 +57,31 @@ def make_backup(
     folder: Path,
     *,
     lists: Sequence[Path] = (),
+    kept: timedelta = KEPT_DATA,
     clock: Callable[[], datetime] = utcnow,
 ) -> Path:
-    """Write one backup below `folder`, drop those older than seven days; return the data's file.
+    """Write one backup below `folder`, drop what is too old; return the file of the rows.
 
     Run as the owner. What the erasure `lists` hold is there before the rows; the rows are of one
-    moment; the keys are read after them, so that no row lacks its key.
+    moment; the keys are read after them, so that no row lacks its key. Raises StoreLocked while
+    another process makes one.
     """
-    now = clock()
-    for kind in (DATA, KEYS):
-        (folder / kind).mkdir(parents=True, exist_ok=True, mode=0o700)
-    _keep_list(keys, folder, lists)
-    path = folder / DATA / f"{now.strftime(_STAMP)}.sealed"
-    for kind, engine in ((DATA, connect(url, keys)), (KEYS, connect_keys(url, keys))):
-        order = _tables(kind)
-        with told(), engine.connect() as connection:
-            _one_moment(connection)
-            head = f"{kind} {newest()} {digest_of(connection, order)}".encode()
-            lines = _headed(head, lines_of(connection, order))
-            write_sealed(folder / kind / path.name, lines, key=keys.file, purpose=kind)
-        engine.dispose()
-    for kind in (DATA, KEYS):
-        for half in (folder / kind).glob(".*.part"):
-            half.unlink()
-        for old in (folder / kind).glob("*.sealed"):
-            if _made_at(old) < now - KEPT:
-                old.unlink()
-    return path
+    now, place = clock(), BackupFolder(folder)
+    place.make()
+    with place.alone():
+        # Room is made first, but the newest goes only once there is a newer one.
+        place.prune(now, kept=kept, spare=True)
+        _keep_list(keys, place.list, lists)
+        for kind, engine in ((DATA, connect(url, keys)), (KEYS, connect_keys(url, keys))):
+            order = _tables(kind)
+            with told(), engine.connect() as connection:
+                _one_moment(connection)
+                head = f"{kind} {newest()} {digest_of(connection, order)}".encode()
+                lines = _headed(head, lines_of(connection, order))
+                write_sealed(place.file(kind, now), lines, key=keys.file, purpose=kind)
+            engine.dispose()
+        place.prune(now, kept=kept)
+    return place.file(DATA, now)
 
 
 def restore_backup(
@@ -95,8 +91,11 @@ def restore_backup(
     *,
     lists: Sequence[Path] = (),
     anchors: AnchorFile | None = None,
+    made: str = "",
 ) -> Restored:
     """Put the newest backup into an empty database; return what was found and what is lost.
+
+    `made` begins the name of an older one; its keys are the newest there are all the same.
 
     Replies that were queued or on the wire become uncertain, in front of a person; whoever was
     signed in is signed out and every browser is a stranger's; erasures of any list that the backup
@@ -104,18 +103,21 @@ def restore_backup(
     with these. Raises StoreRefused when a database is there already or the backup is not whole,
     AuditBroken, AnchorRefused.
     """
-    path = _newest(folder)
+    place = BackupFolder(folder)
+    path, beside = place.pair(made)
     _refuse_present(url, keys)
     migrate(url, keys)
     owner = connect_keys(url, keys, owner=True)
-    _refill(owner, keys, folder / KEYS / path.name, KEYS)
+    _refill(owner, keys, beside, KEYS)
     engine = connect(url, keys, owner=True)
     ring = Keyring(KeyStore(owner), keys)
     doing = Transactions(engine, keys, utcnow, ring)
-    places = [*lists, folder / LIST]
+    places = list(dict.fromkeys([*lists, place.list]))
     lines = anchors.read() if anchors else ()
     try:
         _refill(engine, keys, path, DATA)
+        if not _indexed(doing, keys):
+            reindex(doing, keys, by="restore")
         head = AuditLog(doing).head()[0]
         newest = max(lines, key=lambda line: line.seq, default=None)
         with doing.write() as work:
@@ -123,8 +125,8 @@ def restore_backup(
                 verdict=Verdict(0, ""),
                 uncertain=_doubt(work),
                 erased=0,
-                made_at=_made_at(path),
-                lists=(sum(place.exists() for place in places), len(places)),
+                made_at=made_at(path),
+                lists=(sum(each.exists() for each in places), len(places)),
                 anchor=newest,
                 lost=max(0, newest.seq - head) if newest else 0,
                 aside=None,
@@ -132,7 +134,7 @@ def restore_backup(
             for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
                 work.run(delete(table))
             _note(work, found)
-        erased = _erase_again(doing, ring.store, ErasureList(places, keys.audit))
+        erased = _erase_again(doing, ring.store, ErasureList(places, keys.named("audit")))
         kept = [line for line in lines if line.seq <= head]
         verdict = _verdict(doing, kept if lines else None)
         aside = anchors.cut(head, utcnow()) if anchors and found.lost else None
@@ -141,21 +143,20 @@ def restore_backup(
         doing.close()
 
 
-def _keep_list(keys: Keys, folder: Path, lists: Sequence[Path]) -> None:
+def _keep_list(keys: Keys, path: Path, lists: Sequence[Path]) -> None:
     """Add what `lists` know to the list beside the backups; return when the disk has it."""
-    path = folder / LIST
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+") as file:
         # A crash may have left half a line; the next one starts anew.
         if (there := file.read()) and not there.endswith(b"\n"):
             file.write(b"\n")
         file.flush()
         os.fsync(file.fileno())
-    kept = ErasureList([path], keys.audit)
+    kept = ErasureList([path], keys.named("audit"))
     known = {erasure.id for erasure in kept.read()}
-    for erasure in ErasureList(lists, keys.audit).read():
+    for erasure in ErasureList(lists, keys.named("audit")).read():
         if erasure.id not in known:
             kept.add(erasure)
-    place = os.open(folder, os.O_RDONLY)
+    place = os.open(path.parent, os.O_RDONLY)
     os.fsync(place)
     os.close(place)
 
@@ -177,18 +178,6 @@ def _headed(head: bytes, lines: Any) -> Any:
     yield from lines
 
 
-def _made_at(path: Path) -> datetime:
-    return datetime.strptime(f"{path.stem[:-1]}+0000", f"{_STAMP[:-1]}%z")
-
-
-def _newest(folder: Path) -> Path:
-    found = sorted((folder / DATA).glob("*.sealed")) if (folder / DATA).is_dir() else []
-    whole = [path for path in found if (folder / KEYS / path.name).exists()]
-    if not whole:
-        raise StoreRefused(f"there is no backup with its keys in {folder}")
-    return whole[-1]
-
-
 def _refuse_present(url: str, keys: Keys) -> None:
     path = keystore.key_file(url)
     if path is not None:
@@ -207,7 +196,7 @@ def _refuse_present(url: str, keys: Keys) -> None:
 def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
     """Replace every row by the backup's, in one transaction; raise StoreRefused if one differs."""
     order = _tables(kind)
-    lines = read_sealed(path, key=keys.file, purpose=kind)
+    lines = read_sealed(path, key=keys.named("file"), purpose=kind)
     head = next(lines, b"").decode().split()
     if head[:2] != [kind, newest()]:
         raise StoreRefused(f"{path.name} is of another version of triage; restore it with that")
@@ -222,9 +211,15 @@ def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
         if not digest == head[2] == digest_of(connection, order):
             raise StoreRefused(f"{path.name} was not put back whole")
         if kind == DATA:
-            check_keys(connection, keys)
+            adopt_keys(connection, keys)
             make_guards(connection)
         connection.commit()
+
+
+def _indexed(doing: Transactions, keys: Keys) -> bool:
+    """Whether the restored indexes are under the newest key; older backups' may not be."""
+    with doing.read() as work:
+        return compare_digest(stored_mark(work.connection, "index"), key_mark(keys.index))
 
 
 def _doubt(work: Work) -> int:
@@ -233,7 +228,11 @@ def _doubt(work: Work) -> int:
     underway = replies.c.state.in_([ReplyState.QUEUED.value, ReplyState.SENDING.value])
     rows = work.rows(select(replies).where(underway).order_by(replies.c.id))
     for row in rows:
-        why = work.seal(replies, row.id, under=of_case(row.case_id), why="restored", receipt="")
+        try:
+            why = work.seal(replies, row.id, under=of_case(row.case_id), why="restored", receipt="")
+        except Erased:
+            # Erased since: the newer keys know it already, and the case is closed below.
+            why = {}
         mine = update(replies).where(replies.c.id == row.id)
         # A legal step at a time, as the guards want it: queued, sending, uncertain.
         work.run(mine.values(state=ReplyState.SENDING.value, claimed_at=work.now))
@@ -267,11 +266,11 @@ def _note(work: Work, found: Restored) -> None:
 
 
 def _erase_again(doing: Transactions, apart: KeyStore, listed: ErasureList) -> int:
-    """Do every listed erasure the restored database knows nothing of."""
+    """Do every erasure the restored database knows nothing of, as lists and key store tell it."""
     from triage.store.life import erase_again
 
     table, count = tables.erasures, 0
-    for erasure in listed.read():
+    for erasure in (*listed.read(), *_destroyed(doing, apart, listed)):
         with doing.write() as work:
             query = select(table.c.done_at).where(table.c.id == erasure.id)
             known = work.first(query)
@@ -286,6 +285,20 @@ def _erase_again(doing: Transactions, apart: KeyStore, listed: ErasureList) -> i
             work.note("keys.destroyed", clinic=erasure.clinic, by="restore", detail=detail)
         count += 1
     return count
+
+
+def _destroyed(doing: Transactions, apart: KeyStore, listed: ErasureList) -> Iterator[Erasure]:
+    """Yield what keys newer than the rows say was erased, and no list does."""
+    known = {owner for erasure in listed.read() for owner in erasure.owners}
+    for kind, table in (("case", tables.cases), ("patient", tables.patients)):
+        gone = [key.owner for key in apart.of_kind(kind) if key.wrapped is None]
+        for owner in sorted({*gone} - known):
+            subject = owner.partition(":")[2]
+            here = select(table.c.clinic).where(table.c.id == subject, table.c.erased_at.is_(None))
+            with doing.read() as work:
+                row = work.first(here)
+            if row is not None:
+                yield Erasure(new_id(), row.clinic, kind, subject, (owner,))
 
 
 def _verdict(doing: Transactions, lines: Sequence[Anchor] | None) -> Verdict:

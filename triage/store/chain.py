@@ -20,9 +20,9 @@ from triage.audit import Claims, Verdict, verify
 from triage.domain import Anchor, AuditEvent
 from triage.errors import WrongKey
 from triage.store import tables
+from triage.store.current import key_mark
 from triage.store.engine import connect
 from triage.store.keys import Keys
-from triage.store.schema import key_mark
 from triage.store.transaction import Transactions, Work, utcnow
 
 #: Returns the lines of the anchor file as they are now.
@@ -44,14 +44,14 @@ def verify_database(
         with transactions.read() as work:
             _require_key(work, keys)
         with transactions.snapshot() as work:
-            return verify_chain(work, keys.audit, anchors=anchors, head=head)
+            return verify_chain(work, keys.named("audit"), anchors=anchors, head=head)
     finally:
         engine.dispose()
 
 
 def verify_chain(
     work: Work,
-    key: bytes,
+    key: bytes | Sequence[bytes],
     *,
     anchors: Anchors | None = None,
     head: tuple[int, str] | None = None,
@@ -180,5 +180,6 @@ def _require_key(work: Work, keys: Keys) -> None:
     """Raise WrongKey where the audit key is not this database's: all would look forged."""
     checks = tables.key_checks
     row = work.first(select(checks.c.value).where(checks.c.name == "audit"))
-    if row is None or not hmac.compare_digest(bytes(row.value), key_mark(keys.audit)):
+    marks = [key_mark(key) for key in keys.named("audit")]
+    if row is None or not any(hmac.compare_digest(bytes(row.value), mark) for mark in marks):
         raise WrongKey("the audit key")

@@ -50,15 +50,37 @@ def _sqlite(url: URL, keys: Keys, *, owner: bool) -> Engine:
         raise StoreRefused(f"{path.name} does not exist; run `triage store migrate`")
 
     def opened() -> Any:
-        return open_file(path, keys.file, options, owner=owner)
+        return open_file(path, keys, options, owner=owner)
 
     return create_engine(
         "sqlite://", module=dbapi2, creator=opened, poolclass=QueuePool, hide_parameters=True
     )
 
 
-def open_file(path: Path, key: bytes, options: Mapping[str, Any], *, owner: bool) -> Any:
-    """Open one encrypted SQLite file as this product wants it; the driver begins nothing."""
+def open_file(path: Path, keys: Keys, options: Mapping[str, Any], *, owner: bool) -> Any:
+    """Open one encrypted SQLite file as this product wants it; the driver begins nothing.
+
+    The newest key is for new files; while keys are being rotated an older one may still open it.
+    """
+    from sqlcipher3 import dbapi2
+
+    newest, *older = keys.named("file")
+    # Only a file that is there may be under an older key; asking makes no file.
+    for key in older if path.exists() else ():
+        try:
+            connection = _open_with(path, key, options, owner=True)
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except dbapi2.DatabaseError as trouble:
+            if "not a database" not in str(trouble):
+                raise
+        else:
+            if not owner:
+                connection.set_authorizer(only_rows)
+            return connection
+    return _open_with(path, newest, options, owner=owner)
+
+
+def _open_with(path: Path, key: bytes, options: Mapping[str, Any], *, owner: bool) -> Any:
     from sqlcipher3 import dbapi2
 
     patience = float(str(options.get("timeout", PATIENCE)))

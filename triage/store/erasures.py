@@ -26,9 +26,10 @@ class Erasure:
 class ErasureList:
     """Appends to several files, so that one of them survives; reads what any of them holds."""
 
-    def __init__(self, paths: Sequence[Path], key: bytes) -> None:
+    def __init__(self, paths: Sequence[Path], key: bytes | Sequence[bytes]) -> None:
         self._paths = tuple(paths)
-        self._key = key
+        #: Newest first: it signs, every one of them is believed.
+        self._keys = (key,) if isinstance(key, bytes) else tuple(key)
 
     def add(self, erasure: Erasure) -> None:
         """Write one line to every file, synced."""
@@ -52,14 +53,16 @@ class ErasureList:
 
     def _line(self, erasure: Erasure) -> bytes:
         text = json.dumps(asdict(erasure), sort_keys=True).encode()
-        return text + b" " + self._sign(text).encode() + b"\n"
+        return text + b" " + _sign(self._keys[0], text).encode() + b"\n"
 
     def _read(self, line: bytes) -> Erasure | None:
         text, _, signature = line.rpartition(b" ")
-        if not hmac.compare_digest(signature, self._sign(text).encode()):
+        signed = [_sign(key, text).encode() for key in self._keys]
+        if not any(hmac.compare_digest(signature, one) for one in signed):
             return None
         told = json.loads(text)
         return Erasure(**{**told, "owners": tuple(told["owners"])})
 
-    def _sign(self, text: bytes) -> str:
-        return hmac.digest(self._key, b"triage erasure\0" + text, "sha256").hex()
+
+def _sign(key: bytes, text: bytes) -> str:
+    return hmac.digest(key, b"triage erasure\0" + text, "sha256").hex()

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from triage.audit import content, event_key
+from triage.audit import content, event_key, key_of
 from triage.domain import Anchor, AuditEvent, CaseFile, Evidence, Stretch
 from triage.store import records, tables
 from triage.store.casefile import case_file, requests_of
@@ -24,7 +24,7 @@ LONGEST_RUN = 20_000
 
 
 def gather(
-    work: Work, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor], key: bytes
+    work: Work, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor]
 ) -> Evidence:
     """Return everything known of one case, leaving the row that says so; raise NotFound.
 
@@ -37,7 +37,9 @@ def gather(
     detail = {"events": str(count)}
     work.note("evidence.read", clinic=clinic, by=by, cases=(case_id,), detail=detail)
     # Written now and not at the end, so that it is among the events below.
-    work.finish(key)
+    work.finish()
+    # Also older ones: what was sealed before a rotation stays as it is.
+    key = work.vault.current.all("audit")
     file = case_file(work, row) if row.erased_at is None else _without_words(work, row)
     events = _events(work, case_id, clinic)
     by_number = {each.seq: each for each in (*_serving(work, events, clinic), *events)}
@@ -50,7 +52,7 @@ def gather(
         file=file,
         originals={each.id: open_raw(work, each.raw_id, clinic) for each in file.messages},
         events=events,
-        keys={each.seq: event_key(key, each.seq).hex() for each in events},
+        keys={each.seq: event_key(key_of(each, key), each.seq).hex() for each in events},
         stretches=stretches,
         head=(int(head.seq), str(head.digest)),
         anchors=tuple(each for each in known if each.seq in ends),
@@ -129,7 +131,7 @@ def _serving(work: Work, events: Sequence[AuditEvent], clinic: str) -> Iterator[
 
 
 def _stretches(
-    work: Work, seqs: Sequence[int], anchors: Sequence[Anchor], head: int, key: bytes
+    work: Work, seqs: Sequence[int], anchors: Sequence[Anchor], head: int, key: Sequence[bytes]
 ) -> Iterator[Stretch]:
     """Yield runs of the chain that lead from each event to the next anchor, or to the head."""
     ends = [anchor.seq for anchor in anchors]
@@ -146,5 +148,5 @@ def _stretches(
     for first, last in runs:
         query = select(audit).where(audit.c.seq.between(first, last)).order_by(audit.c.seq)
         found = [records.event(row) for row in work.rows(query)]
-        sealed = (content(each, key=event_key(key, each.seq)) for each in found)
+        sealed = (content(each, key=event_key(key_of(each, key), each.seq)) for each in found)
         yield Stretch(first, found[0].previous, tuple(sealed))

@@ -33,7 +33,7 @@ def jobs_database(url: str, keys: Keys) -> Engine:
     path = Path(f"{parsed.database}-jobs")
 
     def opened() -> Any:
-        connection = open_file(path, keys.file, {"timeout": _PATIENCE}, owner=True)
+        connection = open_file(path, keys, {"timeout": _PATIENCE}, owner=True)
         # The job engine leaves it to the driver to begin a transaction before it writes.
         connection.isolation_level = "IMMEDIATE"
         return connection

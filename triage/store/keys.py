@@ -38,6 +38,15 @@ class Keys:
     audit: bytes = field(repr=False)
     #: Where they were read, so that a running process finds a rotated key; None for given keys.
     folder: Path | None = field(default=None, repr=False, compare=False)
+    #: Name -> keys that were, or are being, replaced; newest first.
+    older: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+
+    def named(self, name: str) -> tuple[bytes, ...]:
+        """Return every key of this name, newest first."""
+        if name == "data":
+            return self.data
+        newest: bytes = getattr(self, name)
+        return (newest, *self.older.get(name, ()))
 
     def again(self) -> "Keys":
         """Return the keys as they are now where these were read."""
@@ -56,28 +65,34 @@ class Keys:
         """Read the keys; TRIAGE_KEY_DATA, _FILE, _INDEX and _AUDIT (hexadecimal) go before files.
 
         TRIAGE_KEY_COMMAND is a program that prints the key it is given the name of, such as a
-        key service's client; it goes before files. The data key may be several, separated by
-        commas, newest first. Raises WrongKey when one is missing, malformed, or readable by
+        key service's client; it goes before files. Each may be several keys, separated by commas,
+        newest first. Raises WrongKey when one is missing, malformed, or readable by
         anybody but its owner.
         """
         environment = os.environ if environment is None else environment
         read = {name: _read(name, folder, environment) for name in _NAMES}
         singles = {name: read[name][0] for name in _NAMES[1:]}
-        return cls(data=read["data"], folder=folder, **singles)
+        older = {name: read[name][1:] for name in _NAMES[1:] if read[name][1:]}
+        return cls(data=read["data"], folder=folder, older=older, **singles)
 
     @staticmethod
     def write_data(folder: Path, data: Sequence[bytes]) -> None:
-        """Put other master keys, newest first, into the file; it is the old one or the new one.
+        """Put other master keys, newest first, into their file; see `write`."""
+        Keys.write(folder, "data", data)
+
+    @staticmethod
+    def write(folder: Path, name: str, keys: Sequence[bytes]) -> None:
+        """Put other keys of a name, newest first, into the file; it is the old one or the new one.
 
         Raises WrongKey when the keys do not come from a file, and so cannot be written here.
         """
-        given = [name for name in ("TRIAGE_KEY_DATA", _COMMAND) if name in os.environ]
+        given = [one for one in (f"TRIAGE_KEY_{name.upper()}", _COMMAND) if one in os.environ]
         if given:
-            raise WrongKey(f"{given[0]} gives the data keys; put the new one in front there")
-        fresh = folder / ".data.key.new"
+            raise WrongKey(f"{given[0]} gives the {name} key; put the new one in front there")
+        fresh = folder / f".{name}.key.new"
         fresh.unlink(missing_ok=True)
-        _write(fresh, ",".join(key.hex() for key in data))
-        fresh.replace(folder / "data.key")
+        _write(fresh, ",".join(key.hex() for key in keys))
+        fresh.replace(folder / f"{name}.key")
         descriptor = os.open(folder, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
@@ -104,7 +119,7 @@ def _read(name: str, folder: Path, environment: Mapping[str, str]) -> tuple[byte
         keys = tuple(bytes.fromhex(part.strip()) for part in text.split(","))
     except ValueError:
         raise WrongKey(f"{where} is not hexadecimal") from None
-    if any(len(key) != _SIZE for key in keys) or (name != "data" and len(keys) != 1):
+    if any(len(key) != _SIZE for key in keys):
         raise WrongKey(f"{where} does not hold {_SIZE} bytes")
     return keys
 

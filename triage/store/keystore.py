@@ -90,7 +90,7 @@ def connect_keys(url: str, keys: Keys, *, owner: bool = False) -> Engine:
     from sqlcipher3 import dbapi2
 
     def opened() -> Any:
-        connection = open_file(path, keys.file, {}, owner=True)
+        connection = open_file(path, keys, {}, owner=True)
         # What is destroyed is written over, in the file as well as in the journal.
         connection.execute("PRAGMA secure_delete = ON")
         if not owner:

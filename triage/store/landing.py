@@ -141,12 +141,12 @@ def open_raw(work: Work, raw_id: str, clinic: str) -> RawMessage:
 
 def _land(work: Work, arrival: Arrival, clinic: str, *, at: datetime) -> str | None:
     place, ledger = arrival.position, tables.ledger
-    digest = work.vault.blind("raw", clinic, arrival.digest)
+    digest, *older = work.vault.blinds("raw", clinic, arrival.digest)
     same_bytes = select(ledger.c.epoch, ledger.c.uid, ledger.c.raw_id, ledger.c.fate).where(
         ledger.c.clinic == clinic,
         ledger.c.inbox == place.inbox,
         ledger.c.mailbox == place.mailbox,
-        ledger.c.digest == digest,
+        ledger.c.digest.in_([digest, *older]),
     )
     twins = work.rows(same_bytes.order_by(ledger.c.at, ledger.c.id))
     known = next((row for row in twins if (row.epoch, row.uid) == (place.epoch, place.uid)), None)

@@ -3,11 +3,11 @@
 Rule of the room: an address identifies nobody until a person has verified it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select, true, update
 
 from triage.domain import Channel, Clinic, Contact, Patient, Protected, Role, Team, User
 from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
@@ -217,13 +217,13 @@ class People(Sessions):
     ) -> list[Contact]:
         """Return every contact at an address, verified or not."""
         table = tables.contacts
-        index = self._transactions.vault.blind_address(clinic, channel, address.reveal())
-        query = select(table).where(
-            table.c.clinic == clinic,
-            table.c.channel == channel.value,
-            table.c.address_index == index,
-        )
-        return self._contacts(query, clinic, by, channel=channel.value)
+        query = select(table).where(table.c.clinic == clinic, table.c.channel == channel.value)
+
+        def here(work: Work) -> Any:
+            index = work.vault.blind_address(clinic, channel, address.reveal())
+            return table.c.address_index == index
+
+        return self._contacts(query, clinic, by, here=here, channel=channel.value)
 
     def verify_contact(self, contact_id: str, *, clinic: str, by: str) -> None:
         """Say that `by` checked that this address belongs to the person; raise NotFound."""
@@ -234,9 +234,18 @@ class People(Sessions):
                 raise NotFound(f"contact {contact_id}")
             work.note("contact.verified", clinic=clinic, by=by, detail={"contact": contact_id})
 
-    def _contacts(self, query: Any, clinic: str, by: str, **detail: str) -> list[Contact]:
+    def _contacts(
+        self,
+        query: Any,
+        clinic: str,
+        by: str,
+        *,
+        here: Callable[[Work], Any] = lambda _: true(),
+        **detail: str,
+    ) -> list[Contact]:
         with self._transactions.write() as work:
-            rows: list[Row[Any]] = work.rows(query.order_by(tables.contacts.c.id))
+            query = query.where(here(work)).order_by(tables.contacts.c.id)
+            rows: list[Row[Any]] = work.rows(query)
             work.note("contact.read", clinic=clinic, by=by, detail=detail)
             return [records.contact(row, work.vault) for row in rows]
 
@@ -275,8 +284,9 @@ def _matches(patient: Patient, wanted: list[str]) -> bool:
 
 def _put_patient(work: Work, patient: Patient) -> str | None:
     table, mrn = tables.patients, patient.mrn.reveal().strip()
-    index = work.vault.blind("mrn", patient.clinic, mrn) if mrn else None
-    same = table.c.mrn_index == index if index is not None else table.c.id == patient.id
+    indexes = work.vault.blinds("mrn", patient.clinic, mrn) if mrn else []
+    index = indexes[0] if mrn else None
+    same = table.c.mrn_index.in_(indexes) if mrn else table.c.id == patient.id
     columns = select(table.c.id, table.c.erased_at)
     known = work.first(columns.where(table.c.clinic == patient.clinic, same))
     if known is None:

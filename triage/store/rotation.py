@@ -64,9 +64,9 @@ def still_used(doing: Transactions, ring: Keyring, newest: str) -> int:
 
 
 def has_old(work: Work, owners: Sequence[str]) -> bool:
-    """Whether a value of these owners is still sealed with a master key, not with their own."""
+    """Whether a value of these owners is sealed with a master or the store's key, not theirs."""
     return any(
-        work.first(select(table.c.id).where(mine, _is_old(table))) is not None
+        work.first(select(table.c.id).where(mine, _is_old(work, table))) is not None
         for table, mine in _tables_of(owners)
     )
 
@@ -77,7 +77,7 @@ def move_old(work: Work, owners: Sequence[str]) -> None:
         return
     drop_guards(work.connection)
     for table, mine in _tables_of(owners):
-        for row in work.rows(select(table).where(mine, _is_old(table))):
+        for row in work.rows(select(table).where(mine, _is_old(work, table))):
             _move(work, table, row)
     make_guards(work.connection)
 
@@ -133,22 +133,37 @@ def _sealed(table: Table) -> list[str]:
     return [column.name for column in table.columns if isinstance(column.type, Sealed)]
 
 
-def _is_old(table: Table) -> Any:
-    first = (func.substr(table.c[name], 1, 1) == OLD for name in _sealed(table))
-    return or_(*first)
+def _is_old(work: Work, table: Table) -> Any:
+    """Return the condition that finds values no erasure of their owner would close."""
+    named = [table.c[name] for name in _sealed(table)]
+    found = [func.substr(column, 1, 1) == OLD for column in named]
+    if astray := _astray(work, table):
+        found += [func.substr(column, 2, 16).in_(sorted(astray)) for column in named]
+    return or_(*found)
+
+
+def _astray(work: Work, table: Table) -> set[bytes]:
+    """Return the store's own keys, by which earlier versions sealed what belongs to somebody."""
+    ring = work.vault.ring
+    owned = table.name in _OWNERS or {"case_id", "message_id", "patient_id", "subject"} & {
+        column.name for column in table.columns
+    }
+    if ring is None or not owned:
+        return set()
+    return {bytes.fromhex(key.id) for key in ring.store.by_owner(STORE)}
 
 
 def _old_values(work: Work, table: Table) -> int:
     if not _sealed(table):
         return 0
-    return work.number(select(func.count()).select_from(table).where(_is_old(table)))
+    return work.number(select(func.count()).select_from(table).where(_is_old(work, table)))
 
 
 def _move_all(doing: Transactions, table: Table, watch: Watch) -> None:
     """Seal old values of a table under their owners' keys, some rows at a time."""
     while _sealed(table):
         with doing.write() as work:
-            rows = work.rows(select(table).where(_is_old(table)).limit(_BATCH))
+            rows = work.rows(select(table).where(_is_old(work, table)).limit(_BATCH))
             if not rows:
                 return
             # Guards hold for everybody else: the change of the schema is seen with the commit.
@@ -160,11 +175,11 @@ def _move_all(doing: Transactions, table: Table, watch: Watch) -> None:
 
 
 def _move(work: Work, table: Table, row: Row[Any]) -> None:
-    owner = _owner(work, table, row)
+    owner, astray = _owner(work, table, row), _astray(work, table)
     values: dict[str, Any] = {}
     for name in _sealed(table):
         value = getattr(row, name)
-        if value is not None and value.stored[:1] == OLD:
+        if value is not None and (value.stored[:1] == OLD or value.stored[1:17] in astray):
             plain = work.vault.open(value, row.id)
             try:
                 values |= work.seal(table, row.id, under=owner, **{name: plain})

@@ -7,11 +7,12 @@ import hmac
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from triage.audit import GENESIS
 from triage.errors import StoreRefused, WrongKey
 from triage.store import tables
+from triage.store.current import CHECK, key_mark, stored_mark
 from triage.store.engine import connect
 from triage.store.guards import check_guards, make_guards
 from triage.store.keyring import Keyring
@@ -22,7 +23,6 @@ from triage.store.transaction import told
 from triage.store.vault import Vault
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_CHECK = "triage key check"
 _KEY_STORE = "store"
 
 
@@ -100,9 +100,27 @@ def check_keys(connection: Connection, keys: Keys) -> None:
     vault = Vault(keys)
     sealed = SealedValue("key_checks", "value", stored.get("data", b""))
     vault.open(sealed, "data")
-    for name, key in (("index", keys.index), ("audit", keys.audit)):
-        if not hmac.compare_digest(stored.get(name, b""), key_mark(key)):
+    for name in ("index", "audit"):
+        marks = [key_mark(key) for key in keys.named(name)]
+        if not any(hmac.compare_digest(stored.get(name, b""), mark) for mark in marks):
             raise WrongKey(f"the {name} key")
+
+
+def adopt_keys(connection: Connection, keys: Keys) -> None:
+    """Let a restored database go on with today's keys; raise WrongKey unless its audit is ours.
+
+    Master, index and audit key may have been replaced since the backup; what is written from now
+    on is under the newest, as it is wherever the backup came from. Indexes are made anew later.
+    """
+    checks = tables.key_checks
+    # The version, then the four bytes that name the master it was sealed with.
+    if stored_mark(connection, "data")[1:5] != key_id(keys.data[0]):
+        fresh = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
+        connection.execute(update(checks).where(checks.c.name == "data").values(value=fresh))
+    marks = [key_mark(key) for key in keys.named("audit")]
+    if not any(hmac.compare_digest(stored_mark(connection, "audit"), mark) for mark in marks):
+        raise WrongKey("the audit key")
+    connection.execute(update(checks).where(checks.c.name == "audit").values(value=marks[0]))
 
 
 def _begin(connection: Connection) -> None:
@@ -125,17 +143,12 @@ def _upgrade(connection: Connection) -> None:
 def _seed(connection: Connection, keys: Keys) -> None:
     checks, head = tables.key_checks, tables.audit_head
     if connection.execute(select(checks.c.name)).first() is None:
-        data = Vault(keys).seal("key_checks", "value", "data", _CHECK).stored
+        data = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
         rows = {"data": data, "index": key_mark(keys.index), "audit": key_mark(keys.audit)}
         values = [{"name": name, "value": value} for name, value in rows.items()]
         connection.execute(insert(checks), values)
     if connection.execute(select(head.c.id)).first() is None:
         connection.execute(insert(head).values(id=1, seq=0, digest=GENESIS))
-
-
-def key_mark(key: bytes) -> bytes:
-    """Return what a database keeps to know a key again; the key cannot be found from it."""
-    return hmac.digest(key, _CHECK.encode(), "sha256")
 
 
 def _grant(connection: Connection) -> None:

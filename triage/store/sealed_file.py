@@ -8,7 +8,7 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -27,33 +27,42 @@ def write_sealed(path: Path, lines: Iterable[bytes], *, key: bytes, purpose: str
     draft = path.with_name(f".{path.name}.part")
     salt = secrets.token_bytes(_SALT)
     cipher = _cipher(key, salt)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(_MAGIC + salt)
-        number = 0
-        for number, (chunk, last) in enumerate(_chunks(lines)):
-            sealed = cipher.encrypt(_nonce(number), chunk, _place(purpose, last))
-            file.write(_LENGTH.pack(len(sealed)) + sealed)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(_MAGIC + salt)
+            for number, (chunk, last) in enumerate(_chunks(lines)):
+                sealed = cipher.encrypt(_nonce(number), chunk, _place(purpose, last))
+                file.write(_LENGTH.pack(len(sealed)) + sealed)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # Half a file on a full disk would keep it full.
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
 
 
-def read_sealed(path: Path, *, key: bytes, purpose: str) -> Iterator[bytes]:
-    """Yield the lines; raise StoreRefused at the first byte that is not as it was written."""
+def read_sealed(path: Path, *, key: bytes | Sequence[bytes], purpose: str) -> Iterator[bytes]:
+    """Yield the lines; raise StoreRefused at the first byte that is not as it was written.
+
+    Of several keys, as while they are being rotated, one of them opens the whole file.
+    """
+    keys = (key,) if isinstance(key, bytes) else tuple(key)
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise StoreRefused(f"{path.name} is not a backup")
-        cipher, unpack, rest = _cipher(key, file.read(_SALT)), zlib.decompressobj(), b""
+        salt, unpack, rest = file.read(_SALT), zlib.decompressobj(), b""
+        ciphers = [_cipher(each, salt) for each in keys]
         number, last = 0, False
         while not last:
             head = file.read(_LENGTH.size)
             if len(head) < _LENGTH.size:
                 raise StoreRefused(f"{path.name} was cut")
             sealed = file.read(_LENGTH.unpack(head)[0])
-            chunk, last = _opened(cipher, sealed, number, purpose, path.name)
+            ciphers, chunk, last = _opened(ciphers, sealed, number, purpose, path.name)
             *whole, rest = (rest + unpack.decompress(chunk)).split(b"\n")
             yield from whole
             number += 1
@@ -62,13 +71,15 @@ def read_sealed(path: Path, *, key: bytes, purpose: str) -> Iterator[bytes]:
 
 
 def _opened(
-    cipher: AESGCM, sealed: bytes, number: int, purpose: str, name: str
-) -> tuple[bytes, bool]:
-    for last in (False, True):
-        try:
-            return cipher.decrypt(_nonce(number), sealed, _place(purpose, last)), last
-        except (InvalidTag, ValueError):
-            continue
+    ciphers: list[AESGCM], sealed: bytes, number: int, purpose: str, name: str
+) -> tuple[list[AESGCM], bytes, bool]:
+    for cipher in ciphers:
+        for last in (False, True):
+            try:
+                opened = cipher.decrypt(_nonce(number), sealed, _place(purpose, last))
+            except (InvalidTag, ValueError):
+                continue
+            return [cipher], opened, last
     raise StoreRefused(f"{name} does not open with this key, or was changed")
 
 

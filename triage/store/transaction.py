@@ -3,6 +3,7 @@
 Rule of the room: a write transaction takes its lock at the start, and the audit chain's last.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,7 +79,8 @@ class Work:
     def lock(self, name: str) -> None:
         """Let one transaction at a time past this name; SQLite has only one writer anyway."""
         if self._connection.dialect.name == "postgresql":
-            key = int.from_bytes(self.vault.blind("lock", "", name)[:8], "big", signed=True)
+            digest = hashlib.sha256(f"triage lock {name}".encode()).digest()
+            key = int.from_bytes(digest[:8], "big", signed=True)
             self._connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (key,))
 
     def seal(
@@ -135,7 +137,7 @@ class Work:
         """Say that the patients or the staff of a clinic are others from now on."""
         self._moved.add((tables.roster_versions, clinic))
 
-    def finish(self, audit_key: bytes) -> None:
+    def finish(self) -> None:
         """Move the versions and write the audit rows, each sealed to the one before it."""
         for versions, clinic in sorted(self._moved, key=lambda moved: (moved[0].name, moved[1])):
             self._move_version(versions, clinic)
@@ -144,7 +146,7 @@ class Work:
             self.vault.ring.keep(list(self._made.values()), self.now)
             self._made.clear()
         if self._events:
-            self._write_events(audit_key)
+            self._write_events()
         # Called early by who needs its own row to be there, and again at the end of all.
         self._moved.clear()
         self._events.clear()
@@ -154,13 +156,15 @@ class Work:
         if not self.run(step.values(version=versions.c.version + 1)):
             self.add(versions, clinic=clinic, version=1)
 
-    def _write_events(self, audit_key: bytes) -> None:
+    def _write_events(self) -> None:
         head = tables.audit_head
         # Taking the head's row first makes every other chain writer wait here.
         locked = select(head.c.seq, head.c.digest).where(head.c.id == _HEAD).with_for_update()
         row = self.first(locked)
         if row is None:
             raise StoreRefused("the audit chain has no head")
+        # Asked only now: whoever rotates the key holds the head until its mark is there.
+        audit_key = self.vault.serving("audit")
         seq, digest = int(row.seq), str(row.digest)
         for event in self._events:
             seq += 1
@@ -201,15 +205,19 @@ class Transactions:
     ) -> None:
         self._engine = engine
         self.vault = Vault(keys, ring)
-        self.audit_key = keys.audit
         self.clock = clock
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """Every audit key, newest first: older ones sealed what was written before a rotation."""
+        return self.vault.current.all("audit")
 
     @contextmanager
     def write(self) -> Iterator[Work]:
         """Yield one transaction that holds the right to write; commit, or undo it all."""
         with self._begin("BEGIN IMMEDIATE") as work:
             yield work
-            work.finish(self.audit_key)
+            work.finish()
 
     @contextmanager
     def read(self) -> Iterator[Work]:
@@ -230,7 +238,7 @@ class Transactions:
                 connection.exec_driver_sql(begin)
             elif postgresql:
                 connection.execution_options(**postgresql)
-            yield Work(connection, self.vault, self.clock())
+            yield Work(connection, self.vault.within(connection), self.clock())
             connection.commit()
 
     def close(self) -> None:

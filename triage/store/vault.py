@@ -11,12 +11,15 @@ import hmac
 import json
 import secrets
 import string
+from copy import copy
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection
 
 from triage.domain import NOTHING, Channel, Protected
 from triage.errors import StoreRefused, WrongKey
+from triage.store.current import CurrentKeys
 from triage.store.keyring import DataKey, Keyring
 from triage.store.keys import Keys, key_id
 from triage.store.sealed import SealedValue
@@ -30,13 +33,35 @@ _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Vault:
-    """Seals, opens and indexes; holds the master keys, the index key and the ring of data keys."""
+    """Seals, opens and indexes; holds the master keys, the index keys and the ring of data keys."""
 
     def __init__(self, keys: Keys, ring: Keyring | None = None) -> None:
         self.ring = ring
         self._ciphers = {key_id(key): AESGCM(key) for key in keys.data}
         self._newest = key_id(keys.data[0])
-        self._index = keys.index
+        self.current = CurrentKeys(keys)
+        self._connection: Connection | None = None
+        self._serving: dict[str, bytes] = {}
+
+    def within(self, connection: Connection) -> "Vault":
+        """Return the same vault for one transaction, which says itself which keys serve in it."""
+        mine = copy(self)
+        mine._connection, mine._serving = connection, {}
+        return mine
+
+    def made_with(self, index: bytes) -> "Vault":
+        """Return the same vault with an index key that does not serve yet."""
+        mine = copy(self)
+        mine._serving = {**self._serving, "index": index}
+        return mine
+
+    def serving(self, name: str) -> bytes:
+        """Return the index or audit key that this transaction is to use."""
+        if self._connection is None:
+            return self.current.newest(name)
+        if name not in self._serving:
+            self._serving[name] = self.current.read(self._connection, name)
+        return self._serving[name]
 
     def seal(
         self,
@@ -90,13 +115,26 @@ class Vault:
 
     def blind(self, purpose: str, clinic: str, text: str) -> bytes:
         """Return the 32-byte index that finds equal texts of one clinic without showing them."""
-        return hmac.new(self._index, _joined(purpose, clinic, text), hashlib.sha256).digest()
+        return _blind(self.serving("index"), purpose, clinic, text)
+
+    def blinds(self, purpose: str, clinic: str, text: str) -> list[bytes]:
+        """Return every index this text may have been given, the one that serves first.
+
+        What was erased cannot be given a new one: it is known again by the old.
+        """
+        first = self.serving("index")
+        keys = (first, *(key for key in self.current.all("index") if key != first))
+        return [_blind(key, purpose, clinic, text) for key in keys]
 
     def blind_address(self, clinic: str, channel: Channel, address: str) -> bytes:
         """Return the blind index of an address: e-mail folds ASCII case, the portal nothing."""
         trimmed = address.strip()
         normal = trimmed.translate(_FOLD) if channel is Channel.EMAIL else trimmed
         return self.blind(f"address {channel}", clinic, normal)
+
+
+def _blind(key: bytes, purpose: str, clinic: str, text: str) -> bytes:
+    return hmac.new(key, _joined(purpose, clinic, text), hashlib.sha256).digest()
 
 
 def dump(words: object) -> str:

@@ -4,7 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
-from triage.store.tables.life import erasures, holds
+from triage.store.tables.life import erasures, fresh_indexes, holds
 from triage.store.tables.mail import (
     attachments,
     classifications,
@@ -71,6 +71,7 @@ __all__ = [
     "drafts",
     "erasures",
     "flags",
+    "fresh_indexes",
     "holds",
     "key_checks",
     "known_browsers",

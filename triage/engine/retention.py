@@ -1,0 +1,76 @@
+"""Erases once a day what was closed longer ago than the clinic keeps it.
+
+Rule of the room: nothing is erased unless a term was configured; what is on hold stays; one case
+that cannot be erased stops no other.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from triage.errors import Erased, NotFound, OnHold, TooLate, TriageError, blame
+from triage.store import Life
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(days=1)
+#: How soon it is tried again when something could not be erased.
+AGAIN = timedelta(hours=1)
+#: Cases of one round; the next round goes on soon, so that years of them hold up nobody.
+MOST = 200
+
+
+class Retention:
+    """Erases for one clinic; the audit names it `retention`."""
+
+    def __init__(
+        self,
+        open_life: Callable[[], Life],
+        term: timedelta,
+        *,
+        clinic: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._open_life = open_life
+        self._term = term
+        self._clinic = clinic
+        self._clock = clock
+        self._due = clock()
+        self._trouble = False
+
+    def once(self) -> bool:
+        """Erase what is due if a day has passed; return whether it was looked."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        try:
+            more = self._erase(now)
+        except Exception as trouble:
+            self._trouble, self._due = True, now + AGAIN
+            log.error("retention failed: %(error)s", blame(trouble))
+            return False
+        pause = AGAIN if self._trouble else EVERY
+        self._due = now if more else now + pause
+        return True
+
+    def notes(self) -> frozenset[str]:
+        """Say that something that is due could not be erased."""
+        return frozenset({"retention_failing"} if self._trouble else ())
+
+    def _erase(self, now: datetime) -> bool:
+        """Erase one round; return whether there is more to do at once."""
+        self._trouble, life = False, self._open_life()
+        try:
+            due = life.due(now - self._term, clinic=self._clinic)
+            for case_id in due[:MOST]:
+                try:
+                    life.erase("case", case_id, clinic=self._clinic, by="retention")
+                except (Erased, OnHold, NotFound, TooLate):
+                    # Another worker was here, or somebody put it on hold meanwhile.
+                    continue
+                except TriageError as trouble:
+                    self._trouble = True
+                    log.error("case %(case)s stays: %(error)s", blame(trouble, case=case_id))
+        finally:
+            life.close()
+        return len(due) > MOST and not self._trouble
