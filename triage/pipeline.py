@@ -11,7 +11,6 @@ The order below is code, never configuration. A step that fails leaves the case 
 person, marked with what failed; nothing raises past the path.
 """
 
-import hmac
 import logging
 import math
 import time
@@ -40,9 +39,7 @@ from triage.domain import (
     Route,
     Suggestion,
     Urgency,
-    approver_key,
     in_turn,
-    prove,
 )
 from triage.drafting import Drafter
 from triage.errors import (
@@ -60,6 +57,7 @@ from triage.redaction import Redactor
 from triage.redaction.leaks import LeakMeter, Leaks
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
+from triage.store.proof import proves
 
 log = logging.getLogger(__name__)
 
@@ -380,12 +378,8 @@ def _transmit(
 
 
 def check_proof(reply: Reply, master: bytes) -> None:
-    """Raise ProofRefused unless the named approver approved exactly these words."""
-    approval = reply.approval
-    digest = reply.outgoing.digest
-    proof = prove(approver_key(master, approval.approver), reply.id, digest)
-    same_words = hmac.compare_digest(approval.digest, digest)
-    if not same_words or not hmac.compare_digest(approval.proof, proof):
+    """Raise ProofRefused unless the named approver's own key stands behind these words."""
+    if not proves(reply, master):
         raise ProofRefused(f"reply {reply.id}")
 
 

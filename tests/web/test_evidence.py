@@ -15,10 +15,9 @@ import pytest
 from fastapi import FastAPI
 
 from tests.web.conftest import Visit
-from tests.web.practice import CLINIC, CLINICAL, MASTER, PEOPLE, Practice
+from tests.web.practice import CLINIC, CLINICAL, PEOPLE, Practice
 from triage.audit import AnchorFile
 from triage.desk import Desk
-from triage.domain import approver_key, prove
 from triage.engine import Anchoring
 from triage.store import Keys, open_life
 from triage.store.evidence import SERVING
@@ -53,7 +52,7 @@ def pack(practice: Practice, visit: Callable[[str], Visit], file: AnchorFile) ->
     draft = store.replies.draft(case_id, clinic="c1", by="u-dana")
     assert draft is not None
     digest = draft.outgoing.digest
-    proof = prove(approver_key(MASTER, "u-dana"), draft.id, digest)
+    proof = dana.proof("u-dana", draft.id, digest)
     assert dana.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
     again = Anchoring(store, file, clinic="c1", every=timedelta(0))
     assert again.once()

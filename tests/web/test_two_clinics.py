@@ -30,7 +30,9 @@ WITHOUT_ID = {
 } | {("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
-OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
+OWN = {
+    ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
+}
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING

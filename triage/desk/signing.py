@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from triage.desk.rights import needs_second_factor
+from triage.desk.rights import Right, needs_second_factor, require
 from triage.domain import Standing, User
 from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn
 from triage.store import Store
@@ -77,6 +77,17 @@ class SignInDesk:
     def enrol(self, token: str, code: str, *, browser: str = "") -> Entry:
         """Keep the offered secret once the app shows its code; raise as `give_code` does."""
         return self._with_code(self._store.factors.enrol, token, code, browser)
+
+    def enrol_proof_key(self, token: str, *, public: str, until: datetime, certificate: str) -> str:
+        """Keep the public half of the key this session's browser signs approvals with.
+
+        Nothing is believed of it here: only the sender can tell whether the certificate is the
+        person's own. Raises NotSignedIn, CodeWanted, EnrolmentWanted or NotAllowed.
+        """
+        require(self.who(token), Right.APPROVE_REPLY)
+        return self._store.proof_keys.enrol(
+            token, public=public, until=until, certificate=certificate, now=self._clock()
+        )
 
     def _with_code(self, check: Callable[..., str], token: str, code: str, browser: str) -> Entry:
         now, user = self._clock(), self.arriving(token).user

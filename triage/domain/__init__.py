@@ -52,9 +52,11 @@ from triage.domain.reply import (
     AuditEvent,
     Draft,
     Outgoing,
+    ProofKey,
     Reply,
+    approved_words,
     approver_key,
-    prove,
+    certificate_of,
 )
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
@@ -106,6 +108,7 @@ __all__ = [
     "Patient",
     "Position",
     "Priority",
+    "ProofKey",
     "Protected",
     "RawMessage",
     "Reading",
@@ -129,11 +132,12 @@ __all__ = [
     "TrainingRow",
     "Urgency",
     "User",
+    "approved_words",
     "approver_key",
+    "certificate_of",
     "fold",
     "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",
-    "prove",
 ]

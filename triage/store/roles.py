@@ -49,14 +49,14 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may(
             "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
         ),
-        **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
+        **_may("SELECT, INSERT", "approvals", "labels", "proof_keys", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
-        **_may("SELECT", "approvals"),
+        **_may("SELECT", "approvals", "proof_keys"),
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
         "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
         " UPDATE (lane, state, closed_at)",

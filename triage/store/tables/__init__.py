@@ -27,7 +27,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
-from triage.store.tables.sign_in import known_browsers, log_in_tries, second_factors
+from triage.store.tables.sign_in import known_browsers, log_in_tries, proof_keys, second_factors
 from triage.store.tables.trail import (
     audit,
     audit_cases,
@@ -74,6 +74,7 @@ __all__ = [
     "metadata",
     "patients",
     "priorities",
+    "proof_keys",
     "queue_versions",
     "raw_messages",
     "redactions",
