@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from triage.errors import StoreRefused
+from triage.store.row_rights import grant_rows
 from triage.store.tables import metadata
 
 WORKER, WEB, SENDER = "triage_worker", "triage_web", "triage_sender"
@@ -80,6 +81,7 @@ def grant_roles(connection: Connection) -> None:
         for table, rights in grants.items():
             connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+    grant_rows(connection)
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
     # Temporary tables are of no use to us and could stand in for real ones.
