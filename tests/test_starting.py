@@ -18,8 +18,8 @@ from triage.cli.clinic import TEMPLATE, init, make_master
 from triage.cli.clinic import migrate as bring_up_to_date
 from triage.cli.starting import CHECKS, refuse_unsafe
 from triage.errors import BadSettings, StoreRefused, TriageError, UnsafeSetting, WrongKey
-from triage.store import Keys, migrate
 from triage.settings import read_settings
+from triage.store import Keys, migrate
 from triage.wiring import House, Parts
 
 SETTINGS = """

@@ -82,7 +82,8 @@ class SignInDesk:
         """Keep the public half of the key this session's browser signs approvals with.
 
         Nothing is believed of it here: only the sender can tell whether the certificate is the
-        person's own. Raises NotSignedIn, CodeWanted, EnrolmentWanted or NotAllowed.
+        person's own. Raises NotSignedIn, CodeWanted, EnrolmentWanted, NotAllowed or
+        NoProofKey.
         """
         require(self.who(token), Right.APPROVE_REPLY)
         return self._store.proof_keys.enrol(

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Row, select
 
 from triage.domain import Approval, ProofKey, Reply, approved_words, approver_key, certificate_of
-from triage.errors import NotAllowed
+from triage.errors import NoProofKey
 from triage.store import tables
 from triage.store.sessions import ABSOLUTE, living
 from triage.store.transaction import Transactions, Work
@@ -44,17 +44,17 @@ class ProofKeys:
     ) -> str:
         """Keep the public half of a key made in this session; return its id.
 
-        Raises NotSignedIn, and NotAllowed for a session without its second factor or a key that
+        Raises NotSignedIn, and NoProofKey for a session without its second factor or a key that
         is none or would outlive every session.
         """
         table = tables.proof_keys
         with self._transactions.write() as work:
             row = living(work, token, now=now)
             if row.factor_at is None:
-                raise NotAllowed("a session without its second factor")
+                raise NoProofKey("a session without its second factor")
             shaped = _PUBLIC.fullmatch(public) and _CERTIFICATE.fullmatch(certificate)
             if not shaped or not now < until <= now + ABSOLUTE + _LATE:
-                raise NotAllowed("this is no proof key")
+                raise NoProofKey("this is no proof key of a session")
             key_id = key_id_of(public)
             work.add(
                 table,
