@@ -101,7 +101,7 @@ class Approval:
     approved_at: datetime
     proof: str
     #: The proof key the store knows under that id; None before it was looked up.
-    key: "ProofKey | None" = None
+    key: "ProofKey | None" = field(default=None, compare=False)
 
     @property
     def key_id(self) -> str:
