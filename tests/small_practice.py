@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tests.proofs import proof_of
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.desk import Desk
 from triage.domain import (
@@ -24,8 +25,6 @@ from triage.domain import (
     Suggestion,
     Urgency,
     User,
-    approver_key,
-    prove,
 )
 from triage.parsing import parse
 from triage.pipeline import Rooms, file, land
@@ -160,5 +159,5 @@ def approve(desk: Desk, case_id: str, *, body: str = "All right.", actor: User =
     """Save and approve words for a case with the actor's own key; return the reply's id."""
     draft = desk.replies.save(actor, case_id, subject=Protected("Re: hello"), body=Protected(body))
     digest = draft.outgoing.digest
-    proof = prove(approver_key(MASTER, actor.id), draft.id, digest)
+    proof = proof_of(desk._store, MASTER, actor.id, draft.id, digest)
     return desk.replies.approve(actor, case_id, digest=digest, proof=proof).id

@@ -22,12 +22,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.canaries import Canaries, Watched, bytes_under, links, watching
+from tests.proofs import proof_of
 from tests.sizes import LONG, many
 from tests.small_practice import CLINIC, MASTER, NURSE, SECRETARY, SUPERVISOR, rooms
 from tests.web.test_routes import FORM, routes
 from triage.cli.logs import gather_libraries
 from triage.desk import Desk
-from triage.domain import Channel, Protected, approver_key, prove
+from triage.domain import Channel, Protected
 from triage.engine import InboxKeeper, Jobs, Sender
 from triage.errors import TriageError
 from triage.store import Keys, Store, jobs_database
@@ -160,7 +161,7 @@ def answer(desk: Desk, canaries: Canaries) -> None:
                 body=Protected(f"Dear {canaries.new('reply body')}"),
             )
             digest = draft.outgoing.digest
-            proof = prove(approver_key(MASTER, SECRETARY.id), draft.id, digest)
+            proof = proof_of(desk._store, MASTER, SECRETARY.id, draft.id, digest)
             desk.replies.approve(SECRETARY, row.case.id, digest=digest, proof=proof)
         except TriageError:
             continue

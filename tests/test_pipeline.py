@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.proofs import FORGED, unproven
 from tests.small_practice import (
     MASTER,
     SECRETARY,
@@ -192,8 +193,9 @@ def test_a_reply_is_never_sent_without_a_named_persons_approval_of_its_exact_wor
     draft = desk.replies.save(SECRETARY, case_id, subject=Protected("Re"), body=Protected("Yes."))
     assert practice.replies.due(datetime.now(UTC), limit=10) == []
     with pytest.raises(ChangedUnderneath):
-        desk.replies.approve(SECRETARY, case_id, digest="0" * 64, proof="0" * 64)
-    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof="0" * 64)
+        desk.replies.approve(SECRETARY, case_id, digest="0" * 64, proof=FORGED)
+    proof = unproven(practice, SECRETARY.id)
+    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof=proof)
     outbox = MemoryOutbox()
     assert dispatch(practice, forged.id, outbox) is ReplyState.FAILED
     assert outbox.sent == []
@@ -204,7 +206,8 @@ def test_a_sender_that_skips_the_proof_is_seen_to_send(
 ) -> None:
     (case_id,) = receive(practice, mail_from(1, "please refill"))
     draft = desk.replies.save(SECRETARY, case_id, subject=Protected("Re"), body=Protected("Yes."))
-    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof="0" * 64)
+    proof = unproven(practice, SECRETARY.id)
+    forged = desk.replies.approve(SECRETARY, case_id, digest=draft.outgoing.digest, proof=proof)
     monkeypatch.setattr("triage.pipeline.check_proof", lambda reply, master: None)
     outbox = MemoryOutbox()
     assert dispatch(practice, forged.id, outbox) is ReplyState.SENT

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_practice import rooms
 from triage.cli import processes, starting
 from triage.cli.clinic import TEMPLATE, init, make_master
 from triage.cli.clinic import migrate as bring_up_to_date
 from triage.cli.starting import CHECKS, refuse_unsafe
 from triage.errors import BadSettings, StoreRefused, TriageError, UnsafeSetting, WrongKey
+from triage.settings import read_settings
 from triage.store import Keys, migrate
-from triage.wiring import House
+from triage.wiring import House, Parts
 
 SETTINGS = """
 [clinic]
@@ -199,6 +201,30 @@ def test_a_part_looks_only_at_what_it_may_know(home: Path) -> None:
     refuse_unsafe(home, "worker")
     with pytest.raises(BadSettings, match=r"approval\.key"):
         refuse_unsafe(home, "sender")
+
+
+@pytest.mark.bar(18)
+def test_only_the_sender_is_given_what_opens_an_outbox(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is started without the secrets of doors it does not open, and reads none."""
+    monkeypatch.setenv("TRIAGE_SECRET_OUT", "to send with")
+    monkeypatch.setenv("TRIAGE_SECRET_FRONT_DESK", "to read with")
+    given = {part: processes.environment_of(part, read_settings(home)) for part in processes.PARTS}
+    assert {part for part in given if "TRIAGE_SECRET_OUT" in given[part]} == {"sender"}
+    assert {part for part in given if "TRIAGE_SECRET_FRONT_DESK" in given[part]} == {"worker"}
+    asked: list[str] = []
+    monkeypatch.setattr("triage.wiring.secret", lambda _, name: asked.append(name) or "x")
+    monkeypatch.setattr("triage.wiring.approval_master", lambda _: asked.append("master"))
+    house = House.at(home)
+    store = house.store("web")
+    house.desk(store)
+    assert asked == []
+    house.worker(store, Parts(rooms()))
+    assert asked == ["front-desk"]
+    house.sender(store)
+    assert asked == ["front-desk", "out", "master"]
+    store.close()
 
 
 def test_a_database_that_could_lose_a_commit_stops_the_start(

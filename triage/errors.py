@@ -203,6 +203,10 @@ class ProofRefused(TriageError):
     """The approval's proof does not hold; sign in with your approval code, approve anew."""
 
 
+class NoProofKey(TriageError):
+    """This browser's signing key ended with its session; sign in and approve again."""
+
+
 class SendUncertain(TriageError):
     """The line broke after the last byte; look for the Message-ID before sending anything again."""
 

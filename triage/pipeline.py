@@ -12,7 +12,6 @@ person, marked with what failed; nothing raises past the path.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import math
 import time
@@ -41,9 +40,7 @@ from triage.domain import (
     Route,
     Suggestion,
     Urgency,
-    approver_key,
     in_turn,
-    prove,
 )
 from triage.drafting import Drafter
 from triage.errors import (
@@ -383,12 +380,10 @@ def _transmit(
 
 
 def check_proof(reply: Reply, master: bytes) -> None:
-    """Raise ProofRefused unless the named approver approved exactly these words."""
-    approval = reply.approval
-    digest = reply.outgoing.digest
-    proof = prove(approver_key(master, approval.approver), reply.id, digest)
-    same_words = hmac.compare_digest(approval.digest, digest)
-    if not same_words or not hmac.compare_digest(approval.proof, proof):
+    """Raise ProofRefused unless the named approver's own key stands behind these words."""
+    from triage.store.proof import proves
+
+    if not proves(reply, master):
         raise ProofRefused(f"reply {reply.id}")
 
 

@@ -179,12 +179,17 @@ def read_settings(home: Path) -> Settings:
         raise BadSettings(f"{path}: {place}: {first['msg']}") from None
 
 
+def secret_variable(name: str) -> str:
+    """Return the name of the environment's variable with the secret of a door."""
+    return f"TRIAGE_SECRET_{name.upper().replace('-', '_')}"
+
+
 def secret(home: Path, name: str, *, keyring: bool = False) -> str:
     """Return the secret of a door from TRIAGE_SECRET_<NAME> or `home/secrets/<name>`, else ''.
 
     With `keyring` this machine's keyring is asked where neither is there.
     """
-    variable = f"TRIAGE_SECRET_{name.upper().replace('-', '_')}"
+    variable = secret_variable(name)
     if variable in os.environ:
         return os.environ[variable]
     path = home / "secrets" / name

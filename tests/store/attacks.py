@@ -6,7 +6,7 @@ Each is written once and runs on both engines unless it says otherwise. `{queued
 
 from dataclasses import dataclass
 
-from triage.store.tables import approvals, replies
+from triage.store.tables import approvals, proof_keys, replies
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,13 @@ def approved(verb: str = "INSERT", source: str = "queued", **changed: str) -> st
     listed, selected = ", ".join(names), ", ".join(values)
     where = f"WHERE reply_id = '{{{source}}}'"
     return f"{verb} INTO approvals ({listed}) SELECT {selected} FROM approvals {where}"
+
+
+def enrolled(**changed: str) -> str:
+    """Return a statement that inserts a copy of a proof key with some columns changed."""
+    names = [column.name for column in proof_keys.columns]
+    listed, selected = ", ".join(names), ", ".join(changed.get(name, name) for name in names)
+    return f"INSERT INTO proof_keys ({listed}) SELECT {selected} FROM proof_keys"
 
 
 #: A fresh reply: no approval, and an index of its own so that only a guard can object.
@@ -119,6 +126,20 @@ ATTACKS = [
     attack("rewrite what was read", "UPDATE messages SET body = {blob}"),
     attack("delete what was read", "DELETE FROM messages"),
     attack("rewrite a label", "UPDATE labels SET route = 'general'"),
+    attack("another public key", "UPDATE proof_keys SET public = '04ff'"),
+    attack("another certificate", "UPDATE proof_keys SET certificate = 'ff'"),
+    attack("a key for ever", "UPDATE proof_keys SET until = '2999-01-01 00:00:00.000000'"),
+    attack("a key of somebody else's", "UPDATE proof_keys SET user_id = 'user-eve'"),
+    attack("forget a key", "DELETE FROM proof_keys"),
+    attack("a key without a session", enrolled(id="'evil'", session_id="'none'")),
+    attack("a key in somebody else's session", enrolled(id="'evil'", user_id="'user-eve'")),
+    attack("the approver of another reply's", "UPDATE approvals SET key_id = 'ff'"),
+    attack("approved with no key", approved(id="'evil'", reply_id="'evil'", key_id="NULL")),
+    attack("approved with a made-up key", approved(id="'evil'", reply_id="'evil'", key_id="'ff'")),
+    attack(
+        "approved after the key ended",
+        approved(id="'evil'", reply_id="'evil'", approved_at="'2999-01-01 00:00:00.000000'"),
+    ),
 ]
 
 SQLITE = [
@@ -158,6 +179,27 @@ SQLITE = [
     attack("attach", "ATTACH DATABASE ':memory:' AS elsewhere"),
     attack("synchronous off", "PRAGMA synchronous = OFF"),
     attack("foreign keys off", "PRAGMA foreign_keys = OFF"),
+    attack("no journal", "PRAGMA journal_mode = OFF"),
+    attack("another key", "PRAGMA rekey = 'evil'"),
+    attack("another schema version", "PRAGMA schema_version = 1"),
+    attack("no checks", "PRAGMA ignore_check_constraints = ON"),
+    attack("trusting the schema", "PRAGMA trusted_schema = ON"),
+    attack("load a library", "SELECT load_extension('evil.so')"),
+    attack("export it all", "ATTACH '' AS out KEY ''", "SELECT sqlcipher_export('out')"),
+    attack("a copy in the open", "VACUUM INTO '{guard}.db'"),
+    attack(
+        "a temporary table stands in",
+        "CREATE TEMP TABLE approvals AS SELECT * FROM main.approvals",
+        "UPDATE temp.approvals SET reply_id = 'evil', id = 'evil'",
+    ),
+    attack("a view stands in", "CREATE TEMP VIEW users AS SELECT 'nobody' AS id"),
+    attack("a table of one's own", "CREATE TABLE evil (id TEXT)"),
+    attack("drop an index", "DROP INDEX ix_replies_due"),
+    attack("another column", "ALTER TABLE approvals ADD COLUMN evil TEXT"),
+    attack(
+        "a trigger that sends",
+        "CREATE TRIGGER evil AFTER INSERT ON audit BEGIN UPDATE replies SET state = 'queued'; END",
+    ),
 ]
 
 POSTGRESQL = [
@@ -193,5 +235,30 @@ POSTGRESQL = [
     ),
     attack("copy from a program", "COPY approvals FROM PROGRAM 'echo evil'"),
     attack("grant more", "GRANT ALL ON replies TO triage_web"),
+    attack("copy from a file", "COPY replies FROM '/etc/hostname'"),
+    attack("copy to a program", "COPY replies TO PROGRAM 'cat'"),
+    attack("be the owner from now on", "SET SESSION AUTHORIZATION triage_owner"),
+    attack("another owner", "ALTER TABLE replies OWNER TO CURRENT_USER"),
+    attack("an administrator", "ALTER ROLE CURRENT_USER SUPERUSER"),
+    attack("a role of one's own", "CREATE ROLE evil SUPERUSER"),
+    attack("join the owner", "GRANT triage_owner TO CURRENT_USER"),
+    attack(
+        "turn guards off in the catalogue",
+        "UPDATE pg_trigger SET tgenabled = 'D' WHERE NOT tgisinternal",
+    ),
+    attack("drop a guard's function", "DROP FUNCTION {guard} CASCADE"),
+    attack("another search path", "ALTER FUNCTION {guard}() SET search_path = pg_temp"),
+    attack(
+        "in a block",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE replies DISABLE TRIGGER ALL'; END $$",
+    ),
+    attack(
+        "as the definer",
+        "CREATE FUNCTION public.evil() RETURNS void LANGUAGE sql SECURITY DEFINER AS"
+        " $$DELETE FROM replies$$",
+    ),
+    attack("a language of one's own", "CREATE EXTENSION dblink"),
+    attack("see every row", "ALTER TABLE replies DISABLE ROW LEVEL SECURITY"),
+    attack("a policy of one's own", "CREATE POLICY evil ON replies USING (true)"),
     attack("no commit is safe", "ALTER SYSTEM SET fsync = off"),
 ]

@@ -3,7 +3,9 @@
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
+from tests.proofs import browser_key, enrol
 from triage.domain import (
     Approval,
     Arrival,
@@ -35,7 +37,9 @@ from triage.domain import (
     new_id,
 )
 from triage.store import Store
+from triage.store.proof import BrowserKey
 
+MASTER = hashlib.sha256(b"the master of the tests of the store").digest()
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
 
@@ -139,7 +143,14 @@ def reading(
 def add_staff(store: Store, clinic: str, name: str = "dora") -> User:
     user = User(f"user-{name}", clinic, name, name.title(), frozenset({Role.SECRETARY}))
     store.people.add_user(user, "correct horse battery")
+    enrol(store, signing_key(user.id), clinic=clinic, user_id=user.id)
     return user
+
+
+@cache
+def signing_key(user_id: str) -> BrowserKey:
+    """Return the key with which a person of these tests signs; `add_staff` enrols it."""
+    return browser_key(MASTER, user_id)
 
 
 def draft(store: Store, clinic: str, case_id: str, *, body: str = "It is ready.") -> Draft:
@@ -161,8 +172,9 @@ def draft(store: Store, clinic: str, case_id: str, *, body: str = "It is ready."
 
 def approval(words: Draft, *, approver: str = "user-dora") -> Approval:
     digest = words.outgoing.digest
-    proof = hashlib.sha256(digest.encode()).hexdigest()
-    return Approval(new_id(), words.clinic, new_id(), digest, approver, NOON, proof)
+    reply_id = new_id()
+    proof = signing_key(approver).prove(reply_id, digest)
+    return Approval(new_id(), words.clinic, reply_id, digest, approver, NOON, proof)
 
 
 def queued(store: Store, clinic: str, *, not_before: datetime = NOON) -> Reply:

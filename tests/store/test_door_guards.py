@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.store.practice import NOON, add_staff
+from tests.store.practice import NOON
 from triage.domain import Clinic, Role, User
 from triage.store import Keys, Store, totp
 from triage.store.engine import connect
@@ -75,7 +75,8 @@ def door(store: Store, store_url: str, keys: Keys, clinic: str) -> Iterator[Engi
     """The owner's connection to a clinic with people in every state; only guards are in the way."""
     assert clinic == "clinic-a"
     store.people.add_clinic(Clinic("clinic-b", "Elsewhere"))
-    add_staff(store, clinic)
+    dora = User("user-dora", clinic, "dora", "Dora", frozenset({Role.SECRETARY}))
+    store.people.add_user(dora, "x")
     for name in ("new", "lone", "gone"):
         roles = frozenset({Role.NURSE})
         store.people.add_user(User(f"user-{name}", clinic, name, name.title(), roles), "x")

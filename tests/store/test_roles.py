@@ -20,8 +20,9 @@ from triage.domain import (
     Urgency,
     User,
 )
-from triage.errors import StoreRefused
+from triage.errors import NotFound, StoreRefused
 from triage.store import Keys, Store, migrate, open_store
+from triage.store.engine import connect
 
 pytestmark = pytest.mark.postgres
 CLINIC = "clinic-a"
@@ -159,3 +160,44 @@ def test_only_the_owner_migrates(house: House, postgres: PostgresServer, keys: K
         with pytest.raises(StoreRefused):
             migrate(url.replace("triage_owner@", "triage_web@"), keys)
         migrate(url, keys)
+
+
+def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: House) -> None:
+    moved_in(house)
+    now = house.web._transactions.clock()
+    case_id = house.worker.cases.file(reading(house.worker, CLINIC), clinic=CLINIC, by="worker")
+    words = draft(house.web, CLINIC, case_id)
+    reply = house.web.replies.approve(
+        approval(words), words, not_before=now, message_id="<1@clinic.example>"
+    )
+    sender = house.sender.replies
+    assert sender.get(reply.id, clinic=CLINIC, by="sender").outgoing == words.outgoing
+    assert sender.claim(reply.id, clinic=CLINIC, by="sender") is not None
+    sender.settle(reply.id, ReplyState.SENT, clinic=CLINIC, by="sender")
+    with pytest.raises(NotFound):
+        sender.get(reply.id, clinic=CLINIC, by="sender")
+    assert house.web.replies.get(reply.id, clinic=CLINIC, by="x").state is ReplyState.SENT
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE replies DISABLE ROW LEVEL SECURITY",
+        "CREATE POLICY helpful ON replies USING (true)",
+        "DROP POLICY sees_replies_on_their_way ON replies",
+        "CREATE OR REPLACE FUNCTION triage_on_its_way(reply varchar, shown varchar)"
+        " RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+    ],
+)
+def test_a_store_that_shows_the_sender_more_is_refused_until_it_is_migrated(
+    postgres: PostgresServer, keys: Keys, damage: str
+) -> None:
+    with postgres.database() as url:
+        engine = connect(url, keys, owner=True)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(damage)
+        engine.dispose()
+        with pytest.raises(StoreRefused, match="sender may see"):
+            open_store(url, keys)
+        migrate(url, keys)
+        open_store(url, keys).close()

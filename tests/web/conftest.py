@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from tests.web.practice import CLINIC, PASSWORD, Practice, open_copy, open_practice
+from tests.web.practice import CLINIC, MASTER, PASSWORD, Practice, open_copy, open_practice
+from triage.domain import approver_key
+from triage.store.proof import BrowserKey
 from triage.web.app import create_app
 
 HERE = "http://127.0.0.1"
@@ -44,6 +47,15 @@ class Visit:
 
     def post(self, path: str, **form: str) -> Response:
         return self.client.post(path, data={"csrf": self.csrf, **form})
+
+    def proof(self, user_id: str, reply: str, digest: str) -> str:
+        """Enrol a key in this session and sign with it, as the page's script does."""
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+        key = BrowserKey(approver_key(MASTER, user_id), until)
+        form = {"public": key.public, "certificate": key.certificate}
+        answer = self.post("/account/key", until=str(int(until.timestamp())), **form)
+        assert answer.status_code == 204
+        return key.prove(reply, digest)
 
     def decide(self, case_id: str, what: str, **form: str) -> Response:
         """Open a case and send one of the forms on its page."""

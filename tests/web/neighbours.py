@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.proofs import unproven
 from tests.store.practice import reading
 from tests.web.practice import (
     ELSEWHERE,
@@ -91,7 +92,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     words = {"subject": Protected("About it"), "body": Protected("Your lisinopril is ready.")}
     answered, open_case = practice.cases["refill"], practice.cases["unsorted"]
     draft = desk.replies.save(INSIDER, answered, **words)
-    digest, proof = draft.outgoing.digest, "0" * 64
+    digest, proof = draft.outgoing.digest, unproven(store, INSIDER.id)
     reply = desk.replies.approve(INSIDER, answered, digest=digest, proof=proof)
     _identify(practice, open_case)
     words["body"] = Protected("The form is on its way.")

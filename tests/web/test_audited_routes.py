@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from sqlalchemy import Table
 
 from tests.web.conftest import Visit
-from tests.web.practice import MASTER, PEOPLE, Practice
+from tests.web.practice import PEOPLE, Practice
 from tests.web.test_routes import ARRIVING, CASE, FORM, routes
-from triage.domain import AuditEvent, approver_key, prove
+from triage.domain import AuditEvent
 from triage.store import tables
 from triage.store.columns import Sealed
 from triage.store.transaction import Transactions, Work
@@ -29,6 +29,7 @@ ABOUT_NOBODY = {
     ("GET", "/"),
     ("GET", "/account"),
     ("POST", "/log-out"),
+    ("POST", "/account/key"),
     ("GET", "/queue/version"),
     ("POST", "/audit/verify"),
     ("GET", "/clinical"),
@@ -239,7 +240,7 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/draft", "refill", subject="Refill", body="It is ready.")
         draft = self.file("refill").draft
         digest = draft.outgoing.digest
-        proof = prove(approver_key(MASTER, "u-dana"), draft.id, digest)
+        proof = self.people["dana"].proof("u-dana", draft.id, digest)
         self.ask("dana", "POST", f"{CASE}/approve", "refill", digest=digest, proof=proof)
         reply_id = self.file("refill").replies[0].id
         self.ask("dana", "GET", f"{CASE}/reply/{{reply_id}}", "refill", reply_id=reply_id)

@@ -14,15 +14,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from tests.proofs import browser_key
+from tests.sizes import many
 from tests.web.conftest import Visit
 from tests.web.practice import CLINIC, CLINICAL, MASTER, PEOPLE, Practice
 from triage.audit import AnchorFile
 from triage.desk import Desk
-from triage.domain import approver_key, prove
+from triage.domain import approved_words
 from triage.engine import Anchoring
 from triage.store import Keys, open_life
 from triage.store.evidence import SERVING
 from triage.web.app import create_app
+from triage.web.check_pack import signed, troubles
 
 SAM = PEOPLE["sam"]
 
@@ -53,7 +56,7 @@ def pack(practice: Practice, visit: Callable[[str], Visit], file: AnchorFile) ->
     draft = store.replies.draft(case_id, clinic="c1", by="u-dana")
     assert draft is not None
     digest = draft.outgoing.digest
-    proof = prove(approver_key(MASTER, "u-dana"), draft.id, digest)
+    proof = dana.proof("u-dana", draft.id, digest)
     assert dana.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
     again = Anchoring(store, file, clinic="c1", every=timedelta(0))
     assert again.once()
@@ -90,7 +93,7 @@ def test_the_pack_holds_what_a_hospital_asks_for(pack: bytes, practice: Practice
     assert "+Your refill is on its way." in reply["diff"]
     assert b"Your refill is on its way." in base64.b64decode(reply["bytes"])
     assert reply["approval"]["by"] == "u-dana"
-    assert len(reply["approval"]["proof"]) == 64
+    assert len(reply["approval"]["proof"]) == 64 + 1 + 128
     left = practice.store.audit.events(clinic="c1", by="u-sam", action="evidence.exported")
     assert len(left) == 1
 
@@ -117,6 +120,23 @@ def _take_out(found: dict[str, Any]) -> None:
     found["seen"] = [each for each in found["seen"] if each["seq"] != event["seq"]]
 
 
+def _approval(found: dict[str, Any]) -> dict[str, Any]:
+    return found["replies"][0]["approval"]  # type: ignore[no-any-return]
+
+
+def _other_proof(approval: dict[str, Any]) -> str:
+    """Return the proof with one bit of its signature turned."""
+    name, _, signature = approval["proof"].partition(":")
+    return f"{name}:{signature[:-1]}{int(signature[-1], 16) ^ 1:x}"
+
+
+def _forge(approval: dict[str, Any], reply_id: str) -> None:
+    """Sign the same words with another key, as whoever has no browser of the approver would."""
+    other = browser_key(MASTER, "u-dana")
+    approval["proof"] = other.prove(reply_id, approval["digest"])
+    approval["key"]["public"] = other.public
+
+
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "who read it": lambda found: _of(found, "case.read").update(actor="u-nobody"),
     "when": lambda found: _of(found, "case.read").update(at="2020-01-01T00:00:00+00:00"),
@@ -128,6 +148,15 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "the bytes": lambda found: found["replies"][0].update(bytes="AAAA"),
     "the approver": lambda found: found["replies"][0]["approval"].update(by="u-milo"),
     "the digest": lambda found: found["replies"][0]["approval"].update(digest="0" * 64),
+    "the proof": lambda found: _approval(found).update(proof=_other_proof(_approval(found))),
+    "the key": lambda found: _approval(found)["key"].update(public="04" + "1" * 128),
+    "a key of the forger's": lambda found: _forge(_approval(found), found["replies"][0]["id"]),
+    "the key's person": lambda found: _approval(found)["key"].update(user="u-milo"),
+    "how long the key lasts": lambda found: _approval(found)["key"].update(
+        until="2020-01-01T00:00:00+00:00"
+    ),
+    "no key": lambda found: _approval(found).update(key=None),
+    "the message id": lambda found: found["replies"][0].update(message_id="<other@p.example>"),
     "the model": lambda found: found["messages"][0].update(model="router-9"),
     "nothing in it": lambda found: found.clear(),
 }
@@ -227,3 +256,36 @@ def test_an_erased_case_still_proves_who_saw_it(
     assert checked(folder)[0] == 3
     for action in ("evidence.read", "evidence.exported"):
         assert len(store.audit.events(clinic="c1", by="x", action=action)) == 1
+
+
+def test_the_script_s_own_arithmetic_agrees_with_a_library() -> None:
+    """Right signatures hold; the same with one bit turned, and edge values, do not."""
+    for number in range(many(6, long=300)):
+        key, reply, digest = browser_key(MASTER, "u-dana"), f"r{number}", f"{number:064x}"
+        _, _, signature = key.prove(reply, digest).partition(":")
+        words = approved_words(reply, digest)
+        assert signed(key.public, signature, words)
+        turned = bytearray(bytes.fromhex(signature))
+        turned[number % 64] ^= 1 << number % 8
+        assert not signed(key.public, turned.hex(), words)
+        assert not signed(key.public, signature, words + b"!")
+        assert not signed(key.public, "0" * 128, words)
+        assert not signed(f"04{'0' * 128}", signature, words)
+
+
+def test_without_the_look_at_the_signature_a_forged_one_would_pass(
+    pack: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: the script takes every signature."""
+    files = read_pack(pack)
+    found = json.loads(files["evidence.json"])
+    _approval(found)["proof"] = _other_proof(_approval(found))
+    files["evidence.json"] = json.dumps(found).encode()
+    assert troubles(files, None) != []
+    monkeypatch.setattr("triage.web.check_pack.signed", lambda *_: True)
+    assert troubles(files, None) == []
+
+
+def read_pack(pack: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(pack)) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.web.conftest import Visit
-from tests.web.practice import MASTER, MORNING, PEOPLE, Practice
+from tests.web.practice import MORNING, PEOPLE, Practice
 from triage.desk.queue import OUTCOMES
 from triage.domain import (
     IdentifierType,
@@ -21,8 +21,6 @@ from triage.domain import (
     Role,
     Route,
     Urgency,
-    approver_key,
-    prove,
 )
 from triage.errors import NotAllowed, TriageError
 from triage.web import wording
@@ -41,7 +39,7 @@ def approve(person: Visit, name: str, case_id: str) -> str:
     found = re.search(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
     assert found
     reply, digest = found.groups()
-    proof = prove(approver_key(MASTER, PEOPLE[name].id), reply, digest)
+    proof = person.proof(PEOPLE[name].id, reply, digest)
     answer = person.decide(case_id, "approve", digest=digest, proof=proof)
     assert answer.status_code == 303
     return digest
@@ -212,7 +210,7 @@ def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visi
     page = dana.get(f"/case/{case_id}").text
     ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
     sam.post(f"/case/{case_id}/draft", subject="s", body="other words")
-    proof = prove(approver_key(MASTER, "u-dana"), reply, digest)
+    proof = dana.proof("u-dana", reply, digest)
     answer = dana.decide(case_id, "approve", digest=digest, proof=proof)
     assert answer.status_code == 409
     assert "changed while you were looking" in answer.text
@@ -284,7 +282,7 @@ def test_an_approval_on_a_page_without_the_newest_message_is_a_409(
     dana.post(f"/case/{case_id}/draft", subject="s", body="words")
     page = dana.get(f"/case/{case_id}").text
     ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
-    proof = prove(approver_key(MASTER, "u-dana"), reply, digest)
+    proof = dana.proof("u-dana", reply, digest)
     form = {"digest": digest, "proof": proof}
     stale = dana.post(f"/case/{case_id}/approve", seen="an-older-message", **form)
     assert stale.status_code == 409

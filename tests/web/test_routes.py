@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from tests.proofs import FORGED
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk import Right, may
@@ -53,6 +54,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/recall/{{reply_id}}"): Right.APPROVE_REPLY,
     ("GET", f"{CASE}/reply/{{reply_id}}"): Right.SEE_QUEUE,
     ("GET", f"{CASE}/history"): Right.SEE_AUDIT,
+    ("POST", "/account/key"): Right.APPROVE_REPLY,
     ("GET", "/audit"): Right.SEE_AUDIT,
     ("POST", "/audit/verify"): Right.SEE_AUDIT,
     ("POST", "/audit/export"): Right.EXPORT_AUDIT,
@@ -96,7 +98,10 @@ FORM = {
     "subject": "s",
     "body": "b",
     "digest": "0" * 64,
-    "proof": "0" * 64,
+    "proof": FORGED,
+    "public": "04" + "0" * 128,
+    "certificate": "0" * 64,
+    "until": "0",
     "answer": "routine",
     "name": "no-model",
     "task": "no-task",

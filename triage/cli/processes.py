@@ -12,6 +12,7 @@ from types import FrameType
 from triage.cli.logs import FORMATS, set_up
 from triage.cli.starting import PARTS, refuse_unsafe
 from triage.errors import BadSettings
+from triage.settings import Settings, read_settings, secret_variable
 
 #: A part that died is started again after this many seconds.
 AGAIN = 1.0
@@ -46,7 +47,16 @@ def start(home: Path, part: str, *, logs: str = "plain") -> "subprocess.Popen[by
     """Start one part as a child process."""
     command = [sys.executable, "-m", "triage", "run", "--home", str(home), "--part", part]
     command += ["--logs", logs]
-    return subprocess.Popen(command)  # noqa: S603  # Our own program and a path.
+    known = environment_of(part, read_settings(home))
+    return subprocess.Popen(command, env=known)  # noqa: S603  # Our own program and a path.
+
+
+def environment_of(part: str, settings: Settings) -> dict[str, str]:
+    """Return our environment without the secrets of doors that another part opens."""
+    opens = {"worker": settings.inbox, "sender": settings.outbox}
+    own = {secret_variable(door.name) for door in opens.get(part, ())}
+    doors = {secret_variable(door.name) for kind in opens.values() for door in kind}
+    return {name: value for name, value in os.environ.items() if name not in doors - own}
 
 
 def _keep_alive(home: Path, stop: Event, logs: str) -> None:

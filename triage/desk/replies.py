@@ -68,7 +68,7 @@ class ReplyDesk:
     ) -> ReplyView:
         """Approve the saved words whose digest the person saw; they leave after the undo window.
 
-        `proof` comes from the approver's own key (`triage.domain.prove`); the sender checks it.
+        `proof` is made by the approver's browser (`web/static/proof.js`); the sender checks it.
         `seen` is the newest message on the page. Raises ChangedUnderneath when the words are no
         longer those of the digest, or another message has joined the case.
         """

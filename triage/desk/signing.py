@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from triage.desk.rights import needs_second_factor
+from triage.desk.rights import Right, needs_second_factor, require
 from triage.domain import Standing, User
 from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn, PasswordWanted, WeakPassword
 from triage.store import Store
@@ -108,6 +108,18 @@ class SignInDesk:
             raise
         self._store.tries.succeeded(knocks)
         return Entry(fresh)
+
+    def enrol_proof_key(self, token: str, *, public: str, until: datetime, certificate: str) -> str:
+        """Keep the public half of the key this session's browser signs approvals with.
+
+        Nothing is believed of it here: only the sender can tell whether the certificate is the
+        person's own. Raises NotSignedIn, CodeWanted, EnrolmentWanted, NotAllowed or
+        NoProofKey.
+        """
+        require(self.who(token), Right.APPROVE_REPLY)
+        return self._store.proof_keys.enrol(
+            token, public=public, until=until, certificate=certificate, now=self._clock()
+        )
 
     def _with_code(self, check: Callable[..., str], token: str, code: str, browser: str) -> Entry:
         now, user = self._clock(), self.arriving(token).user

@@ -64,9 +64,11 @@ from triage.domain.reply import (
     AuditEvent,
     Draft,
     Outgoing,
+    ProofKey,
     Reply,
+    approved_words,
     approver_key,
-    prove,
+    certificate_of,
 )
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
@@ -122,6 +124,7 @@ __all__ = [
     "Patient",
     "Position",
     "Priority",
+    "ProofKey",
     "Protected",
     "RawMessage",
     "Reading",
@@ -146,11 +149,12 @@ __all__ = [
     "Urgency",
     "User",
     "Vouched",
+    "approved_words",
     "approver_key",
+    "certificate_of",
     "fold",
     "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",
-    "prove",
 ]

@@ -88,8 +88,9 @@ class Draft:
 class Approval:
     """A named person's yes to the exact bytes whose digest it carries.
 
-    `proof` is HMAC-SHA256(the approver's key, reply id and digest), in hexadecimal. The sender
-    derives the approver's key from a master key that the web process never holds.
+    `proof` is `<id of a proof key>:<signature>`, in hexadecimal: what the approver's browser
+    signed is `approved_words`. The sender checks the signature, and that the approver's own key,
+    derived from a master key that the web process never holds, certified the proof key.
     """
 
     id: str
@@ -99,6 +100,30 @@ class Approval:
     approver: str
     approved_at: datetime
     proof: str
+    #: The proof key the store knows under that id; None before it was looked up.
+    key: "ProofKey | None" = field(default=None, compare=False)
+
+    @property
+    def key_id(self) -> str:
+        """The id of the proof key, as the proof names it; empty when it names none."""
+        named, colon, _ = self.proof.partition(":")
+        return named if colon else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofKey:
+    """The public half of a key that one browser made for one session of one person."""
+
+    #: SHA-256 of the public key's bytes, in hexadecimal.
+    id: str
+    clinic: str
+    user_id: str
+    #: Uncompressed point on P-256, in hexadecimal.
+    public: str
+    #: It proves no approval given later than this.
+    until: datetime
+    #: HMAC of public key and `until` with the approver's own key; the browser made it.
+    certificate: str
 
 
 def approver_key(master: bytes, user_id: str) -> bytes:
@@ -106,13 +131,19 @@ def approver_key(master: bytes, user_id: str) -> bytes:
     return hmac.new(master, b"approver:" + user_id.encode(), hashlib.sha256).digest()
 
 
-def prove(key: bytes, reply_id: str, digest: str) -> str:
-    """Return the proof a person's key gives for one reply's words; the browser does the same.
+def certificate_of(key: bytes, public: str, until: datetime) -> str:
+    """Return what a person's own key says of a proof key; the browser makes the same."""
+    said = f"proof key:{public}:{int(until.timestamp())}"
+    return hmac.new(key, said.encode(), hashlib.sha256).hexdigest()
+
+
+def approved_words(reply_id: str, digest: str) -> bytes:
+    """Return the bytes a browser signs to approve one reply's words.
 
     The reply's id is in it because an id is used once: a proof cannot serve a second reply with
     the same words.
     """
-    return hmac.new(key, f"{reply_id}:{digest}".encode(), hashlib.sha256).hexdigest()
+    return f"approve:{reply_id}:{digest}".encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from triage.store.life import Life
 from triage.store.mailboxes import Mailboxes
 from triage.store.patient_copy import copy_of
 from triage.store.people import People
+from triage.store.proof import ProofKeys
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.signatures import Signatures
@@ -64,6 +65,7 @@ class Store:
         self.people = People(transactions)
         self.glass = Glass(transactions)
         self.factors = SecondFactors(transactions)
+        self.proof_keys = ProofKeys(transactions)
         self.tries = Tries(transactions)
         self.accounts = Accounts(transactions)
         self.labels = Labels(transactions)

@@ -33,6 +33,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.store import records, tables
+from triage.store.proof import read as proof_key
 from triage.store.transaction import Work
 
 
@@ -117,7 +118,11 @@ def replies_of(work: Work, case_id: str) -> tuple[Reply, ...]:
     replies, approvals = tables.replies, tables.approvals
     rows = work.rows(select(replies).where(replies.c.case_id == case_id))
     said = {row.reply_id: row for row in _in(work, approvals, "reply_id", [row.id for row in rows])}
-    found = [records.reply(row, said[row.id], work.vault) for row in rows]
+    named = [str(row.key_id) for row in said.values()]
+    keys = {row.id: proof_key(row) for row in _in(work, tables.proof_keys, "id", named)}
+    found = [
+        records.reply(row, said[row.id], work.vault, keys.get(said[row.id].key_id)) for row in rows
+    ]
     return tuple(sorted(found, key=lambda reply: reply.approval.approved_at, reverse=True))
 
 

@@ -71,7 +71,15 @@ _FROZEN_FACTOR = ("id", "clinic", "secret", "made_at")
 _FROZEN_USER = ("id", "clinic", "username")
 _FROZEN_GLASS = ("id", "clinic", "case_id", "user_id", "reason", "at", "minutes")
 #: Rows of these are never changed once written.
-_WRITTEN_ONCE = ("approvals", "audit", "audit_cases", "ledger", "labels", "signatures")
+_WRITTEN_ONCE = (
+    "approvals",
+    "audit",
+    "audit_cases",
+    "ledger",
+    "labels",
+    "proof_keys",
+    "signatures",
+)
 #: Rows of these never go away.
 _KEPT = (
     *_WRITTEN_ONCE,
@@ -175,6 +183,13 @@ _AT_THE_DOOR = (
     Guard("openid_subjects", "DELETE", "sessions end first", _SESSIONS_LEFT),
     Guard("openid_starts", "UPDATE", "written once", "1 = 1"),
 )
+#: A proof key lives as long as the session it was made in, and no longer than it says itself.
+_PROVEN = _exists(
+    "proof_keys, sessions",
+    "proof_keys.id = NEW.key_id AND proof_keys.user_id = NEW.approver"
+    " AND proof_keys.clinic = NEW.clinic AND proof_keys.until >= NEW.approved_at"
+    " AND sessions.id = proof_keys.session_id AND sessions.user_id = NEW.approver",
+)
 _LEGAL = " OR ".join(f"(OLD.state = '{a}' AND NEW.state = '{b}')" for a, b in _MOVES)
 
 GUARDS: tuple[Guard, ...] = (
@@ -219,6 +234,19 @@ GUARDS: tuple[Guard, ...] = (
             "users", "users.id = NEW.approver AND users.clinic = NEW.clinic AND users.active"
         ),
     ),
+    Guard("approvals", "INSERT", "no living proof key", f"NOT {_PROVEN}"),
+    Guard(
+        "proof_keys",
+        "INSERT",
+        "no session with a second factor",
+        "NOT "
+        + _exists(
+            "sessions",
+            "sessions.id = NEW.session_id AND sessions.user_id = NEW.user_id"
+            " AND sessions.clinic = NEW.clinic AND sessions.factor_at IS NOT NULL",
+        ),
+    ),
+    Guard("proof_keys", "INSERT", "this key exists", _exists("proof_keys", "id = NEW.id")),
     Guard(
         "approvals",
         "INSERT",

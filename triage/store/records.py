@@ -24,6 +24,7 @@ from triage.domain import (
     Mark,
     Outgoing,
     Patient,
+    ProofKey,
     Protected,
     Reply,
     ReplyState,
@@ -155,13 +156,13 @@ def draft(row: Row[Any], vault: Vault) -> Draft:
     )
 
 
-def reply(row: Row[Any], approved: Row[Any], vault: Vault) -> Reply:
-    """Read a row of `replies` and the approval it names."""
+def reply(row: Row[Any], approved: Row[Any], vault: Vault, key: ProofKey | None = None) -> Reply:
+    """Read a row of `replies`, the approval it names and the proof key that one names."""
     return Reply(
         id=row.id,
         clinic=row.clinic,
         outgoing=outgoing(row, vault),
-        approval=approval(approved),
+        approval=approval(approved, key),
         state=ReplyState(row.state),
         message_id=vault.text(row.message_id, row.id).reveal(),
         not_before=row.not_before,
@@ -171,7 +172,7 @@ def reply(row: Row[Any], approved: Row[Any], vault: Vault) -> Reply:
     )
 
 
-def approval(row: Row[Any]) -> Approval:
+def approval(row: Row[Any], key: ProofKey | None = None) -> Approval:
     """Read a row of `approvals`."""
     return Approval(
         id=row.id,
@@ -181,6 +182,7 @@ def approval(row: Row[Any]) -> Approval:
         approver=row.approver,
         approved_at=row.approved_at,
         proof=row.proof,
+        key=key,
     )
 
 

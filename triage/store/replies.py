@@ -18,10 +18,12 @@ from triage.domain import (
     ReplyState,
     new_id,
 )
-from triage.errors import ChangedUnderneath, NoRecipient, TooLate, TriageError
+from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
 from triage.store.keyring import of_case
+from triage.store.proof import alive
+from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
 from triage.store.senders import message_index
 from triage.store.transaction import Transactions, Work
@@ -66,6 +68,7 @@ class Replies:
         """Store the approval and queue the words it names, in one transaction.
 
         Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
+        NoProofKey when the proof names no key of a living session of the approver's;
         NoRecipient when it is not addressed to a verified contact of the case's patient who, for
         e-mail, has agreed to it.
         """
@@ -80,6 +83,8 @@ class Replies:
                 raise ChangedUnderneath(f"draft {draft.id}")
             if not may_receive(work, stored.contact_id, stored.outgoing, clinic=clinic):
                 raise NoRecipient(f"case {draft.case_id}")
+            if not alive(work, approval):
+                raise NoProofKey(f"case {draft.case_id}")
             _write_approval(work, approval)
             reply = Reply(
                 approval.reply_id,
@@ -102,6 +107,8 @@ class Replies:
                 approval.approver,
                 reply=reply.id,
                 digest=approval.digest,
+                key=approval.key_id,
+                message_id=message_id,
             )
         return reply
 
@@ -199,7 +206,7 @@ class Replies:
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
             work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
-            return records.reply(row, _approval_row(work, row), work.vault)
+            return _read(work, row)
 
 
 def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:
@@ -228,6 +235,7 @@ def _write_approval(work: Work, approval: Approval) -> None:
         approver=approval.approver,
         approved_at=approval.approved_at,
         proof=approval.proof,
+        key_id=approval.key_id,
     )
 
 
@@ -260,6 +268,12 @@ def _approval_row(work: Work, reply: Row[Any]) -> Row[Any]:
     return work.one(query, f"approval {reply.approval_id}")
 
 
+def _read(work: Work, row: Row[Any]) -> Reply:
+    said, keys = _approval_row(work, row), tables.proof_keys
+    known = work.first(select(keys).where(keys.c.id == said.key_id))
+    return records.reply(row, said, work.vault, proof_key(known))
+
+
 def _step(
     work: Work,
     reply_id: str,
@@ -283,7 +297,7 @@ def _step(
 def _whole(work: Work, row: Row[Any]) -> Reply | None:
     """Return the reply if its words open and are the approved ones, else None."""
     try:
-        reply = records.reply(row, _approval_row(work, row), work.vault)
+        reply = _read(work, row)
     except TriageError:
         # A wrong key, a missing approval or broken bytes: whatever it is, it stands in one
         # reply's way only and is shown to a person.

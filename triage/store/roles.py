@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from triage.errors import StoreRefused
+from triage.store.row_rights import grant_rows
 from triage.store.tables import metadata
 
 WORKER, WEB, SENDER = "triage_worker", "triage_web", "triage_sender"
@@ -52,14 +53,14 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
             "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
         ),
         **_may("SELECT, INSERT, DELETE", "openid_subjects", "openid_starts"),
-        **_may("SELECT, INSERT", "approvals", "labels", "signatures"),
+        **_may("SELECT, INSERT", "approvals", "labels", "proof_keys", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
-        **_may("SELECT", "approvals"),
+        **_may("SELECT", "approvals", "proof_keys"),
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
         "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
         " UPDATE (lane, state, closed_at)",
@@ -83,6 +84,7 @@ def grant_roles(connection: Connection) -> None:
         for table, rights in grants.items():
             connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+    grant_rows(connection)
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
     # Temporary tables are of no use to us and could stand in for real ones.

@@ -18,6 +18,7 @@ from triage.store.guards import check_guards, make_guards
 from triage.store.keyring import Keyring
 from triage.store.keys import Keys, key_id
 from triage.store.keystore import STORE, key_file, key_store_of, make_key_store
+from triage.store.row_rights import check_rows
 from triage.store.sealed import SealedValue
 from triage.store.transaction import told
 from triage.store.vault import Vault
@@ -83,6 +84,7 @@ def check_schema(connection: Connection, keys: Keys) -> None:
         raise StoreRefused("its shape is not this version's; run `triage store migrate`")
     check_keys(connection, keys)
     check_guards(connection)
+    check_rows(connection)
 
 
 @cache

@@ -69,6 +69,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("GET", f"{_CASE}/reply/{{reply_id}}"): (Right.SEE_QUEUE,),
     ("GET", f"{_CASE}/history"): (Right.SEE_AUDIT,),
     ("POST", f"{_CASE}/evidence"): (Right.EXPORT_EVIDENCE,),
+    ("POST", "/account/key"): (Right.APPROVE_REPLY,),
     ("GET", "/audit"): (Right.SEE_AUDIT,),
     ("POST", "/audit/patient"): (Right.SEE_AUDIT,),
     ("POST", "/audit/patient/seen"): (Right.SEE_AUDIT,),

@@ -14,8 +14,9 @@ import json
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 BROKEN = 3
 #: Detail of `case.filed` that says which bytes a message was.
@@ -94,6 +95,69 @@ def altered_messages(pack: Mapping[str, Any], files: Mapping[str, bytes]) -> Ite
             yield f"message {message['id']} was not judged by the model named"
 
 
+#: The curve P-256: prime, coefficient b, order and base point.
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+G = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+Point = Optional[tuple[int, int]]  # noqa: UP045  # Python 3.9 reads this file, too.
+
+
+def added(a: Point, b: Point) -> Point:
+    """Add two points of the curve; None is the point at infinity."""
+    if a is None or b is None:
+        return b if a is None else a
+    if a[0] == b[0] and (a[1] + b[1]) % P == 0:
+        return None
+    if a == b:
+        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, P) % P
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P) % P
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def times(count: int, point: Point) -> Point:
+    """Add a point to itself `count` times."""
+    found: Point = None
+    while count:
+        if count & 1:
+            found = added(found, point)
+        point, count = added(point, point), count >> 1
+    return found
+
+
+def signed(public: str, signature: str, words: bytes) -> bool:
+    """Whether this key made this ECDSA signature (P-256, SHA-256) of these bytes."""
+    key, halves = bytes.fromhex(public), bytes.fromhex(signature)
+    if len(key) != 65 or key[0] != 4 or len(halves) != 64:
+        return False
+    point = int.from_bytes(key[1:33], "big"), int.from_bytes(key[33:], "big")
+    on_curve = (point[1] ** 2 - point[0] ** 3 + 3 * point[0] - B) % P == 0
+    r, s = int.from_bytes(halves[:32], "big"), int.from_bytes(halves[32:], "big")
+    if not on_curve or max(point) >= P or not (0 < r < N and 0 < s < N):
+        return False
+    said, inverse = int.from_bytes(hashlib.sha256(words).digest(), "big"), pow(s, -1, N)
+    found = added(times(said * inverse % N, G), times(r * inverse % N, point))
+    return found is not None and found[0] % N == r
+
+
+def unproven(reply: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether the approver's browser did not sign these words with the key the chain names."""
+    approval, detail = reply["approval"], event["detail"]
+    key, (named, _, signature) = approval["key"], approval["proof"].partition(":")
+    if key is None or key["user"] != approval["by"]:
+        return True
+    if datetime.fromisoformat(approval["at"]) > datetime.fromisoformat(key["until"]):
+        return True
+    name = hashlib.sha256(bytes.fromhex(key["public"])).hexdigest()
+    words = f"approve:{reply['id']}:{approval['digest']}".encode()
+    return not detail.get("key") == named == name or not signed(key["public"], signature, words)
+
+
 def altered_replies(pack: Mapping[str, Any]) -> Iterator[str]:
     """Say which replies are not, byte for byte, what their approver approved."""
     approved = {
@@ -114,6 +178,10 @@ def altered_replies(pack: Mapping[str, Any]) -> Iterator[str]:
             yield f"reply {reply['id']} has no approval of these words in the chain"
         elif event["actor"] != reply["approval"]["by"]:
             yield f"reply {reply['id']} was approved by somebody else"
+        elif unproven(reply, event):
+            yield f"reply {reply['id']} was not signed by its approver's browser"
+        elif event["detail"].get("message_id") != reply["message_id"]:
+            yield f"reply {reply['id']} left under another Message-ID"
 
 
 def read(place: Path) -> dict[str, bytes]:

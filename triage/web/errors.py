@@ -27,6 +27,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.GateShut: (409, "The candidate did not pass the release gate"),
     errors.ForeignForm: (403, "This page was out of date"),
     errors.ProofRefused: (403, "The approval does not hold"),
+    errors.NoProofKey: (409, "Sign in again before you approve"),
     errors.NotFound: (404, "There is nothing here"),
     errors.MissingModel: (404, "There is no such model"),
     errors.Erased: (410, "This was erased"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.desk.views import EvidenceView
-from triage.domain import AuditEvent, Label, Protected, Reply, StoredMessage, User
+from triage.domain import AuditEvent, Label, ProofKey, Protected, Reply, StoredMessage, User
 
 FORMAT = "triage evidence 1"
 CHECKER = Path(__file__).parent / "check_pack.py"
@@ -29,6 +29,11 @@ who saw it and when. IT HOLDS PATIENT TEXT IN THE OPEN, on purpose; keep it like
 
   python3 check.py .                                   checks what holds by itself
   python3 check.py . --anchor audit.anchor             and that the clinic anchored this chain
+
+A reply's "bytes" are what its approver saw and signed: every field, each with its length before it;
+they left as a message under its "message_id". check.py verifies the signature of the approver's
+browser over their digest, with the public key whose name stands in the audit chain. That the key
+was that person's own is what the sender checked before anything left, with a key nobody else has.
 
 A pack proves no more than the anchor it is compared with: ask the clinic for its anchor file, or
 for the line it wrote down on paper, from somebody other than who gave you the pack. Take check.py
@@ -166,11 +171,19 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
             "at": approval.approved_at.isoformat(),
             "digest": approval.digest,
             "proof": approval.proof,
+            "key": _key(approval.key),
         },
         "receipt": reply.receipt.reveal(),
         "why": reply.why.reveal(),
         "settled_at": reply.settled_at.isoformat() if reply.settled_at else None,
     }
+
+
+def _key(key: ProofKey | None) -> dict[str, str] | None:
+    """Return the public half of what signed; its certificate is for the sender's eyes."""
+    if key is None:
+        return None
+    return {"public": key.public, "user": key.user_id, "until": key.until.isoformat()}
 
 
 def _diff(suggested: Protected | None, said: Protected) -> Iterator[str]:

@@ -4,6 +4,7 @@ Rule of the room: autoescape always; `reveal` and `exact` are the only ways prot
 onto a page; an unknown name in a template is an error, not an empty place.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from triage.desk import Right, may
 from triage.domain import Protected
 from triage.web import harmless, wording
 from triage.web.assets import STATIC
-from triage.web.visitor import Visitor
+from triage.web.visitor import LONGEST_SESSION, Visitor
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Our own modules, named so that a browser fetches them side by side.
@@ -83,6 +84,8 @@ class Pages:
         """Return a page for this visitor, with the menu entries they may use."""
         shown = {"banners": (), "here": "", **context, "visitor": visitor}
         shown["menu"] = menu(visitor)
+        # A key made on this page proves nothing after the longest session there is.
+        shown["key_until"] = int(time.time()) + LONGEST_SESSION
         shown["allowed"] = lambda right: visitor is not None and may(visitor.user, right)
         return HTMLResponse(self._environment.get_template(name).render(shown), status)
 

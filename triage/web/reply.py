@@ -38,7 +38,7 @@ def approve(
     case_id: str,
     *,
     digest: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
-    proof: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+    proof: Annotated[str, Form(pattern="^[0-9a-f]{64}:[0-9a-f]{128}$")],
     seen: Seen,
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""

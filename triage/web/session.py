@@ -3,6 +3,7 @@
 Rule of the room: the approval code is never posted; a script keeps it in this browser.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -14,11 +15,9 @@ from triage.errors import NotSignedIn, TooManyTries
 from triage.web.errors import way_in
 from triage.web.pages import home, pages
 from triage.web.security import csrf_token
-from triage.web.visitor import COOKIE, Asking, Posting, TheDesk, Visitor
+from triage.web.visitor import COOKIE, LONGEST_SESSION, Asking, Posting, TheDesk, Visitor
 
 router = APIRouter()
-#: After this the browser forgets; the store ends idle sessions much earlier.
-LONGEST_SESSION = 12 * 60 * 60
 #: Says that somebody signed in with this browser before; it opens nothing.
 BROWSER = "browser"
 KNOWN_FOR = 180 * 24 * 60 * 60
@@ -109,6 +108,22 @@ def log_out(request: Request, desk: TheDesk, _: Posting) -> Response:
 def front(asking: Asking) -> Response:
     """Go to the first page this person may see."""
     return RedirectResponse(home(asking), status_code=303)
+
+
+@router.post("/account/key", status_code=204)
+def proof_key(
+    desk: TheDesk,
+    posting: Posting,
+    *,
+    public: Annotated[str, Form(pattern="^04[0-9a-f]{128}$")],
+    until: Annotated[int, Form(ge=0, le=2**40)],
+    certificate: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+) -> None:
+    """Keep the public half of the key this browser made; it can be read by nobody else."""
+    moment = datetime.fromtimestamp(until, UTC)
+    desk.signing.enrol_proof_key(
+        posting.token, public=public, until=moment, certificate=certificate
+    )
 
 
 @router.get("/account")

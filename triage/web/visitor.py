@@ -17,6 +17,8 @@ from triage.web.access import let_in
 from triage.web.security import csrf_holds, csrf_token
 
 COOKIE = "desk"
+#: Seconds after which a browser forgets; the store ends idle sessions much earlier.
+LONGEST_SESSION = 12 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 from rich.console import Console
@@ -13,11 +13,12 @@ from triage.cli.demo.practice import Login
 from triage.cli.demo.servers import Sink, message_id
 from triage.desk import Desk
 from triage.desk.views import CaseView
-from triage.domain import CaseRow, Channel, Lane, Protected, ReplyState, User, prove
+from triage.domain import CaseRow, Channel, Lane, Protected, ReplyState, User
 from triage.engine import Jobs
 from triage.errors import NotFound
 from triage.pipeline import land
 from triage.store import Store, jobs_database
+from triage.store.proof import BrowserKey
 from triage.wiring import House
 
 #: Longest wait for the approved reply at the sink, in seconds.
@@ -28,13 +29,12 @@ def run_once(house: House, store: Store, logins: Mapping[str, Login], sink: Sink
     """Ingest, show the queue, approve one reply, see it arrive, verify the audit."""
     filed = ingest(house, store)
     desk = house.desk(store)
-    secretary, supervisor = logins["dana"], logins["sam"]
-    actor = signed_in(desk, secretary)
-    rows = desk.queue.view(actor, limit=1000).rows
+    secretary = signed_in(desk, logins["dana"])
+    rows = desk.queue.view(secretary[0], limit=1000).rows
     print_queue(rows)
     print(f"{filed} messages are {len(rows)} cases in the queue.")
     answer(house, store, desk, secretary, sink)
-    boss = signed_in(desk, supervisor)
+    boss, _ = signed_in(desk, logins["sam"])
     verdict = desk.supervision.verify(boss)
     print(f"audit: {verdict.events} events, {'every link holds' if verdict.holds else 'BROKEN'}")
     store.close()
@@ -42,10 +42,16 @@ def run_once(house: House, store: Store, logins: Mapping[str, Login], sink: Sink
         raise SystemExit(1)
 
 
-def signed_in(desk: Desk, login: Login) -> User:
-    """Sign in with password and code, as on the page."""
+def signed_in(desk: Desk, login: Login) -> tuple[User, BrowserKey]:
+    """Sign in with password and code and enrol a key to sign with, as the page does."""
+    now = datetime.now(UTC)
     token = desk.signing.sign_in(login.user.username, login.password).token
-    return desk.who(desk.signing.give_code(token, login.one_time_code(datetime.now(UTC))).token)
+    token = desk.signing.give_code(token, login.one_time_code(now)).token
+    key = BrowserKey(bytes.fromhex(login.code), now + timedelta(hours=1))
+    desk.signing.enrol_proof_key(
+        token, public=key.public, until=key.until, certificate=key.certificate
+    )
+    return desk.who(token), key
 
 
 def ingest(house: House, store: Store) -> int:
@@ -89,9 +95,11 @@ def print_queue(rows: tuple[CaseRow, ...]) -> None:
     Console(width=150).print(table)
 
 
-def answer(house: House, store: Store, desk: Desk, login: Login, sink: Sink) -> None:
+def answer(
+    house: House, store: Store, desk: Desk, who: tuple[User, BrowserKey], sink: Sink
+) -> None:
     """Approve the first answerable e-mail through the desk and wait for it at the sink."""
-    actor = login.user
+    actor, key = who
     view = first_answerable(desk, actor)
     case_id = view.file.case.id
     desk.queue.claim(actor, case_id)
@@ -99,7 +107,7 @@ def answer(house: House, store: Store, desk: Desk, login: Login, sink: Sink) -> 
     body = view.suggested_body or Protected("Thank you, we have received your message.")
     draft = desk.replies.save(actor, case_id, subject=subject, body=body)
     digest = draft.outgoing.digest
-    proof = prove(bytes.fromhex(login.code), draft.id, digest)
+    proof = key.prove(draft.id, digest)
     reply = desk.replies.approve(actor, case_id, digest=digest, proof=proof)
     print(f"approved by {actor.display_name}: reply {reply.id}, digest {digest[:16]}…")
     sender, stop, until = house.sender(store), Event(), time.monotonic() + PATIENCE

@@ -33,6 +33,7 @@ from triage.store.tables.sign_in import (
     log_in_tries,
     openid_starts,
     openid_subjects,
+    proof_keys,
     second_factors,
 )
 from triage.store.tables.trail import (
@@ -85,6 +86,7 @@ __all__ = [
     "openid_subjects",
     "patients",
     "priorities",
+    "proof_keys",
     "queue_versions",
     "raw_messages",
     "redactions",

@@ -16,6 +16,22 @@ second_factors = Table(
     Column("last_step", Integer, nullable=False),
 )
 
+#: The public half of the key a browser made for one session; with the session it ends.
+proof_keys = Table(
+    "proof_keys",
+    metadata,
+    # SHA-256 of the public key.
+    identity(),
+    clinic_column(),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    # The session it was made in, which need not be there any more.
+    Column("session_id", String(64), nullable=False),
+    Column("public", String(130), nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("certificate", String(64), nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+
 log_in_tries = Table(
     "log_in_tries",
     metadata,

@@ -118,6 +118,8 @@ approvals = Table(
     Column("approver", ForeignKey("users.id"), nullable=False),
     Column("approved_at", Moment, nullable=False),
     Column("proof", Text, nullable=False),
+    # The proof key that the proof names.
+    Column("key_id", String(64)),
 )
 
 replies = Table(

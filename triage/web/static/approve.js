@@ -2,16 +2,17 @@
 // only then does the person's key sign it.
 import { say } from "./code.js";
 import { digestOf, shownFields } from "./digest.js";
-import { findKey, keepKey, prove } from "./keys.js";
+import { keepKey } from "./keys.js";
+import { prove, sittingKey } from "./proof.js";
 
 async function keyFor(user) {
   const code = document.getElementById("code");
-  if (code.value.trim()) {
-    const key = await keepKey(user, code.value);
+  const typed = Boolean(code.value.trim());
+  if (typed) {
+    await keepKey(user, code.value);
     code.value = "";
-    return key;
   }
-  return findKey(user);
+  return sittingKey(typed);
 }
 
 async function approve(form, preview) {

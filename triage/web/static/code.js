@@ -1,6 +1,7 @@
 // The field for the approval code, at log-in and on one's own page. It has no name, so no form
 // ever posts it; it is emptied as soon as the key is kept.
 import { findKey, forgetKey, keepKey } from "./keys.js";
+import { sittingKey } from "./proof.js";
 
 export function say(place, words) {
   place.textContent = words;
@@ -42,6 +43,7 @@ export async function startCodeKeeper() {
     try {
       await keepKey(user, code.value);
       code.value = "";
+      await sittingKey(true);
       say(trouble, "");
     } catch (error) {
       say(trouble, error.message);

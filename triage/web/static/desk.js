@@ -1,6 +1,7 @@
 // Starts what the page at hand needs. Nothing here decides anything; the desk does.
 import { startApproval } from "./approve.js";
 import { startCodeKeeper, startLogIn } from "./code.js";
+import { startProof } from "./proof.js";
 import { startQueue } from "./queue.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startTimes } from "./times.js";
@@ -10,5 +11,6 @@ startShortcuts();
 startQueue();
 startLogIn();
 startCodeKeeper();
+startProof();
 startApproval();
 document.documentElement.dataset.ready = "";

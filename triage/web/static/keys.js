@@ -47,8 +47,23 @@ export function forgetKey(user) {
   return inStore("readwrite", (keys) => keys.delete(user));
 }
 
-// The proof is the HMAC of the reply's id and the digest, as triage.domain.prove makes it.
-export async function prove(key, reply, digest) {
-  const words = new TextEncoder().encode(`${reply}:${digest}`);
+// The key of this session lies beside the person's own and is replaced at every log-in.
+const SITTING = " sitting";
+
+export function keepSitting(user, sitting) {
+  return inStore("readwrite", (keys) => keys.put(sitting, user + SITTING));
+}
+
+export function findSitting(user) {
+  return inStore("readonly", (keys) => keys.get(user + SITTING));
+}
+
+export function forgetSitting(user) {
+  return inStore("readwrite", (keys) => keys.delete(user + SITTING));
+}
+
+// What the person's own key says of a session's key, as triage.domain.certificate_of makes it.
+export async function certify(key, open, until) {
+  const words = new TextEncoder().encode(`proof key:${open}:${until}`);
   return hex(await crypto.subtle.sign("HMAC", key, words));
 }
