@@ -87,7 +87,7 @@ class House:
 
     def store(self, part: str = "") -> Store:
         """Open the store as one process, or as the owner; the caller closes it."""
-        return open_store(self.url_of(part), self.keys)
+        return open_store(self.url_of(part), self.keys, part=part or "command")
 
     @property
     def anchor_file(self) -> AnchorFile:

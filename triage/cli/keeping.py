@@ -84,7 +84,7 @@ def restore(folder: Folder, home: Home = HERE) -> None:
     house = House.at(home)
     lists = [home / "erasures.list"]
     found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=house.anchor_file)
-    print(f"{found.verdict.events} audit events hold; head {found.verdict.head}")
+    print(f"{found.verdict.events} audit events in {len(found.verdict.heads)} chains hold")
     print(f"{found.uncertain} replies may have left already and wait for a person")
     print(f"{found.erased} erasures were done again")
     for line in _warnings(found):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, select, text, update
 
-from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict
+from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict, beyond, mark, newest_heads
 from triage.domain import Anchor, CaseState, Lane, ReplyState
 from triage.errors import AuditBroken, StoreRefused
 from triage.store import keystore, tables
@@ -27,6 +27,7 @@ from triage.store.keystore import KeyStore, connect_keys
 from triage.store.rows import digest_of, lines_of, put_back
 from triage.store.schema import check_keys, migrate, newest
 from triage.store.sealed_file import read_sealed, write_sealed
+from triage.store.trail import go_on
 from triage.store.transaction import Transactions, Work, told, utcnow
 
 #: Both kinds are kept this long; that is also how long an erased key may outlive its erasure.
@@ -116,26 +117,25 @@ def restore_backup(
     lines = anchors.read() if anchors else ()
     try:
         _refill(engine, keys, path, DATA)
-        head = AuditLog(doing).head()[0]
-        newest = max(lines, key=lambda line: line.seq, default=None)
+        heads, known = AuditLog(doing).heads(), newest_heads(lines)
         with doing.write() as work:
             found = Restored(
-                verdict=Verdict(0, ""),
+                verdict=Verdict(0),
                 uncertain=_doubt(work),
                 erased=0,
                 made_at=_made_at(path),
                 lists=(sum(place.exists() for place in places), len(places)),
-                anchor=newest,
-                lost=max(0, newest.seq - head) if newest else 0,
+                anchor=lines[-1] if lines else None,
+                lost=beyond(known, heads),
                 aside=None,
             )
             for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
                 work.run(delete(table))
             _note(work, found)
         erased = _erase_again(doing, ring.store, ErasureList(places, keys.audit))
-        kept = [line for line in lines if line.seq <= head]
+        kept = [line for line in lines if not beyond(line.heads, heads)]
         verdict = _verdict(doing, kept if lines else None)
-        aside = anchors.cut(head, utcnow()) if anchors and found.lost else None
+        aside = anchors.cut(heads, utcnow()) if anchors and found.lost else None
         return found._replace(verdict=verdict, erased=erased, aside=aside)
     finally:
         doing.close()
@@ -198,7 +198,7 @@ def _refuse_present(url: str, keys: Keys) -> None:
         return
     engine = connect(url, keys, owner=True)
     with told(), engine.connect() as connection:
-        there = connection.execute(text("SELECT to_regclass('public.audit_head')")).scalar()
+        there = connection.execute(text("SELECT to_regclass('public.audit')")).scalar()
     engine.dispose()
     if there is not None:
         raise StoreRefused("this database is not empty; restore into a fresh one")
@@ -223,6 +223,7 @@ def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
             raise StoreRefused(f"{path.name} was not put back whole")
         if kind == DATA:
             check_keys(connection, keys)
+            go_on(connection)
             make_guards(connection)
         connection.commit()
 
@@ -259,7 +260,7 @@ def _note(work: Work, found: Restored) -> None:
         "as_of": found.made_at.isoformat(),
         "look_over": "people, roles, authenticators",
         "erasure_lists": "{} of {}".format(*found.lists) if found.lists[0] else "none",
-        "anchor": f"{line.seq} {line.digest}" if line else NO_ANCHOR,
+        "anchor": mark(line) if line else NO_ANCHOR,
         "lost_events": str(found.lost) if line else "unknown",
     }
     for clinic in work.rows(select(tables.clinics.c.id)):
@@ -291,5 +292,5 @@ def _erase_again(doing: Transactions, apart: KeyStore, listed: ErasureList) -> i
 def _verdict(doing: Transactions, lines: Sequence[Anchor] | None) -> Verdict:
     verdict = AuditLog(doing).verify(anchors=None if lines is None else lambda: lines)
     if not verdict.holds:
-        raise AuditBroken(f"event {verdict.broken_at}")
+        raise AuditBroken(verdict.where)
     return verdict

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
-from triage.audit import GENESIS
 from triage.errors import StoreRefused, WrongKey
 from triage.store import tables
 from triage.store.engine import connect
@@ -18,6 +17,7 @@ from triage.store.keyring import Keyring
 from triage.store.keys import Keys, key_id
 from triage.store.keystore import STORE, key_file, key_store_of, make_key_store
 from triage.store.sealed import SealedValue
+from triage.store.trail import begin_chains
 from triage.store.transaction import told
 from triage.store.vault import Vault
 
@@ -123,14 +123,13 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _seed(connection: Connection, keys: Keys) -> None:
-    checks, head = tables.key_checks, tables.audit_head
+    checks = tables.key_checks
     if connection.execute(select(checks.c.name)).first() is None:
         data = Vault(keys).seal("key_checks", "value", "data", _CHECK).stored
         rows = {"data": data, "index": key_mark(keys.index), "audit": key_mark(keys.audit)}
         values = [{"name": name, "value": value} for name, value in rows.items()]
         connection.execute(insert(checks), values)
-    if connection.execute(select(head.c.id)).first() is None:
-        connection.execute(insert(head).values(id=1, seq=0, digest=GENESIS))
+    begin_chains(connection)
 
 
 def key_mark(key: bytes) -> bytes:

@@ -31,7 +31,7 @@ from triage.store.tables.sign_in import known_browsers, log_in_tries, second_fac
 from triage.store.tables.trail import (
     audit,
     audit_cases,
-    audit_head,
+    audit_heads,
     beats,
     key_checks,
     queue_versions,
@@ -53,7 +53,7 @@ __all__ = [
     "attachments",
     "audit",
     "audit_cases",
-    "audit_head",
+    "audit_heads",
     "beats",
     "break_glass",
     "cases",
