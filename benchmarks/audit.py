@@ -7,6 +7,7 @@ import hmac
 import random
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from triage.store.engine import connect
 from triage.store.trail import PARTS
 
 EVENTS = 1_000_000
-WANTED = {"seconds_per_million": "<= 60"}
+WANTED = {"seconds_per_million": "<= 60", "cpu_seconds_per_million": "<= 60"}
 _BATCH = 5000
 
 
@@ -100,16 +101,21 @@ def measure() -> None:
         fill(url, keys, count)
 
         def verify() -> None:
+            began = time.process_time()
             verdict = verify_database(url, keys)
+            cpu.append(time.process_time() - began)
             assert verdict.holds
             assert (verdict.events, len(verdict.heads)) == (count, len(PARTS))
 
+        cpu: list[float] = []
         sides = {"verify": verify, "digests": lambda: digests(count, keys.audit)}
         taken = rounds(sides, what="audit", count=1 if ROUNDS == 1 else 3)
     result = {
         "what": "every link of four audit chains verified, encrypted SQLite, one core",
         "events": count,
         "seconds_per_million": per_million([each["verify"] for each in taken], count),
+        # What a machine of our own would take: others' work on a shared one is not in it.
+        "cpu_seconds_per_million": per_million(cpu, count),
         "over_the_digests_alone": ratio(taken, "verify", "digests"),
         "rounds": len(taken),
         "command": "python -m benchmarks.run audit",

@@ -63,8 +63,8 @@ class Anchoring:
         anchored = newest_heads(self._file.read())
         line = Anchor(self._store.audit.heads(), now)
         self._compare(anchored)
-        # Nothing happened since but the event that remembers the last line.
-        if beyond(line.heads, anchored) <= 1:
+        # Nothing happened since but the event that remembers the last line, if there is one.
+        if beyond(line.heads, anchored) <= bool(anchored):
             return False
         self._file.append(line)
         self._store.audit.record(ANCHORED, clinic=self._clinic, by=self._by, detail=claim(line))
