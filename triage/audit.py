@@ -1,35 +1,39 @@
-"""The audit chain: each event carries the digest of the one before it, and its head is anchored.
+"""The audit's chains: each event carries the digest of the one before it, and heads are anchored.
 
-Rule of the room: events hold ids and counts, never patient text; the key that seals the chain
+Rule of the room: events hold ids and counts, never patient text; the key that seals the chains
 lives outside the database, and so do the anchors.
 
-An event has a content: HMAC-SHA256 over its fields, under a key of its own that is derived from
-the audit key and its number. Its digest is SHA-256 over the digest before it and that content. So
-whoever is given the keys of a few events can check these and the links between them, and neither
-read nor forge any other.
+Each kind of process writes chains of its own, so that none waits for another; one line outside
+names the heads of all. An event has a content: HMAC-SHA256 over its fields, its chain and its
+place there among them, under a key of its own that is derived from the audit key and its `seq`.
+Its digest is SHA-256 over the digest before it and that content. So whoever is given the keys of a
+few events can check these and the links between them, and neither read nor forge any other.
 """
 
 import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from triage.domain import Anchor, AuditEvent
+from triage.domain import Anchor, AuditEvent, Head
 from triage.errors import AnchorRefused
 
 #: What the first event of a chain names as the digest before it.
 GENESIS = "0" * 64
-#: The action by which the chain itself remembers that a line of the anchor file was written.
+#: The one chain of databases from before each process had its own; its events do not name it.
+FIRST = "first"
+#: The action by which the audit itself remembers that a line of the anchor file was written.
 ANCHORED = "audit.anchored"
-#: The action by which the chain remembers that a backup was put back, and, as its detail
-#: `anchor`, the newest line that was kept outside then, or that there was none.
+#: The action by which the audit remembers that a backup was put back, and, as its detail
+#: `anchor`, the mark of the newest line that was kept outside then, or that there was none.
 RESTORED, NO_ANCHOR = "store.restored", "none"
 
-_canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+#: JSON in the one form that is sealed.
+canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def seal(event: AuditEvent, previous: str, *, key: bytes) -> AuditEvent:
@@ -45,7 +49,14 @@ def event_key(key: bytes, seq: int) -> bytes:
 
 def content(event: AuditEvent, *, key: bytes) -> str:
     """Return what an event says, sealed by its own key; nobody else can tell what it was."""
+    return hmac.digest(key, said(event).encode(), "sha256").hex()
+
+
+def said(event: AuditEvent) -> str:
+    """Return all that an event says and where it stands, in the one form that is sealed."""
+    place = [] if event.chain == FIRST else [event.chain, event.number]
     fields = [
+        *place,
         event.seq,
         event.clinic,
         event.at.isoformat(),
@@ -54,7 +65,7 @@ def content(event: AuditEvent, *, key: bytes) -> str:
         list(event.cases),
         sorted(event.detail.items()),
     ]
-    return hmac.digest(key, _canonical(fields).encode(), "sha256").hex()
+    return canonical(fields)
 
 
 def link(previous: str, sealed: str) -> str:
@@ -72,42 +83,18 @@ def key_of(event: AuditEvent, keys: bytes | Sequence[bytes]) -> bytes:
     return every[0]
 
 
-class Seals:
-    """The keys of one chain, one after the other: none comes back once a newer one was used."""
-
-    def __init__(self, keys: bytes | Sequence[bytes]) -> None:
-        self._left = [keys] if isinstance(keys, bytes) else [*reversed(keys)]
-
-    @property
-    def ended(self) -> bool:
-        """Whether the newest key was reached."""
-        return len(self._left) == 1
-
-    def digest(self, event: AuditEvent, previous: str) -> str:
-        """Return what the event's digest must be under the key of its place in the chain."""
-        found = [_digest(event, previous, key) for key in self._left[:1]]
-        while found[-1] != event.digest and len(found) < len(self._left):
-            found.append(_digest(event, previous, self._left[len(found)]))
-        if found[-1] != event.digest:
-            return found[0]
-        del self._left[: len(found) - 1]
-        return found[-1]
-
-
-def _digest(event: AuditEvent, previous: str, key: bytes) -> str:
-    return link(previous, content(event, key=event_key(key, event.seq)))
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verification found; `broken_at` is the first sequence number that does not hold."""
+    """What verification found; `broken_at` is the first place of `chain` that does not hold."""
 
     events: int
-    head: str
+    heads: tuple[Head, ...] = ()
     broken_at: int | None = None
     #: What does not hold there, in words.
     why: str = ""
-    #: The newest event whose digest was found in an anchor; 0 when none was compared.
+    #: The chain that is broken; empty where none can be named.
+    chain: str = ""
+    #: How many events stand at or before an anchor that was found in their chain.
     anchored: int = 0
 
     @property
@@ -115,105 +102,152 @@ class Verdict:
         """Whether every link holds."""
         return self.broken_at is None
 
-
-def verify(
-    events: Iterable[AuditEvent],
-    *,
-    key: bytes | Sequence[bytes],
-    head: str | None = None,
-    anchors: Sequence[Anchor] = (),
-    seen: Callable[[AuditEvent], None] = lambda _: None,
-) -> Verdict:
-    """Check every link, the gapless sequence, the anchors and, when given, the `head`.
-
-    An edited, inserted, deleted, re-ordered or truncated event breaks the chain at its place.
-    Truncation at the end, and a whole chain written anew by somebody with the key, are found only
-    against anchors kept elsewhere. `seen` is shown every event that holds. Of several keys, newest
-    first, each newer one follows the older, and the end must be under the newest.
-    """
-    seals = Seals(key)
-    wanted = {anchor.seq: anchor.digest for anchor in anchors}
-    previous, count, anchored = GENESIS, 0, 0
-    for event in _readable(events):
-        count += 1
-        if event is None or (why := _trouble(event, count, previous, seals, wanted)):
-            why = "this row cannot be read" if event is None else why
-            return Verdict(count - 1, previous, count, why, anchored)
-        anchored = count if count in wanted else anchored
-        previous = event.digest
-        seen(event)
-    why = ""
-    if count and not seals.ended:
-        why = "the chain goes on under a key that was replaced"
-    elif any(seq > count for seq in wanted):
-        why = "events are cut off: the anchor knows later ones"
-    elif head is not None and previous != head:
-        why = "the head names another end"
-    return Verdict(count, previous, count + 1 if why else None, why, anchored)
+    @property
+    def where(self) -> str:
+        """The place that does not hold, in words."""
+        return f"event {self.broken_at}" + (f" of chain {self.chain}" if self.chain else "")
 
 
-def _trouble(
-    event: AuditEvent, count: int, previous: str, seals: "Seals", wanted: Mapping[int, str]
-) -> str:
-    """Return what is wrong with the event that stands at `count`; empty when it holds."""
-    if event.seq != count:
-        return "this event is missing"
-    expected = seals.digest(event, previous)
-    if event.previous != previous or event.digest != expected:
-        return "this event is not the one that was written here"
-    if wanted.get(count, expected) != expected:
-        return "up to here the chain is not the one that was anchored"
-    return ""
+class Check:
+    """Follows every chain at once, event by event in the order of `seq`, and says what breaks."""
 
+    def __init__(self, keys: bytes | Sequence[bytes], anchors: Iterable[Anchor] = ()) -> None:
+        #: Oldest first: in one chain none comes back once a newer one was used.
+        self._keys = [keys] if isinstance(keys, bytes) else [*reversed(keys)]
+        self._under: dict[str, int] = {}
+        self._wanted: dict[str, dict[int, set[str]]] = {}
+        for head in (head for anchor in anchors for head in anchor.heads):
+            self._wanted.setdefault(head.chain, {}).setdefault(head.number, set()).add(head.digest)
+        #: Chain -> (number, digest) of its last event that held.
+        self.ends: dict[str, tuple[int, str]] = {}
+        self._anchored: dict[str, int] = {}
+        self._events = 0
 
-def _readable(events: Iterable[AuditEvent]) -> Iterator[AuditEvent | None]:
-    """Yield every event, and None in the place of one whose row makes no sense."""
-    following = iter(events)
-    while True:
-        try:
-            yield next(following)
-        except StopIteration:
-            return
-        except (ValueError, TypeError, LookupError, AttributeError):
-            yield None
-            return
+    def follow(self, chain: str, number: int, seq: int, words: str, links: tuple[str, str]) -> str:
+        """Go on by one event that says `words`; return what is wrong, or nothing when it holds.
+
+        `links` are the digest before it and its own, as they are written there.
+        """
+        last, before = self.ends.get(chain, (0, GENESIS))
+        if number != last + 1:
+            return "this event is missing"
+        digest = self._digest(chain, seq, words, links)
+        if links != (before, digest):
+            return "this event is not the one that was written here"
+        if (wanted := self._wanted.get(chain)) and number in wanted:
+            if wanted[number] != {digest}:
+                return "up to here the chain is not the one that was anchored"
+            self._anchored[chain] = number
+        self.ends[chain] = (number, digest)
+        self._events += 1
+        return ""
+
+    def _digest(self, chain: str, seq: int, words: str, links: tuple[str, str]) -> str:
+        """Return the digest the event must have under the first key that fits, or the last."""
+        digest = ""
+        for place in range(self._under.get(chain, 0), len(self._keys)):
+            key = event_key(self._keys[place], seq)
+            digest = link(links[0], hmac.digest(key, words.encode(), "sha256").hex())
+            if digest == links[1]:
+                self._under[chain] = place
+                break
+        return digest
+
+    def close(self, heads: Collection[Head], remembered: Mapping[str, int]) -> Verdict:
+        """Return the verdict once all was read, by what the ends must at least have been.
+
+        `heads` are those in the database, `remembered` how far the audit itself says each chain
+        was when a line was written outside.
+        """
+        for chain in sorted(self._wanted.keys() | remembered.keys()):
+            last, newest = self._end(chain), max(self._wanted.get(chain, (0,)))
+            if max(newest, remembered.get(chain, 0)) > last:
+                who = "anchor" if newest > last else "audit itself"
+                what = "events are cut off" if last else "the whole chain is gone"
+                return self.verdict(f"{what}: the {who} knows later ones", chain)
+        for chain in self.ends:
+            if self._under[chain] + 1 < len(self._keys):
+                return self.verdict("the chain goes on under a key that was replaced", chain)
+        stand = {head.chain: (head.number, head.digest) for head in heads}
+        for chain, end in self.ends.items():
+            if stand.get(chain) != end:
+                return self.verdict("the head names another end", chain)
+        for chain, left in stand.items():
+            if chain not in self.ends and left != (0, GENESIS):
+                return self.verdict("the whole chain is gone, and its head is left", chain)
+        return self.verdict()
+
+    def verdict(self, why: str = "", chain: str = "") -> Verdict:
+        """Return what was found; `why` says what is wrong after the last event that held."""
+        heads = tuple(Head(name, *end) for name, end in sorted(self.ends.items()))
+        place = self._end(chain) + 1 if why else None
+        return Verdict(self._events, heads, place, why, chain, sum(self._anchored.values()))
+
+    def _end(self, chain: str) -> int:
+        return self.ends.get(chain, (0, GENESIS))[0]
 
 
 @dataclass(slots=True)
 class Claims:
-    """What the chain itself says of the lines that were written to the anchor file."""
+    """What the audit itself says of the lines that were written to the anchor file."""
 
-    #: (number of the claiming event, its clinic, the line it says was written).
-    made: list[tuple[int, str, tuple[str, str]]] = field(default_factory=list)
+    #: (chain and number of the claiming event, its clinic, the line it says was written).
+    made: list[tuple[Head, str, str]] = field(default_factory=list)
+    #: Chain -> the highest number that a line was said to name.
+    remembered: dict[str, int] = field(default_factory=dict)
 
     def see(self, event: AuditEvent) -> None:
         """Take note of an event that says a line was written."""
         if event.action == ANCHORED:
-            line = (event.detail.get("seq", ""), event.detail.get("digest", ""))
-            self.made.append((event.seq, event.clinic, line))
+            line, numbers = claimed(event.detail)
+            place = Head(event.chain, event.number, event.digest)
+            self.made.append((place, event.clinic, line))
+            for chain, number in numbers.items():
+                self.remembered[chain] = max(number, self.remembered.get(chain, 0))
         elif event.action == RESTORED and event.detail.get("anchor") == NO_ANCHOR:
             # The file went with the machine: its lines are known to be lost from here on.
             self.made.clear()
 
-    def lost(self, anchors: Sequence[Anchor]) -> int | None:
-        """Return the first event whose line the file no longer has.
+    def lost(self, anchors: Sequence[Anchor]) -> Head | None:
+        """Return the place of the first event whose line the file no longer has.
 
         Clinics of one database may each keep a file. A file answers for the clinics of which it
         has a line; one that has none of anybody's has lost them all.
         """
-        lines = {(str(anchor.seq), anchor.digest) for anchor in anchors}
+        lines = {mark(anchor) for anchor in anchors}
         here = {clinic for _, clinic, line in self.made if line in lines}
         lost = (
-            seq
-            for seq, clinic, line in self.made
+            place
+            for place, clinic, line in self.made
             if line not in lines and (clinic in here or not here)
         )
         return next(lost, None)
 
 
+def mark(anchor: Anchor) -> str:
+    """Return the digest by which the audit remembers a line."""
+    return hashlib.sha256(_heads(anchor).encode()).hexdigest()
+
+
+def claim(anchor: Anchor) -> dict[str, str]:
+    """Return the detail of the event that remembers a line: its mark, and how far chains were."""
+    numbers = " ".join(f"{head.chain}={head.number}" for head in anchor.heads)
+    return {"line": mark(anchor), "heads": numbers}
+
+
+def claimed(detail: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+    """Return the mark of a remembered line and how far it says each chain was."""
+    if "seq" in detail:
+        # As it was written while there was one chain only.
+        old = Head(FIRST, int(detail["seq"]), detail.get("digest", ""))
+        return mark(Anchor((old,), datetime.min)), {FIRST: old.number}
+    pairs = (each.partition("=") for each in detail.get("heads", "").split())
+    return detail.get("line", ""), {chain: int(number) for chain, _, number in pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class AnchorFile:
-    """Heads of the chain, one a line (number, digest, time), on a path away from the database."""
+    """Heads of all chains, one moment a line, on a path away from the database."""
 
     path: Path
 
@@ -240,14 +274,14 @@ class AnchorFile:
         except OSError as trouble:
             raise AnchorRefused(f"{self.path}: {trouble.strerror}") from None
 
-    def cut(self, last: int, now: datetime) -> Path:
-        """Go on with the lines up to event `last` only; return where the old file is kept, whole.
+    def cut(self, heads: Collection[Head], now: datetime) -> Path:
+        """Go on with lines that `heads` have reached; return where the old file is kept, whole.
 
         Raises AnchorRefused.
         """
         aside = self.path.with_name(f"{self.path.name}.before-{now:%Y%m%dT%H%M%S%fZ}")
         draft = self.path.with_name(f".{self.path.name}.part")
-        kept = "".join(_line(anchor) for anchor in self.read() if anchor.seq <= last)
+        kept = "".join(_line(anchor) for anchor in self.read() if not beyond(anchor.heads, heads))
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
@@ -264,8 +298,42 @@ class AnchorFile:
         return aside
 
 
+def newest_heads(anchors: Iterable[Anchor]) -> tuple[Head, ...]:
+    """Return the newest head of each chain that any line names; lines may overtake each other."""
+    found: dict[str, Head] = {}
+    for head in (head for anchor in anchors for head in anchor.heads):
+        if head.number >= found.get(head.chain, head).number:
+            found[head.chain] = head
+    return tuple(found.values())
+
+
+def beyond(known: Iterable[Head], heads: Iterable[Head]) -> int:
+    """Return how many events `known` names that chains with these `heads` have not reached."""
+    reached = {head.chain: head.number for head in heads}
+    return sum(max(0, head.number - reached.get(head.chain, 0)) for head in known)
+
+
+def written_head(head: Head) -> str:
+    """Return a head as the anchor file, the command line and paper have it."""
+    return f"{head.chain}={head.number}:{head.digest}"
+
+
+def read_head(text: str) -> Head:
+    """Return the head that `written_head` wrote; raise ValueError. Without a chain, the first."""
+    chain, _, place = text.rpartition("=")
+    number, _, digest = place.partition(":")
+    if len(digest) != len(GENESIS) or not number.isdigit():
+        raise ValueError("no head")
+    bytes.fromhex(digest)
+    return Head(chain or FIRST, int(number), digest)
+
+
 def _line(anchor: Anchor) -> str:
-    return f"{anchor.seq} {anchor.digest} {anchor.at.isoformat()}\n"
+    return f"{_heads(anchor)} {anchor.at.isoformat()}\n"
+
+
+def _heads(anchor: Anchor) -> str:
+    return " ".join(written_head(head) for head in anchor.heads)
 
 
 def _last_byte(descriptor: int) -> bytes:
@@ -273,9 +341,12 @@ def _last_byte(descriptor: int) -> bytes:
 
 
 def _anchor(line: str) -> Anchor | None:
+    *heads, at = line.split() or [""]
+    if len(heads) == 2 and "=" not in line:
+        # As it was written while there was one chain only: number, digest, time.
+        heads = [":".join(heads)]
     try:
-        seq, digest, at = line.split()
-        bytes.fromhex(digest)
-        return Anchor(int(seq), digest, datetime.fromisoformat(at))
+        found = tuple(read_head(each) for each in heads)
+        return Anchor(found, datetime.fromisoformat(at)) if found else None
     except ValueError:
         return None

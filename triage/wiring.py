@@ -94,7 +94,7 @@ class House:
         """Open the store as one process, or as the owner; the caller closes it."""
         from triage.store import open_store
 
-        return open_store(self.url_of(part), self.keys)
+        return open_store(self.url_of(part), self.keys, part=part or "command")
 
     @property
     def anchor_file(self) -> AnchorFile:

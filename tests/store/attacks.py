@@ -108,12 +108,18 @@ ATTACKS = [
     attack("cut the audit's tail", "DELETE FROM audit WHERE seq > 3"),
     attack(
         "insert into the audit",
-        "INSERT INTO audit (seq, clinic, at, actor, action, cases, detail, previous, digest)"
-        " SELECT seq + 5000, clinic, at, actor, action, cases, detail, previous, digest"
-        " FROM audit WHERE seq = 1",
+        "INSERT INTO audit (seq, clinic, at, actor, action, cases, detail, previous, digest,"
+        " chain, number) SELECT seq + 5000, clinic, at, actor, action, cases, detail, previous,"
+        " digest, chain, number + 5000 FROM audit WHERE seq = 1",
     ),
-    attack("turn the head back", "UPDATE audit_head SET seq = 1"),
-    attack("lose the head", "DELETE FROM audit_head"),
+    attack("turn the heads back", "UPDATE audit_heads SET number = 1"),
+    attack("lose the heads", "DELETE FROM audit_heads"),
+    attack("rename a chain", "UPDATE audit_heads SET chain = 'aside' WHERE number > 0"),
+    attack(
+        "begin a chain in its middle",
+        "INSERT INTO audit_heads (chain, number, digest)"
+        " SELECT 'web.0', number, digest FROM audit_heads WHERE number > 0",
+    ),
     attack("hide from a case's history", "DELETE FROM audit_cases"),
     attack("rewrite a landed message", "UPDATE raw_messages SET content = {blob}"),
     attack("delete a landed message", "DELETE FROM raw_messages WHERE id = '{raw}'"),

@@ -1,6 +1,7 @@
 """The restore drill: equal by digest, nothing sent twice, and what was erased stays erased."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from tests.postgres import OWNER, PostgresServer
 from tests.store.practice import Clock, add_staff, ana, queued
 from tests.store.test_landing import written
-from triage.audit import AnchorFile
+from triage.audit import AnchorFile, mark
 from triage.cli import app
 from triage.cli.keeping import _warnings
 from triage.domain import Anchor, AuditEvent, ReplyState
@@ -240,21 +241,21 @@ def test_after_a_restore_the_audit_holds_and_is_anchored_again(
     queued(store, clinic)
     assert Anchoring(store, file, clinic=clinic, clock=clock).once()
     make_backup(store_url, keys, tmp_path / "b")
-    kept = store.audit.head()[0]
+    kept = store.audit.verify().events
     for _ in range(40):
         store.audit.record("x", clinic=clinic, by="t")
     assert Anchoring(store, file, clinic=clinic, clock=clock).once()
     whole, last = file.path.read_bytes(), file.read()[-1]
 
     found = restore_backup(fresh_url, keys, tmp_path / "b", anchors=file)
-    assert (found.lost, found.anchor) == (last.seq - kept, last)
-    assert found.verdict.anchored == file.read()[0].seq
+    assert (found.lost, found.anchor) == (last.heads[0].number - kept, last)
+    assert found.verdict.anchored == file.read()[0].heads[0].number
     assert found.aside is not None
     assert found.aside.read_bytes() == whole
-    assert [line.seq for line in file.read()] == [found.verdict.anchored]
+    assert [line.heads[0].number for line in file.read()] == [found.verdict.anchored]
     assert any(f"{found.lost} audit events" in line for line in _warnings(found))
     restored = open_store(fresh_url, keys)
-    assert told(restored, clinic).detail["anchor"] == f"{last.seq} {last.digest}"
+    assert told(restored, clinic).detail["anchor"] == mark(last)
     assert told(restored, clinic).detail["lost_events"] == str(found.lost)
     anchoring = Anchoring(restored, file, clinic=clinic, clock=clock)
     assert (anchoring.once(), anchoring.trouble) == (True, "")
@@ -267,7 +268,8 @@ def test_a_backup_of_another_chain_than_the_anchored_one_is_refused(
 ) -> None:
     queued(store, clinic)
     file = AnchorFile(tmp_path / "audit.anchor")
-    file.append(Anchor(store.audit.head()[0], "0" * 64, datetime.now(UTC)))
+    heads = tuple(replace(head, digest="0" * 64) for head in store.audit.heads())
+    file.append(Anchor(heads, datetime.now(UTC)))
     make_backup(store_url, keys, tmp_path / "b")
     whole = file.path.read_bytes()
     with pytest.raises(AuditBroken):
@@ -281,9 +283,9 @@ def test_a_chain_that_is_not_the_anchored_one_raises_trouble(
 ) -> None:
     file, clock = AnchorFile(tmp_path / "audit.anchor"), Clock()
     queued(store, clinic)
-    seq, digest = store.audit.head()
-    line = (seq + 9, digest) if harm == "below" else (seq, "0" * 64)
-    file.append(Anchor(*line, clock()))
+    (head,) = store.audit.heads()
+    other = {"number": head.number + 9} if harm == "below" else {"digest": "0" * 64}
+    file.append(Anchor((replace(head, **other),), clock()))
     if harm == "other":
         for _ in range(9):
             store.audit.record("x", clinic=clinic, by="t")

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.bar(15)
 DRILLS = many(2, long=20)
 REPLIES = many(8, long=200)
 #: A restore adds its own events to these, or empties them on purpose.
-MOVED = {"audit", "audit_cases", "audit_head", "sessions", "known_browsers", "log_in_tries"}
+MOVED = {"audit", "audit_cases", "audit_heads", "sessions", "known_browsers", "log_in_tries"}
 Place = Callable[[], str]
 
 

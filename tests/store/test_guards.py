@@ -26,7 +26,7 @@ WATCHED = (
     tables.approvals,
     tables.audit,
     tables.audit_cases,
-    tables.audit_head,
+    tables.audit_heads,
     tables.raw_messages,
     tables.ledger,
     tables.messages,

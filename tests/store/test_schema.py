@@ -28,7 +28,7 @@ def test_migrations_make_exactly_the_tables_the_code_uses(store_url: str, keys: 
 
 
 def test_every_row_says_whose_clinic_it_is() -> None:
-    without = {"clinics", "audit_cases", "audit_head", "key_checks", "beats", "log_in_tries"}
+    without = {"clinics", "audit_cases", "audit_heads", "key_checks", "beats", "log_in_tries"}
     without |= {"openid_starts", "fresh_indexes"}
     tables = {table.name for table in metadata.sorted_tables if "clinic" not in table.columns}
     assert tables == without

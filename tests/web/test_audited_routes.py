@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from tests.web.test_routes import ARRIVING, CASE, FORM, routes
 from triage.domain import AuditEvent
-from triage.store import tables
+from triage.store import tables, trail
 from triage.store.columns import Sealed
 from triage.store.transaction import Transactions, Work
 from triage.store.vault import Vault
@@ -112,7 +112,7 @@ class Watch:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    watch, begin, write = Watch(), Transactions._begin, Work._write_event
+    watch, begin, write = Watch(), Transactions._begin, trail._write
     opened, sealed, run, add = Vault.open, Vault.seal, Work.run, Work.add
 
     @contextmanager
@@ -125,8 +125,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
                 watch.now = None
         watch.done.append(seen)
 
-    def written(self: Work, event: AuditEvent) -> None:
-        write(self, event)
+    def written(connection: Connection, event: AuditEvent) -> None:
+        write(connection, event)
         assert watch.now is not None
         watch.now.events.append(event)
 
@@ -149,7 +149,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         add(self, table, **values)
 
     monkeypatch.setattr(Transactions, "_begin", watched)
-    monkeypatch.setattr(Work, "_write_event", written)
+    monkeypatch.setattr(trail, "_write", written)
     monkeypatch.setattr(Vault, "open", opening)
     monkeypatch.setattr(Vault, "seal", sealing)
     monkeypatch.setattr(Work, "run", running)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -177,7 +178,7 @@ def test_the_script_finds_another_original_and_a_foreign_anchor(
 ) -> None:
     folder = unpacked(pack, tmp_path / "pack")
     other = tmp_path / "other.anchor"
-    other.write_text("".join(f"{a.seq} {'0' * 64} {a.at.isoformat()}\n" for a in file.read()))
+    other.write_text(re.sub(":[0-9a-f]{64}", ":" + "0" * 64, file.path.read_text()))
     assert checked(folder, "--anchor", str(other))[0] == 3
     other.write_text("")
     assert checked(folder, "--anchor", str(other))[0] == 3

@@ -95,10 +95,10 @@ def test_what_patients_write_never_becomes_markup(practice: Practice, visit: Vis
 
 def test_watching_the_queue_writes_no_audit(practice: Practice, visit: Visits) -> None:
     dana = visit("dana")
-    before = practice.store.audit.head()
+    before = practice.store.audit.heads()
     for _ in range(3):
         news = dana.get("/queue/version").json()
-    assert practice.store.audit.head() == before
+    assert practice.store.audit.heads() == before
     assert news["counts"]["urgent"] == 2
     practice.receive(replace(MORNING[0], key="again", writer=1))
     after = dana.get("/queue/version").json()

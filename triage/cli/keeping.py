@@ -65,8 +65,8 @@ def rotate(
         made, kept = others.rotate_index(house.url, folder)
         print(f"{made} indexes are made anew; {kept} of what was erased stay under the old key.")
     elif name == "audit":
-        first = others.rotate_audit(house.url, folder)
-        print(f"from event {first} on the audit is sealed with a new key; keep the old one, too.")
+        chains = others.rotate_audit(house.url, folder)
+        print(f"{chains} audit chains go on under a new key; keep the old one, too.")
     elif name == "file":
         backups = house.settings.backup.folder
         count = others.rotate_file(house.url, folder, home / backups if backups else None)
@@ -114,7 +114,7 @@ def restore(
     house = House.at(home)
     lists, anchors = house.erasure_lists, house.anchor_file
     found = restore_backup(house.url, house.keys, folder, lists=lists, anchors=anchors, made=made)
-    print(f"{found.verdict.events} audit events hold; head {found.verdict.head}")
+    print(f"{found.verdict.events} audit events in {len(found.verdict.heads)} chains hold")
     print(f"{found.uncertain} replies may have left already and wait for a person")
     print(f"{found.erased} erasures were done again")
     for line in _warnings(found):

@@ -128,7 +128,7 @@ class SupervisionDesk:
         return as_csv(_rows(self.seen(actor, patient_id)))
 
     def verify(self, actor: User) -> Verdict:
-        """Check the whole chain, against the anchors outside the database."""
+        """Check every chain, against the anchors outside the database."""
         require(actor, Right.SEE_AUDIT)
         return self._store.audit.verify(anchors=self._anchors)
 

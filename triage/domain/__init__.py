@@ -16,7 +16,7 @@ from triage.domain.desk import (
     TrainingRow,
     newest_from_person,
 )
-from triage.domain.evidence import Anchor, Evidence, Stretch
+from triage.domain.evidence import Anchor, Evidence, Head, Stretch
 from triage.domain.known import (
     NO_BACKGROUND,
     NOBODY,
@@ -112,6 +112,7 @@ __all__ = [
     "Errand",
     "Evidence",
     "Flag",
+    "Head",
     "IdentifierType",
     "KnownPeople",
     "Label",

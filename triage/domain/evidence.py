@@ -10,18 +10,27 @@ from triage.domain.reply import AuditEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
-    """The head of the audit chain as it was written down outside the database."""
+class Head:
+    """Where one chain of the audit ends: the number and digest of its newest event."""
 
-    seq: int
+    chain: str
+    number: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The heads of all chains of the audit as they were written down outside the database."""
+
+    heads: tuple[Head, ...]
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A run of the chain without what the events say: enough to follow its links."""
+    """A run of one chain without what the events say: enough to follow its links."""
 
+    chain: str
     #: Number of the first event of the run.
     first: int
     #: The digest before it.
@@ -32,19 +41,19 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that is known of one case, and its part of the chain with the keys to it."""
+    """Everything that is known of one case, and its part of the chains with the keys to it."""
 
     file: CaseFile
     #: Each message as it came: message id -> raw bytes.
     originals: Mapping[str, RawMessage] = field(repr=False)
     #: Every event of the case, and what said which models and rules served; oldest first.
     events: tuple[AuditEvent, ...]
-    #: Number of an event -> the key that opens it and no other, in hexadecimal.
+    #: `seq` of an event -> the key that opens it and no other, in hexadecimal.
     keys: Mapping[int, str] = field(repr=False)
     #: Runs from each event to the next anchor.
     stretches: tuple[Stretch, ...]
-    #: The head of the chain when this was read, and the anchors the runs end at.
-    head: tuple[int, str]
-    anchors: tuple[Anchor, ...]
+    #: Heads the runs end at: those in the database when this was read, and those anchored.
+    heads: tuple[Head, ...]
+    anchored: tuple[Head, ...]
     #: When the case was erased, which left the chain and no words; None while it was not.
     erased_at: datetime | None = None

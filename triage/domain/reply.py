@@ -178,3 +178,6 @@ class AuditEvent:
     detail: Mapping[str, str] = field(default_factory=dict)
     previous: str = ""
     digest: str = ""
+    #: Which chain it stands in, and where: 1, 2, 3 … without a gap. `seq` counts over all chains.
+    chain: str = ""
+    number: int = 0

@@ -1,28 +1,28 @@
-"""Writes the head of the audit chain outside the database, again and again.
+"""Writes the heads of all audit chains outside the database, again and again.
 
 Rule of the room: first the line, then the event that remembers it; a crash in between leaves a
-line too many, which harms nobody. A chain that is not the one anchored last is never anchored.
+line too many, which harms nobody. While one chain is not the one anchored last, none is anchored.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from triage.audit import ANCHORED, AnchorFile
-from triage.domain import Anchor
+from triage.audit import ANCHORED, AnchorFile, beyond, claim, newest_heads
+from triage.domain import Anchor, Head
 from triage.errors import AuditBroken, blame
 from triage.store import Store, tables
 
 log = logging.getLogger(__name__)
 
-#: How often the head is written down when the settings say nothing.
+#: How often the heads are written down when the settings say nothing.
 EVERY = timedelta(minutes=10)
-#: How soon it is tried again when it could not be written.
+#: How soon it is tried again when they could not be written.
 AGAIN = timedelta(seconds=30)
 
 
 class Anchoring:
-    """Anchors one chain in one file; failures are logged by type and tried again."""
+    """Anchors the chains of one store in one file; failures are logged and tried again."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Anchoring:
         self.trouble = ""
 
     def once(self) -> bool:
-        """Anchor the head if it is time to; return whether a line was written."""
+        """Anchor the heads if it is time to; return whether a line was written."""
         now = self._clock()
         if now < self._due:
             return False
@@ -59,26 +59,25 @@ class Anchoring:
         return written
 
     def _anchor(self, now: datetime) -> bool:
-        # The file first: another worker may anchor a newer head at any moment.
-        lines = self._file.read()
-        seq, digest = self._store.audit.head()
-        newest = max((line.seq for line in lines), default=0)
-        self._compare(newest, {line.digest for line in lines if line.seq == newest})
-        # Nothing happened since but the event that remembers the last line.
-        if seq <= newest + 1:
+        # The file first: another worker may anchor newer heads at any moment.
+        anchored = newest_heads(self._file.read())
+        line = Anchor(self._store.audit.heads(), now)
+        self._compare(anchored)
+        # Nothing happened since but the event that remembers the last line, if there is one.
+        if beyond(line.heads, anchored) <= bool(anchored):
             return False
-        self._file.append(Anchor(seq, digest, now))
-        line = {"seq": str(seq), "digest": digest}
-        self._store.audit.record(ANCHORED, clinic=self._clinic, by=self._by, detail=line)
+        self._file.append(line)
+        self._store.audit.record(ANCHORED, clinic=self._clinic, by=self._by, detail=claim(line))
         return True
 
-    def _compare(self, newest: int, digests: set[str]) -> None:
-        """Raise AuditBroken when the newest anchored event is gone or is another one."""
-        if not newest:
-            return
+    def _compare(self, anchored: Iterable[Head]) -> None:
+        """Raise AuditBroken when a newest anchored event is gone or is another one."""
         table = tables.audit
-        query = table.select().with_only_columns(table.c.digest).where(table.c.seq == newest)
+        query = table.select().with_only_columns(table.c.digest)
         with self._store.transactions.read() as work:
-            row = work.first(query)
-        if row is None or digests != {row.digest}:
-            raise AuditBroken(f"event {newest} is not the one that was anchored")
+            for head in anchored:
+                here = (table.c.chain == head.chain) & (table.c.number == head.number)
+                row = work.first(query.where(here))
+                if row is None or row.digest != head.digest:
+                    where = f"event {head.number} of chain {head.chain}"
+                    raise AuditBroken(f"{where} is not the one that was anchored")

@@ -35,6 +35,7 @@ from triage.store.proof import ProofKeys
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.signatures import Signatures
+from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
 
@@ -95,12 +96,15 @@ def open_life(url: str, keys: Keys, store: Store, *, lists: Sequence[Path]) -> L
     return life
 
 
-def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) -> Store:
+def open_store(
+    url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow, part: str = COMMAND
+) -> Store:
     """Open a migrated database that is safe to trust.
 
-    `url` is `sqlite:///path` or `postgresql+psycopg://role@/name?host=…`. Raises StoreRefused
-    when the engine's settings could lose a commit or a guard is missing, WrongKey when a key is
-    not the database's own, StoreLocked when another process does not let go.
+    `url` is `sqlite:///path` or `postgresql+psycopg://role@/name?host=…`; `part` is the kind of
+    process that asks (web, worker, sender, command), whose audit chains it writes. Raises
+    StoreRefused when the engine's settings could lose a commit or a guard is missing, WrongKey
+    when a key is not the database's own, StoreLocked when another process does not let go.
     """
     engine = connect(url, keys)
     ring: Keyring | None = None
@@ -115,4 +119,4 @@ def open_store(url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow) 
         if ring is not None:
             ring.close()
         raise
-    return Store(Transactions(engine, keys, clock, ring))
+    return Store(Transactions(engine, keys, clock, ring, part=part))

@@ -3,21 +3,22 @@
 Rule of the room: reading the audit is itself remembered.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
 from triage.audit import Verdict
-from triage.domain import Anchor, AuditEvent, Evidence
+from triage.domain import Anchor, AuditEvent, Evidence, Head
 from triage.store import records, tables
-from triage.store.chain import Anchors, verify_chain
+from triage.store.chain import Anchors, verify_chains
 from triage.store.evidence import gather, seen_by
+from triage.store.trail import heads_of
 from triage.store.transaction import Transactions
 
 
 class AuditLog:
-    """The one chain of the database; clinics see their own rows of it."""
+    """The chains of the database; clinics see their own rows of them, in one order."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -68,7 +69,7 @@ class AuditLog:
     def evidence(
         self, case_id: str, *, clinic: str, by: str, anchors: Sequence[Anchor] = ()
     ) -> Evidence:
-        """Return all that is known of a case with its part of the chain; raise NotFound."""
+        """Return all that is known of a case with its part of the chains; raise NotFound."""
         with self._transactions.write() as work:
             return gather(work, case_id, clinic=clinic, by=by, anchors=anchors)
 
@@ -95,21 +96,17 @@ class AuditLog:
             work.note("patient.report", clinic=clinic, by=by, detail=detail)
         return found
 
-    def head(self) -> tuple[int, str]:
-        """Return (sequence number, digest) of the newest event, to be kept outside."""
-        head = tables.audit_head
+    def heads(self) -> tuple[Head, ...]:
+        """Return where every chain ends at this moment, to be kept outside."""
         with self._transactions.read() as work:
-            row = work.one(select(head.c.seq, head.c.digest), "audit head")
-        return int(row.seq), str(row.digest)
+            return heads_of(work.connection)
 
-    def verify(
-        self, *, head: tuple[int, str] | None = None, anchors: Anchors | None = None
-    ) -> Verdict:
-        """Check the whole chain, against the head in the database and what is kept outside.
+    def verify(self, *, heads: Collection[Head] = (), anchors: Anchors | None = None) -> Verdict:
+        """Check every chain, against the heads in the database and what is kept outside.
 
-        The chain spans all clinics. `head` is what `head()` gave at some earlier time, `anchors`
-        reads the anchor file; both find events cut off since and a chain written anew. Never
-        raises for a broken chain: the verdict says where.
+        Chains span all clinics. `heads` is what `heads()` gave at some earlier time, `anchors`
+        reads the anchor file; both find events cut off since, chains taken out and chains written
+        anew. Never raises for a broken chain: the verdict says where.
         """
         with self._transactions.snapshot() as work:
-            return verify_chain(work, self._transactions.audit_keys, anchors=anchors, head=head)
+            return verify_chains(work, self._transactions.audit_keys, anchors=anchors, heads=heads)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, select, text, update
 
-from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict
+from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict, beyond, mark, newest_heads
 from triage.domain import Anchor, CaseState, Lane, ReplyState, new_id
 from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import keystore, tables
@@ -30,6 +30,7 @@ from triage.store.reindex import reindex
 from triage.store.rows import digest_of, lines_of, put_back
 from triage.store.schema import adopt_keys, migrate, newest
 from triage.store.sealed_file import read_sealed, write_sealed
+from triage.store.trail import go_on, renew_chains
 from triage.store.transaction import Transactions, Work, told, utcnow
 
 
@@ -116,28 +117,31 @@ def restore_backup(
     lines = anchors.read() if anchors else ()
     try:
         _refill(engine, keys, path, DATA)
+        # Before anything of today is written: these are the ends the backup brought.
+        heads, known = AuditLog(doing).heads(), newest_heads(lines)
         if not _indexed(doing, keys):
             reindex(doing, keys, by="restore")
-        head = AuditLog(doing).head()[0]
-        newest = max(lines, key=lambda line: line.seq, default=None)
         with doing.write() as work:
             found = Restored(
-                verdict=Verdict(0, ""),
+                verdict=Verdict(0),
                 uncertain=_doubt(work),
                 erased=0,
                 made_at=made_at(path),
                 lists=(sum(each.exists() for each in places), len(places)),
-                anchor=newest,
-                lost=max(0, newest.seq - head) if newest else 0,
+                anchor=lines[-1] if lines else None,
+                lost=beyond(known, heads),
                 aside=None,
             )
             for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
                 work.run(delete(table))
             _note(work, found)
+            if len(keys.named("audit")) > 1:
+                # The backup may be from before the newest key, under which every chain must end.
+                renew_chains(work.connection, key=keys.audit, by="restore", at=work.now)
         erased = _erase_again(doing, ring.store, ErasureList(places, keys.named("audit")))
-        kept = [line for line in lines if line.seq <= head]
+        kept = [line for line in lines if not beyond(line.heads, heads)]
         verdict = _verdict(doing, kept if lines else None)
-        aside = anchors.cut(head, utcnow()) if anchors and found.lost else None
+        aside = anchors.cut(heads, utcnow()) if anchors and found.lost else None
         return found._replace(verdict=verdict, erased=erased, aside=aside)
     finally:
         doing.close()
@@ -187,7 +191,7 @@ def _refuse_present(url: str, keys: Keys) -> None:
         return
     engine = connect(url, keys, owner=True)
     with told(), engine.connect() as connection:
-        there = connection.execute(text("SELECT to_regclass('public.audit_head')")).scalar()
+        there = connection.execute(text("SELECT to_regclass('public.audit')")).scalar()
     engine.dispose()
     if there is not None:
         raise StoreRefused("this database is not empty; restore into a fresh one")
@@ -212,6 +216,7 @@ def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
             raise StoreRefused(f"{path.name} was not put back whole")
         if kind == DATA:
             adopt_keys(connection, keys)
+            go_on(connection)
             make_guards(connection)
         connection.commit()
 
@@ -258,7 +263,7 @@ def _note(work: Work, found: Restored) -> None:
         "as_of": found.made_at.isoformat(),
         "look_over": "people, roles, authenticators",
         "erasure_lists": "{} of {}".format(*found.lists) if found.lists[0] else "none",
-        "anchor": f"{line.seq} {line.digest}" if line else NO_ANCHOR,
+        "anchor": mark(line) if line else NO_ANCHOR,
         "lost_events": str(found.lost) if line else "unknown",
     }
     for clinic in work.rows(select(tables.clinics.c.id)):
@@ -304,5 +309,5 @@ def _destroyed(doing: Transactions, apart: KeyStore, listed: ErasureList) -> Ite
 def _verdict(doing: Transactions, lines: Sequence[Anchor] | None) -> Verdict:
     verdict = AuditLog(doing).verify(anchors=None if lines is None else lambda: lines)
     if not verdict.holds:
-        raise AuditBroken(f"event {verdict.broken_at}")
+        raise AuditBroken(verdict.where)
     return verdict

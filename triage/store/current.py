@@ -7,7 +7,7 @@ heard of a rotation never writes with the old one; keys are read anew when it is
 import hmac
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from triage.errors import WrongKey
 from triage.store.keys import Keys
@@ -15,8 +15,8 @@ from triage.store.tables import key_checks
 
 #: Names what a database keeps to know a key again.
 CHECK = "triage key check"
-#: Whoever finds something by the index key holds off its rotation until the transaction ends.
-_INDEX_LOCK = 7202553
+#: Whoever uses one of these keys holds off its rotation until the transaction ends.
+_LOCKS = {"index": 7202553, "audit": 7202554}
 
 
 class CurrentKeys:
@@ -35,8 +35,7 @@ class CurrentKeys:
 
     def read(self, connection: Connection, name: str) -> bytes:
         """Return the key that serves now; raise WrongKey when it is not among ours."""
-        if name == "index":
-            lock_index(connection, shared=True)
+        lock_key(connection, name, shared=True)
         mark = stored_mark(connection, name)
         for again in (False, True):
             keys = self._keys.again() if again else self._keys
@@ -54,13 +53,19 @@ def stored_mark(connection: Connection, name: str) -> bytes:
     return b"" if found is None else bytes(found)
 
 
+def mark_newest(connection: Connection, name: str, keys: Keys) -> None:
+    """Say that the newest key of a name serves from now on; run as owner."""
+    mine = update(key_checks).where(key_checks.c.name == name)
+    connection.execute(mine.values(value=key_mark(keys.named(name)[0])))
+
+
 def key_mark(key: bytes) -> bytes:
     """Return what a database keeps to know a key again; the key cannot be found from it."""
     return hmac.digest(key, CHECK.encode(), "sha256")
 
 
-def lock_index(connection: Connection, *, shared: bool) -> None:
-    """On PostgreSQL wait for a rotation of the index to end, or for all who use it."""
+def lock_key(connection: Connection, name: str, *, shared: bool) -> None:
+    """On PostgreSQL wait for a rotation of the key to end, or for all who use it."""
     if connection.dialect.name == "postgresql":
         kind = "_shared" if shared else ""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_INDEX_LOCK})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_LOCKS[name]})")

@@ -5,16 +5,18 @@ events belong to the case, so that one taken out of a pack later is missed.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, select
 
 from triage.audit import content, event_key, key_of
-from triage.domain import Anchor, AuditEvent, CaseFile, Evidence, Stretch
+from triage.domain import Anchor, AuditEvent, CaseFile, Evidence, Head, Stretch
 from triage.store import records, tables
 from triage.store.casefile import case_file, requests_of
 from triage.store.landing import open_raw
+from triage.store.trail import heads_of
 from triage.store.transaction import Work
 
 #: The action by which a worker says which models and rules it serves with.
@@ -44,20 +46,30 @@ def gather(
     events = _events(work, case_id, clinic)
     by_number = {each.seq: each for each in (*_serving(work, events, clinic), *events)}
     events = tuple(event for _, event in sorted(by_number.items()))
-    head = work.one(select(tables.audit_head), "audit head")
-    known = sorted((each for each in anchors if each.seq <= head.seq), key=lambda each: each.seq)
-    stretches = tuple(_stretches(work, [each.seq for each in events], known, head.seq, key))
-    ends = {each.first + len(each.contents) - 1 for each in stretches}
+    heads = {head.chain: head for head in heads_of(work.connection)}
+    known = {head for anchor in anchors for head in anchor.heads if _reached(head, heads)}
+    stretches = tuple(_stretches(work, events, known | set(heads.values()), key))
+    ends = {(each.chain, each.first + len(each.contents) - 1) for each in stretches}
     return Evidence(
         file=file,
         originals={each.id: open_raw(work, each.raw_id, clinic) for each in file.messages},
         events=events,
         keys={each.seq: event_key(key_of(each, key), each.seq).hex() for each in events},
         stretches=stretches,
-        head=(int(head.seq), str(head.digest)),
-        anchors=tuple(each for each in known if each.seq in ends),
+        heads=_at(heads.values(), ends),
+        anchored=_at(known, ends),
         erased_at=row.erased_at,
     )
+
+
+def _reached(head: Head, heads: Mapping[str, Head]) -> bool:
+    return head.chain in heads and head.number <= heads[head.chain].number
+
+
+def _at(heads: Iterable[Head], ends: set[tuple[str, int]]) -> tuple[Head, ...]:
+    """Return those heads at which a run ends, in order."""
+    found = (head for head in heads if (head.chain, head.number) in ends)
+    return tuple(sorted(found, key=lambda head: (head.chain, head.number, head.digest)))
 
 
 def _without_words(work: Work, row: Row[Any]) -> CaseFile:
@@ -131,22 +143,31 @@ def _serving(work: Work, events: Sequence[AuditEvent], clinic: str) -> Iterator[
 
 
 def _stretches(
-    work: Work, seqs: Sequence[int], anchors: Sequence[Anchor], head: int, key: Sequence[bytes]
+    work: Work, events: Sequence[AuditEvent], heads: Iterable[Head], key: Sequence[bytes]
 ) -> Iterator[Stretch]:
-    """Yield runs of the chain that lead from each event to the next anchor, or to the head."""
-    ends = [anchor.seq for anchor in anchors]
+    """Yield runs of each chain that lead from each event to the next of `heads`."""
+    audit, ends = tables.audit, defaultdict[str, list[int]](list)
+    for head in heads:
+        ends[head.chain].append(head.number)
+    for chain in sorted({each.chain for each in events}):
+        places = [each.number for each in events if each.chain == chain]
+        for first, last in _runs(places, sorted(ends[chain])):
+            here = (audit.c.chain == chain) & audit.c.number.between(first, last)
+            query = select(audit).where(here).order_by(audit.c.number)
+            found = [records.event(row) for row in work.rows(query)]
+            sealed = (content(each, key=event_key(key_of(each, key), each.seq)) for each in found)
+            yield Stretch(chain, first, found[0].previous, tuple(sealed))
+
+
+def _runs(places: Iterable[int], ends: Sequence[int]) -> list[list[int]]:
+    """Return [first, last] of every run from a place to the next end; what touches is one."""
     runs: list[list[int]] = []
-    for seq in seqs:
-        place = bisect_left(ends, seq)
-        end = ends[place] if place < len(ends) else head
-        end = seq if end - seq > LONGEST_RUN else end
-        if runs and seq <= runs[-1][1] + 1:
+    for number in places:
+        place = bisect_left(ends, number)
+        end = ends[place] if place < len(ends) else number
+        end = number if end - number > LONGEST_RUN else end
+        if runs and number <= runs[-1][1] + 1:
             runs[-1][1] = max(end, runs[-1][1])
         else:
-            runs.append([seq, end])
-    audit = tables.audit
-    for first, last in runs:
-        query = select(audit).where(audit.c.seq.between(first, last)).order_by(audit.c.seq)
-        found = [records.event(row) for row in work.rows(query)]
-        sealed = (content(each, key=event_key(key_of(each, key), each.seq)) for each in found)
-        yield Stretch(first, found[0].previous, tuple(sealed))
+            runs.append([number, end])
+    return runs

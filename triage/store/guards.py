@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from triage.audit import GENESIS
 from triage.errors import StoreRefused
 
 _FROZEN_REPLY = (
@@ -83,7 +84,7 @@ _WRITTEN_ONCE = (
 #: Rows of these never go away.
 _KEPT = (
     *_WRITTEN_ONCE,
-    "audit_head",
+    "audit_heads",
     "break_glass",
     "cases",
     "erasures",
@@ -265,19 +266,28 @@ GUARDS: tuple[Guard, ...] = (
         "out of order",
         "NOT "
         + _exists(
-            "audit_head",
-            "audit_head.id = 1 AND audit_head.seq + 1 = NEW.seq"
-            " AND audit_head.digest = NEW.previous",
+            "audit_heads",
+            "audit_heads.chain = NEW.chain AND audit_heads.number + 1 = NEW.number"
+            " AND audit_heads.digest = NEW.previous",
         ),
     ),
     Guard(
-        "audit_head",
+        "audit_heads",
         "UPDATE",
         "out of order",
-        "NEW.id <> OLD.id OR NEW.seq <> OLD.seq + 1 OR NOT "
-        + _exists("audit", "audit.seq = NEW.seq AND audit.digest = NEW.digest"),
+        "NEW.chain <> OLD.chain OR NEW.number <> OLD.number + 1 OR NOT "
+        + _exists(
+            "audit",
+            "audit.chain = NEW.chain AND audit.number = NEW.number AND audit.digest = NEW.digest",
+        ),
     ),
-    Guard("audit_head", "INSERT", "one head only", _exists("audit_head", "1 = 1")),
+    Guard(
+        "audit_heads",
+        "INSERT",
+        "a chain begins empty",
+        f"NEW.number <> 0 OR NEW.digest <> '{GENESIS}' OR "
+        + _exists("audit_heads", "audit_heads.chain = NEW.chain"),
+    ),
     Guard("raw_messages", "UPDATE", "landed bytes stay", _changed(_FROZEN_RAW)),
     Guard("raw_messages", "UPDATE", "attempts only grow", "NEW.attempts < OLD.attempts"),
     Guard(

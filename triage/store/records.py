@@ -218,4 +218,6 @@ def event(row: Row[Any]) -> AuditEvent:
         detail=dict(row.detail),
         previous=row.previous,
         digest=row.digest,
+        chain=row.chain,
+        number=row.number,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Row, Table, and_, delete, exists, func, insert, s
 from triage.domain import Channel
 from triage.errors import Erased, StoreRefused
 from triage.store import tables
-from triage.store.current import key_mark, lock_index
+from triage.store.current import key_mark, lock_key
 from triage.store.guards import drop_guards, make_guards
 from triage.store.keys import Keys
 from triage.store.senders import message_index, portal_index
@@ -106,7 +106,7 @@ def reindex(
             last = _some(doing, index, key, after=last)
             watch(index.name, _BATCH)
     with doing.write() as work:
-        lock_index(work.connection, shared=False)
+        lock_key(work.connection, "index", shared=False)
         vault = work.vault.made_with(key)
         work.vault = vault
         for index in INDEXED:

@@ -22,7 +22,7 @@ def _may(rights: str, *names: str) -> dict[str, str]:
 #: Every process writes its audit rows, moves the queue's version and says that it lives.
 _EVERYBODY = {
     **_may("SELECT, INSERT", "audit", "audit_cases"),
-    **_may("SELECT, UPDATE", "audit_head"),
+    "audit_heads": "SELECT, INSERT, UPDATE (number, digest)",
     **_may("SELECT, INSERT, UPDATE", "queue_versions", "roster_versions", "beats"),
     **_may("SELECT", "key_checks", "alembic_version"),
 }
@@ -84,6 +84,8 @@ def grant_roles(connection: Connection) -> None:
         for table, rights in grants.items():
             connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+        # To draw the next number of the audit's order, not to set it.
+        connection.exec_driver_sql(f"GRANT USAGE ON SEQUENCE audit_order TO {role}")
     grant_rows(connection)
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
@@ -112,4 +114,5 @@ def _make(connection: Connection, role: str) -> None:
 
 
 def _revoke(connection: Connection, role: str) -> None:
-    connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
+    for kind in ("TABLES", "SEQUENCES"):
+        connection.exec_driver_sql(f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {role}")

@@ -10,19 +10,20 @@ from datetime import timedelta
 from pathlib import Path
 from secrets import token_bytes
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from triage.errors import StoreLocked
 from triage.store import tables
 from triage.store.backup_folder import DATA, KEYS, BackupFolder
-from triage.store.current import key_mark, stored_mark
+from triage.store.current import key_mark, lock_key, mark_newest, stored_mark
 from triage.store.engine import connect, open_file
 from triage.store.keyring import Keyring
 from triage.store.keys import Keys
 from triage.store.keystore import KeyStore, connect_keys
 from triage.store.reindex import reindex
 from triage.store.sealed_file import read_sealed, write_sealed
+from triage.store.trail import renew_chains
 from triage.store.transaction import Transactions, utcnow
 
 Watch = Callable[[str, int], None]
@@ -48,23 +49,19 @@ def rotate_index(
 
 
 def rotate_audit(url: str, folder: Path, *, by: str = "owner") -> int:
-    """Seal the audit with a new key from now on; return the number of the first event under it.
+    """Seal the audit with a new key from now on; return how many chains go on under it.
 
     Older events stay as they are and their keys in the file, behind the new one, to verify them.
     """
     doing, keys = _owner(url, _prepared(url, folder, "audit"))
-    checks, head = tables.key_checks, tables.audit_head
     try:
         with doing.write() as work:
             # Whoever writes an event waits here, and finds the new mark afterwards.
-            row = work.one(select(head.c.seq).with_for_update(), "audit head")
-            mark = key_mark(keys.audit)
-            work.run(update(checks).where(checks.c.name == "audit").values(value=mark))
-            for clinic in work.rows(select(tables.clinics.c.id)):
-                work.note("keys.rotated", clinic=clinic.id, by=by, detail={"key": "audit"})
+            lock_key(work.connection, "audit", shared=False)
+            mark_newest(work.connection, "audit", keys)
+            return renew_chains(work.connection, key=keys.audit, by=by, at=work.now)
     finally:
         doing.close()
-    return int(row.seq) + 1
 
 
 def rotate_file(url: str, folder: Path, backups: Path | None = None) -> int:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
-from triage.audit import GENESIS
 from triage.errors import StoreRefused, WrongKey
 from triage.store import tables
-from triage.store.current import CHECK, key_mark, stored_mark
+from triage.store.current import CHECK, key_mark, mark_newest, stored_mark
 from triage.store.engine import connect
 from triage.store.guards import check_guards, make_guards
 from triage.store.keyring import Keyring
@@ -20,6 +19,7 @@ from triage.store.keys import Keys, key_id
 from triage.store.keystore import STORE, key_file, key_store_of, make_key_store
 from triage.store.row_rights import check_rows
 from triage.store.sealed import SealedValue
+from triage.store.trail import begin_chains
 from triage.store.transaction import told
 from triage.store.vault import Vault
 
@@ -122,7 +122,7 @@ def adopt_keys(connection: Connection, keys: Keys) -> None:
     marks = [key_mark(key) for key in keys.named("audit")]
     if not any(hmac.compare_digest(stored_mark(connection, "audit"), mark) for mark in marks):
         raise WrongKey("the audit key")
-    connection.execute(update(checks).where(checks.c.name == "audit").values(value=marks[0]))
+    mark_newest(connection, "audit", keys)
 
 
 def _begin(connection: Connection) -> None:
@@ -143,14 +143,13 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _seed(connection: Connection, keys: Keys) -> None:
-    checks, head = tables.key_checks, tables.audit_head
+    checks = tables.key_checks
     if connection.execute(select(checks.c.name)).first() is None:
         data = Vault(keys).seal("key_checks", "value", "data", CHECK).stored
         rows = {"data": data, "index": key_mark(keys.index), "audit": key_mark(keys.audit)}
         values = [{"name": name, "value": value} for name, value in rows.items()]
         connection.execute(insert(checks), values)
-    if connection.execute(select(head.c.id)).first() is None:
-        connection.execute(insert(head).values(id=1, seq=0, digest=GENESIS))
+    begin_chains(connection)
 
 
 def _grant(connection: Connection) -> None:

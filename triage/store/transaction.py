@@ -1,6 +1,6 @@
 """One transaction: what is read or written, and the audit row that says so, together or not.
 
-Rule of the room: a write transaction takes its lock at the start, and the audit chain's last.
+Rule of the room: a write transaction takes its lock at the start, and that of an audit chain last.
 """
 
 import hashlib
@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, Table, insert, select, update
+from sqlalchemy import Connection, Engine, Executable, Row, Select, Table, insert, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 
-from triage.audit import seal
 from triage.domain import AuditEvent, Protected
 from triage.errors import NotFound, StoreRefused
 from triage.store import tables
@@ -21,9 +20,8 @@ from triage.store.engine import explain
 from triage.store.keyring import STORE, DataKey, Keyring
 from triage.store.keys import Keys
 from triage.store.sealed import SealedValue
+from triage.store.trail import COMMAND, append
 from triage.store.vault import Vault
-
-_HEAD = 1
 
 
 def utcnow() -> datetime:
@@ -34,8 +32,11 @@ def utcnow() -> datetime:
 class Work:
     """One open transaction with the vault at hand."""
 
-    def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, vault: Vault, now: datetime, part: str = COMMAND
+    ) -> None:
         self._connection = connection
+        self._part = part
         #: For the owner's work on the tables themselves.
         self.connection = connection
         self.vault = vault
@@ -146,7 +147,9 @@ class Work:
             self.vault.ring.keep(list(self._made.values()), self.now)
             self._made.clear()
         if self._events:
-            self._write_events()
+            # The key first: whoever rotates it waits for all who asked, and then takes the heads.
+            key = self.vault.serving("audit")
+            append(self._connection, self._events, part=self._part, key=key)
         # Called early by who needs its own row to be there, and again at the end of all.
         self._moved.clear()
         self._events.clear()
@@ -156,54 +159,22 @@ class Work:
         if not self.run(step.values(version=versions.c.version + 1)):
             self.add(versions, clinic=clinic, version=1)
 
-    def _write_events(self) -> None:
-        head = tables.audit_head
-        # Taking the head's row first makes every other chain writer wait here.
-        locked = select(head.c.seq, head.c.digest).where(head.c.id == _HEAD).with_for_update()
-        row = self.first(locked)
-        if row is None:
-            raise StoreRefused("the audit chain has no head")
-        # Asked only now: whoever rotates the key holds the head until its mark is there.
-        audit_key = self.vault.serving("audit")
-        seq, digest = int(row.seq), str(row.digest)
-        for event in self._events:
-            seq += 1
-            sealed = seal(_numbered(event, seq), digest, key=audit_key)
-            digest = sealed.digest
-            self._write_event(sealed)
-            self.run(update(head).where(head.c.id == _HEAD).values(seq=seq, digest=digest))
-
-    def _write_event(self, event: AuditEvent) -> None:
-        self.add(
-            tables.audit,
-            seq=event.seq,
-            clinic=event.clinic,
-            at=event.at,
-            actor=event.actor,
-            action=event.action,
-            cases=list(event.cases),
-            detail=dict(event.detail),
-            previous=event.previous,
-            digest=event.digest,
-        )
-        named = [{"case_id": case, "seq": event.seq} for case in dict.fromkeys(event.cases)]
-        if named:
-            self.run(insert(tables.audit_cases), named)
-
-
-def _numbered(event: AuditEvent, seq: int) -> AuditEvent:
-    return AuditEvent(
-        seq, event.clinic, event.at, event.actor, event.action, event.cases, event.detail
-    )
-
 
 class Transactions:
     """Opens transactions; every room of the store is given one of these."""
 
     def __init__(
-        self, engine: Engine, keys: Keys, clock: Callable[[], datetime], ring: Keyring | None = None
+        self,
+        engine: Engine,
+        keys: Keys,
+        clock: Callable[[], datetime],
+        ring: Keyring | None = None,
+        *,
+        part: str = COMMAND,
     ) -> None:
         self._engine = engine
+        #: The kind of process this is, whose chains the audit rows go to.
+        self.part = part
         self.vault = Vault(keys, ring)
         self.clock = clock
 
@@ -238,7 +209,7 @@ class Transactions:
                 connection.exec_driver_sql(begin)
             elif postgresql:
                 connection.execution_options(**postgresql)
-            yield Work(connection, self.vault.within(connection), self.clock())
+            yield Work(connection, self.vault.within(connection), self.clock(), self.part)
             connection.commit()
 
     def close(self) -> None:

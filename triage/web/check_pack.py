@@ -3,7 +3,7 @@
     python3 check.py FOLDER_OR_ZIP [--anchor FILE]
 
 Ends with 0 when everything holds and 3 when something does not; says what it looked at. `--anchor`
-is the clinic's own file of anchored heads (number, digest, time on each line).
+is the clinic's own file of anchored heads (chain=number:digest of every chain, time on each line).
 """
 
 import base64
@@ -19,50 +19,55 @@ from pathlib import Path
 from typing import Any, Optional
 
 BROKEN = 3
+#: What the clinic's file says: (chain, number) -> digest.
+Anchored = dict[tuple[str, int], str]
 #: Detail of `case.filed` that says which bytes a message was.
 BYTES = "sha256"
 
 
 def content(event: Mapping[str, Any]) -> str:
     """Return what an event says, sealed with the key that stands beside it."""
-    names = ("seq", "clinic", "at", "actor", "action", "cases")
+    # Events of the first chain are from when there was one only, and do not name it.
+    place = () if event["chain"] == "first" else ("chain", "number")
+    names = (*place, "seq", "clinic", "at", "actor", "action", "cases")
     fields = [event[name] for name in names] + [sorted(event["detail"].items())]
     said = json.dumps(fields, ensure_ascii=True, separators=(",", ":"))
     return hmac.new(bytes.fromhex(event["key"]), said.encode(), hashlib.sha256).hexdigest()
 
 
-def walked(chain: Mapping[str, Any]) -> dict[int, tuple[str, str, str]]:
-    """Follow every stretch; return number -> (digest before, content, digest)."""
-    found: dict[int, tuple[str, str, str]] = {}
+def walked(chain: Mapping[str, Any]) -> dict[tuple[str, int], tuple[str, str, str]]:
+    """Follow every stretch; return (chain, number) -> (digest before, content, digest)."""
+    found: dict[tuple[str, int], tuple[str, str, str]] = {}
     for stretch in chain["stretches"]:
         digest = stretch["previous"]
-        for seq, sealed in enumerate(stretch["contents"], stretch["first"]):
+        for number, sealed in enumerate(stretch["contents"], stretch["first"]):
             following = hashlib.sha256(f"{digest}:{sealed}".encode()).hexdigest()
-            found[seq] = (digest, sealed, following)
+            found[stretch["chain"], number] = (digest, sealed, following)
             digest = following
     return found
 
 
-def broken_links(pack: Mapping[str, Any], outside: Mapping[int, str] | None) -> Iterator[str]:
+def broken_links(pack: Mapping[str, Any], outside: "Anchored | None") -> Iterator[str]:
     """Say which events, links or anchors do not hold."""
     chain, links = pack["chain"], walked(pack["chain"])
     for event in chain["events"]:
         stands = (event["previous"], content(event), event["digest"])
-        if links.get(event["seq"]) != stands:
-            yield f"event {event['seq']} is not the one the chain holds"
-    ends = {each["seq"]: each["digest"] for each in [*chain["anchors"], chain["head"]]}
-    for stretch in chain["stretches"]:
-        last = stretch["first"] + len(stretch["contents"]) - 1
-        if last in ends and links[last][2] != ends[last]:
-            yield f"the links up to event {last} do not lead to the head written there"
+        if links.get((event["chain"], event["number"])) != stands:
+            yield f"event {event['seq']} is not the one its chain holds"
+    for end in [*chain["anchors"], *chain["heads"]]:
+        place = (end["chain"], end["number"])
+        if place in links and links[place][2] != end["digest"]:
+            where = f"event {end['number']} of chain {end['chain']}"
+            yield f"the links up to {where} do not lead to the head written there"
     if outside is not None:
         compared = 0
-        for seq in links.keys() & outside.keys():
+        for place in links.keys() & outside.keys():
             compared += 1
-            if links[seq][2] != outside[seq]:
-                yield f"the anchor of event {seq} is another one in the clinic's file"
+            if links[place][2] != outside[place]:
+                where = f"event {place[1]} of chain {place[0]}"
+                yield f"the anchor of {where} is another one in the clinic's file"
         if not compared:
-            yield "the clinic's file anchors no part of this chain"
+            yield "the clinic's file anchors no part of these chains"
 
 
 def missing_events(pack: Mapping[str, Any]) -> Iterator[str]:
@@ -193,13 +198,22 @@ def read(place: Path) -> dict[str, bytes]:
         return {name: bundle.read(name) for name in bundle.namelist()}
 
 
-def anchors(place: Path) -> dict[int, str]:
-    """Return number -> digest from the clinic's file of anchored heads."""
-    lines = (line.split() for line in place.read_text(encoding="ascii").splitlines())
-    return {int(line[0]): line[1] for line in lines if len(line) == 3 and line[0].isdigit()}
+def anchors(place: Path) -> "Anchored":
+    """Return (chain, number) -> digest from the clinic's file of anchored heads."""
+    found: Anchored = {}
+    for line in place.read_text(encoding="ascii").splitlines():
+        words = line.split()[:-1]
+        # A line from when there was one chain: number, digest, time.
+        heads = words if "=" in line else ["first=" + ":".join(words)]
+        for head in heads:
+            chain, _, rest = head.partition("=")
+            number, _, digest = rest.partition(":")
+            if number.isdigit():
+                found[chain, int(number)] = digest
+    return found
 
 
-def troubles(files: Mapping[str, bytes], outside: Mapping[int, str] | None) -> list[str]:
+def troubles(files: Mapping[str, bytes], outside: "Anchored | None") -> list[str]:
     """Return everything that does not hold, in words."""
     try:
         pack = json.loads(files["evidence.json"])

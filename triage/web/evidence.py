@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from triage.desk.views import EvidenceView
-from triage.domain import AuditEvent, Label, ProofKey, Protected, Reply, StoredMessage, User
+from triage.domain import AuditEvent, Head, Label, ProofKey, Protected, Reply, StoredMessage, User
 
-FORMAT = "triage evidence 1"
+FORMAT = "triage evidence 2"
 CHECKER = Path(__file__).parent / "check_pack.py"
 README = """\
 This is everything one case is made of: what the patient wrote, what was suggested and answered,
 who saw it and when. IT HOLDS PATIENT TEXT IN THE OPEN, on purpose; keep it like the record itself.
 
-  evidence.json    all of it, with this case's part of the audit chain
+  evidence.json    all of it, with this case's part of the audit's chains
   originals/       each message, byte for byte as it came
   check.py         checks all of it offline; needs Python 3.9 or later and nothing else
 
   python3 check.py .                                   checks what holds by itself
-  python3 check.py . --anchor audit.anchor             and that the clinic anchored this chain
+  python3 check.py . --anchor audit.anchor             and that the clinic anchored these chains
 
 A reply's "bytes" are what its approver saw and signed: every field, each with its length before it;
 they left as a message under its "message_id". check.py verifies the signature of the approver's
@@ -198,6 +198,8 @@ def _chain(view: EvidenceView) -> dict[str, Any]:
     return {
         "events": [
             {
+                "chain": event.chain,
+                "number": event.number,
                 "seq": event.seq,
                 "clinic": event.clinic,
                 "at": event.at.isoformat(),
@@ -212,12 +214,18 @@ def _chain(view: EvidenceView) -> dict[str, Any]:
             for event in found.events
         ],
         "stretches": [
-            {"first": each.first, "previous": each.previous, "contents": list(each.contents)}
+            {
+                "chain": each.chain,
+                "first": each.first,
+                "previous": each.previous,
+                "contents": list(each.contents),
+            }
             for each in found.stretches
         ],
-        "anchors": [
-            {"seq": each.seq, "digest": each.digest, "at": each.at.isoformat()}
-            for each in found.anchors
-        ],
-        "head": {"seq": found.head[0], "digest": found.head[1]},
+        "anchors": [_head(head) for head in found.anchored],
+        "heads": [_head(head) for head in found.heads],
     }
+
+
+def _head(head: Head) -> dict[str, Any]:
+    return {"chain": head.chain, "number": head.number, "digest": head.digest}

@@ -39,7 +39,7 @@ from triage.store.tables.sign_in import (
 from triage.store.tables.trail import (
     audit,
     audit_cases,
-    audit_head,
+    audit_heads,
     beats,
     key_checks,
     queue_versions,
@@ -61,7 +61,7 @@ __all__ = [
     "attachments",
     "audit",
     "audit_cases",
-    "audit_head",
+    "audit_heads",
     "beats",
     "break_glass",
     "cases",

@@ -1,4 +1,4 @@
-"""Tables of what is remembered: the audit chain, its head, and the check of the keys."""
+"""Tables of what is remembered: the audit's chains, their heads, and the check of the keys."""
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +17,7 @@ from triage.store.columns import Moment, clinic_column, metadata
 
 _COUNT = BigInteger().with_variant(Integer, "sqlite")
 
+#: `seq` counts over all chains; on PostgreSQL a sequence gives it, which nobody waits for.
 audit = Table(
     "audit",
     metadata,
@@ -29,7 +30,11 @@ audit = Table(
     Column("detail", JSON, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
+    # Rows from before each process had a chain of its own are the first chain's.
+    Column("chain", String(32), nullable=False, server_default="first"),
+    Column("number", _COUNT, nullable=False, server_default="0"),
     Index("ix_audit_clinic", "clinic", "seq"),
+    Index("uq_audit_number", "chain", "number", unique=True),
 )
 
 #: Which audit rows name a case; derived from `audit.cases`, so it stands outside the chain.
@@ -38,14 +43,15 @@ audit_cases = Table(
     metadata,
     Column("case_id", String(64), primary_key=True),
     Column("seq", ForeignKey("audit.seq"), primary_key=True),
+    Index("ix_audit_cases_seq", "seq", "case_id"),
 )
 
-#: The one row every audited transaction waits for, so that the chain has one order.
-audit_head = Table(
-    "audit_head",
+#: Where each chain ends; a transaction takes one that nobody else is writing to.
+audit_heads = Table(
+    "audit_heads",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("seq", _COUNT, nullable=False),
+    Column("chain", String(32), primary_key=True),
+    Column("number", _COUNT, nullable=False),
     Column("digest", String(64), nullable=False),
 )
 
