@@ -18,7 +18,7 @@ from tests.web.neighbours import INSIDER, NEIGHBOUR, Neighbours, move_in, spelle
 from tests.web.practice import CLINIC, PASSWORD
 from tests.web.test_routes import ARRIVING, routes
 from triage.desk import Desk
-from triage.domain import NOTHING, Protected, Role, Route, Urgency, User
+from triage.domain import NOTHING, Protected, Role, Route, Urgency, User, Wanted
 from triage.errors import TriageError
 from triage.store import Keys
 from triage.web.app import create_app
@@ -31,7 +31,7 @@ WITHOUT_ID = {
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}
-OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
+OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING
 #: Fields that hold no id, filled so that a form is complete.
@@ -66,6 +66,7 @@ ANSWERS = {
     "QueueDesk.view",
     "QueueDesk.version",
     "QueueDesk.pulse",
+    "SearchDesk.keep",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
     "SupervisionDesk.export",
@@ -159,8 +160,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     )
     found = walk(app, both)
     with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
-    # A request is open by then, so that nobody could close the case.
-    assert with_ids - found.keys() == {"POST /case/{case_id}/close"}
+    # A request is open by then, so that nobody could close the case; a search is its person's own.
+    assert with_ids - found.keys() == {"POST /case/{case_id}/close", "GET /search/{search_id}"}
     assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
 
@@ -192,6 +193,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "subject": Protected("s"),
         "body": Protected("b"),
         "words": Protected("Keane"),
+        "wanted": Wanted(Protected("Keane")),
         "events": (),
         "entries": (),
         "username": "newcomer",

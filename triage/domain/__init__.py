@@ -56,6 +56,7 @@ from triage.domain.reply import (
     approver_key,
     prove,
 )
+from triage.domain.search import Hits, Wanted
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.words import (
@@ -95,6 +96,7 @@ __all__ = [
     "Draft",
     "Evidence",
     "Flag",
+    "Hits",
     "IdentifierType",
     "KnownPeople",
     "Label",
@@ -129,6 +131,7 @@ __all__ = [
     "TrainingRow",
     "Urgency",
     "User",
+    "Wanted",
     "approver_key",
     "fold",
     "in_turn",

@@ -31,6 +31,7 @@ from triage.store.patient_copy import copy_of
 from triage.store.people import People
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
+from triage.store.searches import Searches
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
@@ -57,6 +58,7 @@ class Store:
         self.landing = Landing(transactions)
         self.backgrounds = Backgrounds(transactions)
         self.cases = Cases(transactions)
+        self.search = Searches(transactions)
         self.replies = Replies(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)
