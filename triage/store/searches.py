@@ -159,7 +159,8 @@ class Look:
 
     def _weight(self, term: Sought) -> int | None:
         """Return about how many cases a term leads to; None when it is no way to find them."""
-        people = self._count(people_query(self._clinic, term.people), MANY + 1)
+        query = people_query(self._clinic, term.people)
+        people = self._count(query, MANY + 1) if term.people else 0
         if people > MANY:
             return None
         words = [self._count(tokens_query(self._clinic, one), STEP) for one in term.words]
