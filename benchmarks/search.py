@@ -33,7 +33,8 @@ BATCH = 500
 WORDS = 20_000
 LENGTH = 45
 START = datetime(2024, 1, 1, 8, tzinfo=UTC)
-SURNAMES = 4000
+#: At most so many patients, who share so many surnames.
+PATIENTS, SURNAMES = 5000, 2000
 
 
 def vocabulary() -> tuple[list[str], list[float]]:
@@ -197,7 +198,7 @@ def filled(url: str, keys: Keys, cases: int) -> Iterator[tuple[Store, list[Wante
     migrate(url, keys)
     store = open_store(url, keys)
     store.people.add_clinic(Clinic(CLINIC, "Bench"))
-    filler, patients = Filler(store), max(cases // 4, 10)
+    filler, patients = Filler(store), min(max(cases // 4, 10), PATIENTS)
     filler.fill(0, cases, filler.patients(patients))
     if not url.startswith("sqlite"):
         engine = connect(url, keys, owner=True)
