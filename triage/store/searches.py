@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from triage.domain import CaseState, Channel, Hits, Wanted
 from triage.store import records, tables
@@ -143,12 +154,16 @@ class Look:
 
     def page(self, before: int | None, limit: int) -> tuple[list[Row[Any]], int | None]:
         """Return rows of cases, newest first, and where the next page goes on."""
+        if not self._terms:
+            return self._unsearched(before, limit)
         found: list[Row[Any]] = []
         for _ in range(STEPS):
             numbers = self._candidates(before)
             kept = self._fitting(numbers)
             if kept:
-                query = cases_query(self._clinic, kept, self._filters)
+                query = cases_query(self._clinic, self._filters)
+                table = tables.search_cases
+                query = query.where(table.c.number.in_(kept)).order_by(table.c.number.desc())
                 found += self._work.rows(query.limit(limit + 1 - len(found)))
             if len(found) > limit:
                 return found[:limit], found[limit - 1].number
@@ -156,6 +171,19 @@ class Look:
                 return found, None
             before = numbers[-1]
         return found, before
+
+    def _unsearched(self, before: int | None, limit: int) -> tuple[list[Row[Any]], int | None]:
+        """Return what the filters alone let through, in one query over as many cases."""
+        table = tables.search_cases
+        window = self._within(all_query(self._clinic), table, before)
+        last = self._work.first(window.offset(STEP * STEPS - 1))
+        query = self._within(cases_query(self._clinic, self._filters), table, before)
+        if last is not None:
+            query = query.where(table.c.number >= last.number)
+        found = self._work.rows(query.limit(limit + 1))
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].number
+        return found, None if last is None else int(last.number)
 
     def _weight(self, term: Sought) -> int | None:
         """Return about how many cases a term leads to; None when it is no way to find them."""
@@ -185,12 +213,16 @@ class Look:
         return sorted(found, reverse=True)[:STEP]
 
     def _newest(self, query: Select[Any], table: Any, before: int | None) -> list[int]:
+        rows = self._work.rows(self._within(query, table, before).limit(STEP))
+        return [int(row.number) for row in rows]
+
+    def _within(self, query: Select[Any], table: Any, before: int | None) -> Select[Any]:
+        """Begin where the last page ended, end where the cases are too old, newest first."""
         if before is not None:
             query = query.where(table.c.number < before)
         if self._floor is not None:
             query = query.where(table.c.number >= self._floor)
-        rows = self._work.rows(query.order_by(table.c.number.desc()).limit(STEP))
-        return [int(row.number) for row in rows]
+        return query.order_by(table.c.number.desc())
 
     def _fitting(self, numbers: Sequence[int]) -> list[int]:
         """Return which of these cases fit every term."""
@@ -264,15 +296,12 @@ def of_people(clinic: str, people: Sequence[bytes]) -> Select[Any]:
     return query.where(known.c.clinic == clinic, theirs)
 
 
-def cases_query(
-    clinic: str, numbers: Sequence[int], filters: Sequence[ColumnElement[bool]]
-) -> Select[Any]:
-    """Read these cases, newest first, as far as the filters let them through."""
+def cases_query(clinic: str, filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Read cases as far as the filters let them through."""
     known, cases = tables.search_cases, tables.cases
     query = select(cases, known.c.number).join(known, known.c.id == cases.c.id)
     living = (cases.c.clinic == clinic, cases.c.erased_at.is_(None))
-    those = (known.c.clinic == clinic, known.c.number.in_(numbers))
-    return query.where(*those, *living, *filters).order_by(known.c.number.desc())
+    return query.where(known.c.clinic == clinic, *living, *filters)
 
 
 def _sought(work: Work, clinic: str, term: Term) -> Sought:
