@@ -186,6 +186,9 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
     client = entered(app, name)
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/account").text)
     assert found
+    sought = {"csrf": found.group(1), "words": canaries.new("search")}
+    search_id = client.post("/search", data=sought).headers["location"].rpartition("/")[2]
+    assert sought["words"] in client.get(f"/search/{search_id}").text
     rows = store.cases.queue(clinic="c1", by="test", limit=100)
     count = 0
     # One case of each fault is enough for the forms; the pages are opened for all.
@@ -201,6 +204,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "item_id": "0" * 32,
             "user_id": "0" * 32,
             "glass_id": "0" * 32,
+            "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):
             real = path.format_map(ids)

@@ -25,7 +25,7 @@ from tests.journeys.served import (
     tracking,
 )
 from tests.web.practice import HOSTILE_HTML, MASTER, MORNING, PEOPLE, open_copy, open_practice
-from triage.domain import Channel, ReplyState
+from triage.domain import Channel, Protected, ReplyState, Wanted
 from triage.pipeline import send
 from triage.testing import MemoryOutbox
 
@@ -398,7 +398,26 @@ def test_the_hostile_mail_is_seen_to_act_without_any_fence(
 def everything(served: Served) -> list[tuple[str, str, str]]:
     """Return (who, path, name of the picture) of every page worth a look."""
     cases = [("dana", f"case/{served.practice.cases[key]}", f"case-{key}") for key in CASES]
-    return [*((who, path, re.sub(r"\W+", "-", path)) for who, path in PAGES), *cases]
+    asked = served.practice.desk.search.keep(PEOPLE["dana"], Wanted(Protected("form")))
+    found = [("dana", f"search/{asked}", "search")]
+    return [*((who, path, re.sub(r"\W+", "-", path)) for who, path in PAGES), *cases, *found]
+
+
+def test_a_search_is_typed_in_the_queue_and_is_there_again_on_the_way_back(
+    served: Served, opened: Opened
+) -> None:
+    page = opened("dana")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("searchbox", name="Search all cases").fill("Keane pharmacy")
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="Refill of lisinopril")
+    link.click()
+    expect(page.get_by_role("heading", name="Rosalind Keane")).to_be_visible()
+    page.go_back()
+    expect(link).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("Keane pharmacy")
+    assert not [url for url in asked if "Keane" in url or "pharmacy" in url]
 
 
 def test_every_page_fits_its_window_and_has_no_serious_barrier(

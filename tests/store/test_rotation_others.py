@@ -15,7 +15,7 @@ from tests.sizes import many
 from tests.store.practice import ana, arrival, queued
 from tests.store.test_landing import written
 from triage.audit import Check, Verdict, event_key, said
-from triage.domain import AuditEvent, Channel, Protected
+from triage.domain import AuditEvent, Channel, Protected, Wanted
 from triage.errors import StoreLocked, StoreRefused, WrongKey
 from triage.store import Keys, Store, open_life, open_store, records, tables
 from triage.store.backup import make_backup, restore_backup
@@ -130,6 +130,11 @@ def test_a_rotation_is_killed_again_and_again_and_ends_with_nothing_lost(
         assert after.named("audit")[-1] == keys.audit != after.audit
         return
     assert after.named("index") == (after.index,) != keys.named("index")
+    opened = open_store(store_url, after)
+    hits = opened.search.find(Wanted(Protected("refill")), clinic=clinic, by="t")
+    assert case_id in {row.case.id for row in hits.rows}
+    assert not hits.partly
+    opened.close()
     for rows, same in under(store_url, after, keys.index).values():
         assert (same, rows > 0) == (0, rows > 0)
     assert all(rows == same for rows, same in under(store_url, after, after.index).values())

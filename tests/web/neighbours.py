@@ -20,7 +20,17 @@ from tests.web.practice import (
     Practice,
     open_practice,
 )
-from triage.domain import Errand, Protected, Role, Route, SampleItem, Urgency, User, Vouched
+from triage.domain import (
+    Errand,
+    Protected,
+    Role,
+    Route,
+    SampleItem,
+    Urgency,
+    User,
+    Vouched,
+    Wanted,
+)
 from triage.errors import ProviderRefused
 from triage.store import Keys
 from triage.store.tables import metadata
@@ -114,6 +124,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "contact_id": "p2-mail",
         "item_id": item.id,
         "glass_id": glass.id,
+        "search_id": desk.search.keep(INSIDER, Wanted(Protected("lisinopril"))),
         "digest": draft.outgoing.digest,
         "proof": proof,
         "name": "router-2",

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from tests.web.test_routes import ARRIVING, CASE, FORM, routes
-from triage.domain import AuditEvent
+from triage.domain import AuditEvent, Protected, Wanted
 from triage.store import tables, trail
 from triage.store.columns import Sealed
 from triage.store.transaction import Transactions, Work
@@ -31,6 +31,8 @@ ABOUT_NOBODY = {
     ("POST", "/log-out"),
     ("POST", "/account/key"),
     ("GET", "/queue/version"),
+    # What is looked for is kept; nothing is looked at before the page it leads to.
+    ("POST", "/search"),
     ("POST", "/audit/verify"),
     ("GET", "/clinical"),
     ("POST", "/clinical/sign"),
@@ -181,7 +183,7 @@ class Walk:
             form.setdefault("seen", file.messages[0].id)
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
-        own = ("reply_id", "item_id", "user_id", "glass_id")
+        own = ("reply_id", "item_id", "user_id", "glass_id", "search_id")
         parts |= {part: form.pop(part) for part in own if part in form}
         for part, value in parts.items():
             path = path.replace(f"{{{part}}}", value)
@@ -221,6 +223,8 @@ class Walk:
         """Looking, sorting, identifying and closing."""
         for path in ("/queue", "/queue/rows"):
             self.ask("dana", "GET", path)
+        kept = self.practice.desk.search.keep(PEOPLE["dana"], Wanted(Protected("lisinopril")))
+        self.ask("dana", "GET", "/search/{search_id}", search_id=kept)
         self.ask("dana", "GET", CASE, "unsorted")
         self.ask("dana", "GET", f"{CASE}/attachment/{{attachment_id}}", "unsorted")
         self.ask("dana", "GET", f"{CASE}/original/{{message_id}}", "unsorted")

@@ -37,6 +37,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/queue"): Right.SEE_QUEUE,
     ("GET", "/queue/rows"): Right.SEE_QUEUE,
     ("GET", "/queue/version"): Right.SEE_QUEUE,
+    ("POST", "/search"): Right.SEE_QUEUE,
+    ("GET", "/search/{search_id}"): Right.SEE_QUEUE,
     ("GET", CASE): Right.SEE_QUEUE,
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,

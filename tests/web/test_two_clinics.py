@@ -18,7 +18,7 @@ from tests.web.neighbours import INSIDER, NEIGHBOUR, Neighbours, move_in, spelle
 from tests.web.practice import CLINIC, PASSWORD
 from tests.web.test_routes import ARRIVING, routes
 from triage.desk import Desk
-from triage.domain import NOTHING, Protected, Role, Route, Urgency, User
+from triage.domain import NOTHING, Protected, Role, Route, Urgency, User, Wanted
 from triage.errors import TriageError
 from triage.store import Keys
 from triage.web.app import create_app
@@ -38,7 +38,7 @@ WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/
 OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
-OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient")}
+OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -77,6 +77,7 @@ ANSWERS = {
     "QueueDesk.view",
     "QueueDesk.version",
     "QueueDesk.pulse",
+    "SearchDesk.keep",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
     "SupervisionDesk.export",
@@ -173,6 +174,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     # A request is open by then, so that nobody could close the case; and whoever signed in
     # elsewhere has no proof key here, so that the store refuses to take an approval.
     kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close")}
+    # A search is its person's own.
+    kept.add("GET /search/{search_id}")
     assert with_ids - found.keys() == kept
     assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
@@ -205,6 +208,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "subject": Protected("s"),
         "body": Protected("b"),
         "words": Protected("Keane"),
+        "wanted": Wanted(Protected("Keane")),
         "events": (),
         "entries": (),
         "account": "nobody",

@@ -76,13 +76,27 @@ def add_to(app: typer.Typer) -> None:
 
 
 def migrate(home: Home = HERE) -> None:
-    """Bring the database to this version's shape; stop triage and make a backup first."""
+    """Bring the database to this version's shape; stop triage and make a backup first.
+
+    Cases that search does not know yet are indexed; when interrupted, run it again.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from triage.store import migrate
     from triage.wiring import House
 
     house = House.at(home)
     migrate(house.url, house.keys)
     print("The database has this version's shape.")
+    store = house.store()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("indexing for search", total=store.search.waiting())
+        count = store.search.catch_up(
+            by="migrate", watch=lambda done: progress.update(bar, advance=done)
+        )
+    store.close()
+    print(f"Search knows every case; {count} patients and cases were looked at.")
 
 
 def init(

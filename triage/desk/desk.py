@@ -1,4 +1,4 @@
-"""The desk as one object: signing in, the queue, replies, supervision, training data."""
+"""The desk as one object: signing in, the queue, search, replies, supervision, training data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +9,7 @@ from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.people import PeopleDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
+from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
@@ -52,6 +53,7 @@ class Desk:
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
+        self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

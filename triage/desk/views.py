@@ -10,6 +10,7 @@ from triage.domain import (
     CaseRow,
     Draft,
     Evidence,
+    Hits,
     Lane,
     Protected,
     Reply,
@@ -17,6 +18,7 @@ from triage.domain import (
     Share,
     TrainingRow,
     User,
+    Wanted,
 )
 
 
@@ -39,6 +41,15 @@ class QueueView:
     banners: tuple[Banner, ...]
     #: Changes whenever a case arrives, moves or is claimed; the page asks for it to stay live.
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """One page of what was found, and what was asked."""
+
+    wanted: Wanted
+    hits: Hits
+    banners: tuple[Banner, ...]
 
 
 @dataclass(frozen=True, slots=True)

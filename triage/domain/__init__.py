@@ -70,6 +70,7 @@ from triage.domain.reply import (
     approver_key,
     certificate_of,
 )
+from triage.domain.search import Hits, Wanted
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.words import (
@@ -113,6 +114,7 @@ __all__ = [
     "Evidence",
     "Flag",
     "Head",
+    "Hits",
     "IdentifierType",
     "KnownPeople",
     "Label",
@@ -150,6 +152,7 @@ __all__ = [
     "Urgency",
     "User",
     "Vouched",
+    "Wanted",
     "approved_words",
     "approver_key",
     "certificate_of",

@@ -34,6 +34,7 @@ from triage.store.people import People
 from triage.store.proof import ProofKeys
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
+from triage.store.searches import Searches
 from triage.store.signatures import Signatures
 from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
@@ -62,6 +63,7 @@ class Store:
         self.mailboxes = Mailboxes(transactions)
         self.backgrounds = Backgrounds(transactions)
         self.cases = Cases(transactions)
+        self.search = Searches(transactions)
         self.replies = Replies(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)

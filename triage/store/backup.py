@@ -30,6 +30,7 @@ from triage.store.reindex import reindex
 from triage.store.rows import digest_of, lines_of, put_back
 from triage.store.schema import adopt_keys, migrate, newest
 from triage.store.sealed_file import read_sealed, write_sealed
+from triage.store.searches import Searches
 from triage.store.trail import go_on, renew_chains
 from triage.store.transaction import Transactions, Work, told, utcnow
 
@@ -119,8 +120,7 @@ def restore_backup(
         _refill(engine, keys, path, DATA)
         # Before anything of today is written: these are the ends the backup brought.
         heads, known = AuditLog(doing).heads(), newest_heads(lines)
-        if not _indexed(doing, keys):
-            reindex(doing, keys, by="restore")
+        _index(doing, keys)
         with doing.write() as work:
             found = Restored(
                 verdict=Verdict(0),
@@ -145,6 +145,13 @@ def restore_backup(
         return found._replace(verdict=verdict, erased=erased, aside=aside)
     finally:
         doing.close()
+
+
+def _index(doing: Transactions, keys: Keys) -> None:
+    """Make the indexes of a backup anew that is from before today's index key."""
+    if not _indexed(doing, keys):
+        reindex(doing, keys, by="restore")
+        Searches(doing).catch_up(by="restore")
 
 
 def _keep_list(keys: Keys, path: Path, lists: Sequence[Path]) -> None:

@@ -108,6 +108,8 @@ def _set_up(connection: Any, key: bytes, synchronous: str) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA recursive_triggers = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    # What is erased, such as the tokens of search, is written over and not only unlinked.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _pragma(connection: Any, name: str) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy import Row, and_, or_, select, update
 from triage.domain import CaseState, Lane, Mark, Reading, Route, Urgency, new_id
 from triage.store import records, tables
 from triage.store.parts import case_marks, share, write_message
+from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
 from triage.store.transaction import Work
 
@@ -35,6 +36,8 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     thread_id = thread_of(work, reading.message, sender, clinic)
     case_id = _case(work, reading, sender, clinic=clinic, thread_id=thread_id)
     write_message(work, reading, sender, clinic=clinic, case_id=case_id, thread_id=thread_id)
+    words = (reading.message, reading.redacted)
+    index_message(work, *words, clinic=clinic, case_id=case_id)
     _requests(work, reading, clinic=clinic, case_id=case_id)
     work.run(update(raws).where(*here).values(filed_at=work.now))
     work.moved(clinic)

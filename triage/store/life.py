@@ -16,6 +16,7 @@ from triage.store.erasures import Erasure, ErasureList
 from triage.store.keyring import of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore
 from triage.store.rotation import has_old, move_old
+from triage.store.search_index import forget_case, forget_patient
 from triage.store.transaction import Transactions, Work
 
 CASE, PATIENT = "case", "patient"
@@ -219,6 +220,7 @@ def _close(work: Work, case_id: str, clinic: str) -> list[str]:
     # What finds a message by its Message-ID or portal thread goes with its words.
     blind = {"message_id_index": None, "portal_thread_index": None}
     work.run(update(messages).where(messages.c.case_id == case_id).values(**blind))
+    forget_case(work, case_id)
     gone = {"state": CaseState.CLOSED.value, "erased_at": work.now, "outcome": "erased"}
     free = {"claimed_by": None, "claimed_at": None, "closed_at": work.now}
     work.run(update(cases).where(cases.c.id == case_id).values(**gone, **free))
@@ -234,6 +236,7 @@ def _refuse_old(work: Work, owners: Sequence[str]) -> None:
 def _forget_patient(work: Work, patient_id: str) -> None:
     """Let no address lead to an erased patient; the roster's digest stays, so nobody returns."""
     patients, contacts = tables.patients, tables.contacts
+    forget_patient(work, patient_id)
     work.run(update(patients).where(patients.c.id == patient_id).values(erased_at=work.now))
     for row in work.rows(select(contacts.c.id).where(contacts.c.patient_id == patient_id)):
         lost = {"address_index": new_id().encode(), "verified_by": None, "consent_to_email": False}

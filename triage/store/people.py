@@ -14,6 +14,7 @@ from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
 from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
+from triage.store.search_index import index_patient
 from triage.store.sessions import Sessions, end_sessions
 from triage.store.transaction import Transactions, Work
 from triage.store.vault import dump
@@ -169,6 +170,7 @@ class People(Sessions):
                 patient_id = _put_patient(work, replace(patient, clinic=clinic))
                 if patient_id is None:
                     continue
+                index_patient(work, replace(patient, clinic=clinic, id=patient_id))
                 for contact in contacts:
                     _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
                 count += 1

@@ -35,6 +35,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         # Staff are hidden from the models like patients.
         "users": "SELECT (id, clinic, display_name)",
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
+        **_may("SELECT, INSERT, DELETE", "search_cases", "search_tokens"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "mailboxes"),
@@ -49,6 +50,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "contacts", "patients", "users", "teams", "clinics"),
         **_may("SELECT, INSERT, UPDATE, DELETE", "drafts", "sessions"),
+        **_may("SELECT, INSERT, DELETE", "search_patients"),
         **_may(
             "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
         ),

@@ -23,6 +23,7 @@ from triage.store.keys import Keys
 from triage.store.keystore import KeyStore, connect_keys
 from triage.store.reindex import reindex
 from triage.store.sealed_file import read_sealed, write_sealed
+from triage.store.searches import Searches
 from triage.store.trail import renew_chains
 from triage.store.transaction import Transactions, utcnow
 
@@ -41,6 +42,8 @@ def rotate_index(
     doing, keys = _owner(url, _prepared(url, folder, "index"))
     try:
         counts = reindex(doing, keys, by=by, watch=watch)
+        # The words of cases lie under the same key; until each is done a page says it is partial.
+        Searches(doing).catch_up(by=by, watch=lambda done: watch("search", done))
     finally:
         doing.close()
     if not counts[1]:

@@ -50,6 +50,8 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("GET", "/queue"): (Right.SEE_QUEUE,),
     ("GET", "/queue/rows"): (Right.SEE_QUEUE,),
     ("GET", "/queue/version"): (Right.SEE_QUEUE,),
+    ("POST", "/search"): (Right.SEE_QUEUE,),
+    ("GET", "/search/{search_id}"): (Right.SEE_QUEUE,),
     # The Desk lets a person in by the second right only while an emergency opens this very case.
     ("GET", _CASE): (Right.SEE_QUEUE, Right.BREAK_GLASS),
     ("GET", f"{_CASE}/attachment/{{attachment_id}}"): (Right.SEE_QUEUE, Right.BREAK_GLASS),

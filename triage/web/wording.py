@@ -96,6 +96,21 @@ ROLES: Mapping[Role, str] = {
     Role.DATA_SCIENTIST: "Data scientist",
     Role.ADMINISTRATOR: "Administrator",
 }
+#: Where a search looks: a state, or one lane of the open cases.
+PLACES: Mapping[str, str] = {
+    "": "everywhere",
+    "open": "open cases",
+    "closed": "closed cases",
+    **{lane.value: f"open: {word}" for lane, word in LANES.items()},
+}
+#: How many days back a search looks; none is all the way.
+AGES: Mapping[int | None, str] = {
+    None: "at any time",
+    1: "in the last 24 hours",
+    7: "in the last 7 days",
+    30: "in the last 30 days",
+    365: "in the last 365 days",
+}
 OUTCOMES: Mapping[str, str] = {
     "answered": "Answered",
     "phoned": "Phoned the patient",

@@ -28,6 +28,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
+from triage.store.tables.search import search_cases, search_patients, search_tokens
 from triage.store.tables.sign_in import (
     known_browsers,
     log_in_tries,
@@ -94,6 +95,9 @@ __all__ = [
     "requests",
     "roster_versions",
     "sample_items",
+    "search_cases",
+    "search_patients",
+    "search_tokens",
     "second_factors",
     "sessions",
     "signatures",
