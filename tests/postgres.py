@@ -55,8 +55,14 @@ class PostgresServer:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Lend a fresh copy of the template."""
+        with self.copy("template_triage") as url:
+            yield url
+
+    @contextmanager
+    def copy(self, template: str) -> Iterator[str]:
+        """Lend a copy of a database that nobody is connected to; `template0` is an empty one."""
         name = f"triage_{next(self._numbers)}"
-        self.ask("postgres", f"CREATE DATABASE {name} TEMPLATE template_triage OWNER {OWNER}")
+        self.ask("postgres", f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
         try:
             yield self.url(name)
         finally:

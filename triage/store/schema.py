@@ -83,6 +83,10 @@ def check_schema(connection: Connection, keys: Keys) -> None:
         raise StoreRefused("its shape is not this version's; run `triage store migrate`")
     check_keys(connection, keys)
     check_guards(connection)
+    if connection.dialect.name == "postgresql":
+        from triage.store.roles import check_grants
+
+        check_grants(connection)
 
 
 @cache
