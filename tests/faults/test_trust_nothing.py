@@ -11,9 +11,12 @@ import pytest
 from imapclient import IMAPClient
 
 from tests.servers import PASSWORD, DovecotServer
+from tests.sizes import many
 from triage.connectors.imap import ImapInbox
 from triage.domain import Arrival
 from triage.testing import mail
+
+pytestmark = pytest.mark.bar(4)
 
 
 @pytest.fixture
@@ -29,9 +32,9 @@ def client(server: DovecotServer) -> IMAPClient:
 
 
 def odd_mails() -> list[bytes]:
-    """100 mails, ten of each kind that a cleverer program would trip over."""
+    """Mails, ten (in the long form fifty) of each kind that a cleverer program would trip over."""
     found: list[bytes] = []
-    for n in range(10):
+    for n in range(many(10, long=50)):
         plain = mail(f"read elsewhere {n}", message_id=f"<plain-{n}@example.org>")
         found += [
             plain,
@@ -80,7 +83,7 @@ def test_every_mail_comes_in_whatever_it_claims(dovecot: DovecotServer) -> None:
 
 
 def test_an_attacker_cannot_suppress_a_mail_by_using_its_id_first(dovecot: DovecotServer) -> None:
-    ids = [f"<victim-{n}@example.org>" for n in range(40)]
+    ids = [f"<victim-{n}@example.org>" for n in range(many(40, long=200))]
     dovecot.append(mail("nothing to see", message_id=one) for one in ids)
     victims = [mail(f"chest pain {n}", message_id=one) for n, one in enumerate(ids)]
     dovecot.append(victims)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer
+from tests.sizes import many
 from triage.connectors.imap import ImapInbox
 from triage.domain import Arrival, Clinic, Cursor
 from triage.errors import InboxLied
@@ -21,8 +22,10 @@ from triage.pipeline import land
 from triage.store import Keys, Store, migrate, open_store
 from triage.testing import mail
 
-OLD = [mail(f"old {n}", message_id=f"<old-{n}@example.org>") for n in range(60)]
-NEW = [mail(f"new {n}", message_id=f"<new-{n}@example.org>") for n in range(10)]
+pytestmark = pytest.mark.bar(3)
+
+OLD = [mail(f"old {n}", message_id=f"<old-{n}@example.org>") for n in range(many(60, long=1000))]
+NEW = [mail(f"new {n}", message_id=f"<new-{n}@example.org>") for n in range(many(10, long=50))]
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ def test_without_uidvalidity_it_stops_with_an_alarm(missing: str, store: Store) 
     with LyingImap(dict(enumerate(OLD, 1))) as server:
         inbox = inbox_of(server)
         land(inbox, store, clinic="c1")
-        server.messages |= dict(enumerate(NEW, 61))
+        server.messages |= dict(enumerate(NEW, len(OLD) + 1))
         server.lies.no_uid_validity = missing == "absent"
         server.lies.uid_validity = 0
         before = store.landing.cursors("front-desk", clinic="c1")
@@ -162,7 +165,7 @@ def test_stopping_halfway_through_a_reset_hides_nothing(store: Store) -> None:
         assert first.arrivals == ()
         assert first.cursor == Cursor("Front", "7", "0")
         store.landing.move_cursor("front-desk", first.cursor, clinic="c1")
-        later = [mail(f"later {n}") for n in range(60)]
-        server.messages |= dict(enumerate(later, 11))
+        later = [mail(f"later {n}") for n in range(len(OLD))]
+        server.messages |= dict(enumerate(later, len(NEW) + 1))
         land(inbox, store, clinic="c1")
         assert stored(store) == digests([*OLD, *NEW, *later])

@@ -20,6 +20,8 @@ from triage.drafting.endpoint import Endpoint
 from triage.errors import BadSettings, TriageError
 from triage.parsing.portal import read_portal
 
+pytestmark = pytest.mark.bar(42)
+
 HOSTS = (
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "017700000001", "0x7f.0.0.1",
     "0177.0.0.1", "127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0", "0.0.0.0",

@@ -28,6 +28,8 @@ from triage.web import pages
 from triage.web.case import saved
 from triage.web.harmless import DEVICES, disposition, exact, file_name, unseen
 
+pytestmark = pytest.mark.bar(42)
+
 TEMPLATES = templates()
 SUMS = re.compile(r"\b(49|7777777|9|16|25)\b")
 

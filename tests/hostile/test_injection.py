@@ -27,7 +27,7 @@ from triage.drafting.screen import objection
 from triage.priority.redflags import RedFlags
 from triage.store import Store
 
-pytestmark = pytest.mark.timeout(2400 if LONG else 180)
+pytestmark = [pytest.mark.timeout(2400 if LONG else 180), pytest.mark.bar(40)]
 DANGER = "I have crushing chest pain since an hour."
 
 

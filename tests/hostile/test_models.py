@@ -14,6 +14,8 @@ from triage.encoder import base, folder
 from triage.encoder.checkpoint import Checkpoint
 from triage.errors import MissingModel
 
+pytestmark = pytest.mark.bar(42)
+
 HOUSE = Path(__file__).resolve().parents[2] / "triage"
 MODELS = HOUSE.parent / "models"
 

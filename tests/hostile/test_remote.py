@@ -20,7 +20,7 @@ from tests.journeys.served import QUIET, chromium
 from tests.sizes import LONG
 from triage.parsing.mail import read_mail
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200 if LONG else 180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200 if LONG else 180), pytest.mark.bar(36)]
 WHERE = "tracker-{n}.invalid"
 #: Every way a layout may ask for something; `{u}` is an address, `{h}` its host.
 WAYS = (

@@ -14,7 +14,7 @@ from tests.hostile.stage import Fences, Seen, watch
 from tests.hostile.vectors import scripts, some
 from tests.sizes import LONG
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(2400 if LONG else 180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(2400 if LONG else 180), pytest.mark.bar(35)]
 SEED = 35
 VECTORS = some(scripts(), 300, seed=SEED)
 

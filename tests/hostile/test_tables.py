@@ -13,6 +13,8 @@ import pytest
 
 from triage.desk.spreadsheet import as_csv, harmless
 
+pytestmark = pytest.mark.bar(42)
+
 HOUSE = Path(__file__).resolve().parents[2] / "triage"
 COMMANDS = (
     "=1+1", "+1+1", "-1+1", "@SUM(1,1)", "=cmd|' /C calc'!A0", '=HYPERLINK("http://evil.example")',
