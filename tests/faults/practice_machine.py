@@ -198,6 +198,13 @@ class Practice(RuleBasedStateMachine):
         self.server.mails.append(content)
         self.came[hashlib.sha256(content).hexdigest()] += 1
 
+    @rule(patient=st.integers(1, 2))
+    def arrive_and_be_read(self, patient: int) -> None:
+        """An ordinary mail on an ordinary day."""
+        self.arrive(patient, urgent=False)
+        self.fetch()
+        self.file()
+
     @precondition(lambda self: self.server.mails)
     @rule(data=st.data())
     def duplicate(self, data: st.DataObject) -> None:
@@ -327,13 +334,19 @@ class Practice(RuleBasedStateMachine):
             self.refused |= due
         self.alive(self.sender.once)
 
+    @rule()
+    def wait_and_send(self) -> None:
+        """The undo window passes, and the sender looks."""
+        self.now += timedelta(minutes=1)
+        self.send()
+
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:
         """A person calls the patient and closes the case, with all they have read in it."""
         for case in self.some_case(data):
             with suppress(TriageError):
                 file = self.store.cases.get(case.id, clinic=CLINIC, by="test")
-                for request in file.requests:
+                for request in file.case.requests:
                     if not request.done:
                         self.desk.queue.tick(SECRETARY, case.id, request.id)
                 self.desk.queue.close(
