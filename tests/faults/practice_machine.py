@@ -110,6 +110,11 @@ class Broken(Keyword):
         raise RuntimeError("no model")
 
 
+def no_leaks(redacted: object, background: object) -> dict[Any, int]:
+    """Count nothing: with a roster of its own for every run the real meter is most of the time."""
+    return {}
+
+
 class Practice(RuleBasedStateMachine):
     """Each rule is one thing that happens; each invariant holds after every one."""
 
@@ -243,7 +248,7 @@ class Practice(RuleBasedStateMachine):
     def file(self) -> None:
         def work() -> None:
             found = [raw for _, raw in self.store.landing.waiting(limit=50)]
-            parts = rooms() if self.model_up else rooms(classifier=Broken())
+            parts = rooms(meter=no_leaks, classifier=Keyword() if self.model_up else Broken())
             with suppress(TriageError):
                 pipeline.file(found, parts, self.store, clinic=CLINIC, by="worker")
 
