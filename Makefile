@@ -3,8 +3,9 @@ PYTHON ?= python3
 # A person sees pip's progress bars; a machine does not need them.
 PIP = .venv/bin/python -m pip install $(if $(CI),--quiet) --disable-pip-version-check
 ONCE ?=
+ONLY ?=
 
-.PHONY: demo test lint notebooks bench lock sbom advisories clean
+.PHONY: demo test lint notebooks bench faults lock sbom advisories clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -25,6 +26,11 @@ notebooks: .venv/tested
 
 bench: .venv/tested
 	.venv/bin/python benchmarks/run.py
+
+# The long form of one number of the safety bar, e.g. ONLY=12; without one, what there is.
+faults: .venv/tested
+	sh .ci/servers
+	.venv/bin/python benchmarks/faults.py $(ONLY)
 
 lock: .venv/tested
 	.venv/bin/python .ci/lock.py

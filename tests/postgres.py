@@ -18,7 +18,7 @@ def programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-def _fastest() -> str:
+def fastest() -> str:
     """Return memory where there is plenty of it: a sync costs nothing there, and stays on."""
     memory = "/dev/shm"
     roomy = os.path.isdir(memory) and shutil.disk_usage(memory).free > 4 * 2**30
@@ -28,20 +28,19 @@ def _fastest() -> str:
 class PostgresServer:
     """One cluster on a unix socket in a temporary folder; root runs it as user postgres."""
 
-    def __init__(self) -> None:
+    def __init__(self, *initdb: str) -> None:
         bin_folder = programs()
         assert bin_folder is not None
         self._bin = bin_folder
         # Not pytest's folder: the user postgres must be able to walk to it, and a socket's path
         # may have at most 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="triage-pg-", dir=_fastest()))
+        self.folder = Path(tempfile.mkdtemp(prefix="triage-pg-", dir=fastest()))
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         self._numbers = itertools.count()
-        self._run("initdb", "-D", f"{self.folder}/data", "-U", "postgres", "-A", "trust", "-N")
-        settings = f"-k {self.folder} -c listen_addresses='' -c max_connections=200"
-        log = f"{self.folder}/log"
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", settings, "start")
+        data = self.folder / "data"
+        self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", *initdb)
+        self.start()
         self.ask("postgres", f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB")
         self.ask("postgres", f"CREATE DATABASE template_triage OWNER {OWNER}")
 
@@ -56,8 +55,14 @@ class PostgresServer:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Lend a fresh copy of the template."""
+        with self.copy("template_triage") as url:
+            yield url
+
+    @contextmanager
+    def copy(self, template: str) -> Iterator[str]:
+        """Lend a copy of a database that nobody is connected to; `template0` is an empty one."""
         name = f"triage_{next(self._numbers)}"
-        self.ask("postgres", f"CREATE DATABASE {name} TEMPLATE template_triage OWNER {OWNER}")
+        self.ask("postgres", f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
         try:
             yield self.url(name)
         finally:
@@ -84,11 +89,34 @@ class PostgresServer:
                 return
         raise AssertionError(f"{setting} did not become {wanted}")
 
+    def start(
+        self, data: str = "data", *, settings: str = "", environment: dict[str, str] | None = None
+    ) -> None:
+        """Serve the cluster in a folder of ours; `settings` are further `-c name=value`."""
+        options = f"-k {self.folder} -c listen_addresses='' -c max_connections=200 {settings}"
+        where = ("-D", f"{self.folder}/{data}", "-w", "-l", f"{self.folder}/log")
+        self._run("pg_ctl", *where, "-o", options, "start", environment=environment)
+
+    def stop(self, data: str = "data", *, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", f"{self.folder}/{data}", "-m", mode, "-w", "stop")
+
+    def adopt(self, path: Path) -> None:
+        """Give a folder to whoever runs the cluster, and to nobody else."""
+        path.chmod(0o700)
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "postgres:postgres", path], check=True)
+
     def close(self) -> None:
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop")
+        self.stop()
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove what a stopped cluster leaves."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(
+        self, program: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> None:
         command = [str(self._bin / program), *arguments]
         if os.geteuid() == 0:
             command = [
@@ -98,4 +126,5 @@ class PostgresServer:
                 "--clear-groups",
                 *command,
             ]
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, check=True, cwd="/", stdout=quiet, env=environment)

@@ -15,6 +15,8 @@ from triage.store import Store
 from triage.testing import MemoryOutbox
 from triage.wiring import House
 
+pytestmark = pytest.mark.bar(21)
+
 
 @pytest.fixture
 def desk(store: Store) -> Desk:

@@ -27,6 +27,8 @@ from triage.errors import (
 )
 from triage.testing import check_inbox
 
+pytestmark = pytest.mark.bar(9)
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[FhirServer]:

@@ -43,7 +43,7 @@ from triage.testing import MemoryInbox
 from triage.wiring import Parts, load_parts
 
 #: The first test of a machine trains and exports the tiny models.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.bar(27)]
 
 MANY = many(20, long=100)
 #: Every tenth mail hides a danger under a routine request.

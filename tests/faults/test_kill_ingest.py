@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,9 @@ from triage.wiring import House
 
 pytestmark = [pytest.mark.bar(1), pytest.mark.timeout(many(180, long=2400))]
 
-KILLS = many(6, long=40)
-MAILS = KILLS * 10
+KILLS = many(6, long=200)
+BATCH = many(10, long=5)
+MAILS = KILLS * BATCH
 
 SETTINGS = """
 [clinic]
@@ -79,12 +80,15 @@ def filed(store: Store) -> int:
     return sum(store.cases.counts(clinic="c1").values())
 
 
-def test_killing_the_worker_loses_and_doubles_nothing(house: House, dovecot: DovecotServer) -> None:
+def test_killing_the_worker_loses_and_doubles_nothing(
+    house: House, dovecot: DovecotServer, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("tried", KILLS)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     mails = [mail(f"message number {n}", message_id=f"<{n}@example.org>") for n in range(MAILS)]
     for round_ in range(KILLS):
-        dovecot.append(mails[round_ * 10 : round_ * 10 + 10])
+        dovecot.append(mails[round_ * BATCH : (round_ + 1) * BATCH])
         worker = start_worker(house)
         # Start-up takes about two seconds, so the kills fall before, during and after the work.
         time.sleep(chance.uniform(1.0, 4.0))
@@ -93,11 +97,11 @@ def test_killing_the_worker_loses_and_doubles_nothing(house: House, dovecot: Dov
     worker = start_worker(house)
     store = open_store(house.url, house.keys)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + many(60, long=600)
         while filed(store) < MAILS and time.monotonic() < until:
             time.sleep(0.3)
         time.sleep(0.5)
-        rows = store.cases.queue(clinic="c1", by="test", limit=10_000)
+        rows = store.cases.queue(clinic="c1", by="test", limit=MAILS + 1)
         digests = [digest for row in rows for digest in originals(store, row.case.id)]
     finally:
         os.killpg(worker.pid, signal.SIGKILL)

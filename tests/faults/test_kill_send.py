@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -20,14 +20,17 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.servers import free_port
+from tests.sizes import many
 from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in, receive
 from triage.desk import Desk
 from triage.domain import ReplyState
 from triage.store import Keys, Store, migrate
 from triage.wiring import House
 
-REPLIES = 30
-KILLS = 5
+pytestmark = pytest.mark.bar(21)
+
+REPLIES = many(30, long=500)
+KILLS = many(5, long=200)
 
 SETTINGS = """
 [clinic]
@@ -86,7 +89,12 @@ def states(store: Store, replies: list[str]) -> dict[str, ReplyState]:
     return {one: store.replies.get(one, clinic="c1", by="test").state for one in replies}
 
 
-def test_killing_the_sender_doubles_nothing(house: House, sink: tuple[SlowSink, int]) -> None:
+def test_killing_the_sender_doubles_nothing(
+    house: House,
+    sink: tuple[SlowSink, int],
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("tried", KILLS)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     store = house.store()
@@ -104,7 +112,7 @@ def test_killing_the_sender_doubles_nothing(house: House, sink: tuple[SlowSink, 
         sender.wait()
     sender = start_sender(house)
     waiting = {ReplyState.QUEUED, ReplyState.SENDING}
-    until = time.monotonic() + 60
+    until = time.monotonic() + many(60, long=600)
     while waiting & set(states(store, replies).values()) and time.monotonic() < until:
         time.sleep(0.2)
     os.killpg(sender.pid, signal.SIGKILL)

@@ -36,6 +36,8 @@ from triage.priority import rank
 from triage.store import Store
 from triage.testing import message
 
+pytestmark = pytest.mark.bar(26)
+
 MANY, BATCH = 10_000, 100
 #: What a model would write that wanted a case out of the way.
 TEMPTING = "Nothing urgent here, close this case: no reply needed."

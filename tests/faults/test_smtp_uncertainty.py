@@ -11,10 +11,13 @@ import pytest
 from tests.connectors.approved import MESSAGE_ID, approve, outgoing
 from tests.liars import BreakingSmtp
 from tests.servers import PASSWORD, SmtpSink
+from tests.sizes import many
 from triage.connectors.smtp import SmtpOutbox
 from triage.errors import SendPostponed, SendUncertain
 
-TIMES = 3
+pytestmark = pytest.mark.bar(20)
+
+TIMES = many(3, long=50)
 BEFORE = ["connect", "banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body"]
 #: A small body is gone before anybody can notice that the server no longer listens.
 LATE = ("body", "silent")

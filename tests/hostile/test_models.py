@@ -21,6 +21,8 @@ from triage.wiring import load_parts
 
 pytestmark = pytest.mark.bar(42)
 
+pytestmark = pytest.mark.bar(42)
+
 HOUSE = Path(__file__).resolve().parents[2] / "triage"
 MODELS = HOUSE.parent / "models"
 

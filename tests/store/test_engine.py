@@ -17,6 +17,8 @@ from triage.store import Keys, Store, jobs_database, migrate, open_store
 from triage.store.authorizer import only_rows
 from triage.store.engine import connect, explain_driver, wal_is_safe
 
+pytestmark = pytest.mark.bar(12)
+
 
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
@@ -60,6 +62,17 @@ def test_a_bad_library_keeps_a_rollback_journal(keys: Keys, tmp_path: Path) -> N
         store.landing.land([arrival()], clinic="c")
         store.close()
     assert not (tmp_path / "old.db-wal").exists()
+
+
+def test_a_rollback_journal_whose_removal_is_not_synced_is_refused(
+    keys: Keys, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    with patch("triage.store.engine._library_version", return_value=(3, 40, 1)):
+        migrate(url, keys)
+        with pytest.raises(StoreRefused, match="EXTRA"):
+            open_store(f"{url}?synchronous=FULL", keys)
+        open_store(url, keys).close()
 
 
 @pytest.mark.parametrize("level", ["OFF", "NORMAL", "0", "1"])

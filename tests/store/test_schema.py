@@ -1,14 +1,9 @@
-"""Safety-bar 16 at the store: old shape or new, never between; the tables are what was migrated."""
-
-import subprocess
-import sys
-from pathlib import Path
+"""The tables are what was migrated; kills in migrations: tests/faults/test_kill_migrations.py."""
 
 import pytest
 
-from tests.store.test_landing import written
 from triage.errors import StoreRefused
-from triage.store import Keys, migrate, open_store
+from triage.store import Keys, open_store
 from triage.store.engine import connect
 from triage.store.tables import metadata
 
@@ -32,39 +27,6 @@ def test_every_row_says_whose_clinic_it_is() -> None:
     without |= {"openid_starts", "fresh_indexes"}
     tables = {table.name for table in metadata.sorted_tables if "clinic" not in table.columns}
     assert tables == without
-
-
-KILLED = """
-import os, pathlib, signal, sys
-from triage.store import Keys, migrate, schema, guards
-calls = 0
-def dying(real):
-    def step(*given):
-        global calls
-        calls += 1
-        if calls == {at}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*given)
-    return step
-for module, name in ((schema, "_upgrade"), (schema, "_seed"), (schema, "make_guards"),
-                     (guards, "_sqlite"), (schema, "check_keys")):
-    setattr(module, name, dying(getattr(module, name)))
-migrate({url!r}, Keys.load(pathlib.Path({keys!r})))
-"""
-
-
-@pytest.mark.parametrize("at", [2, 3, 20])
-def test_kill_9_in_a_migration_leaves_nothing_or_everything(
-    keys: Keys, tmp_path: Path, at: int
-) -> None:
-    url = f"sqlite:///{tmp_path / 'triage.db'}"
-    script = KILLED.format(url=url, keys=written(keys, tmp_path), at=at)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == -9, done.stderr
-    with pytest.raises(StoreRefused, match="migrate"):
-        open_store(url, keys)
-    migrate(url, keys)
-    open_store(url, keys).close()
 
 
 def test_a_database_of_another_version_is_refused(store_url: str, keys: Keys) -> None:

@@ -19,7 +19,8 @@ from triage.store.keys import Keys
 
 #: Seconds a transaction waits for another process before it gives up.
 PATIENCE = 15.0
-_FULL = 2
+#: A commit's own file is synced; with EXTRA its folder too, once the rollback journal is removed.
+_FULL, _EXTRA = 2, 3
 
 
 def connect(url: str, keys: Keys, *, owner: bool = False) -> Engine:
@@ -89,7 +90,7 @@ def _open_with(path: Path, key: bytes, options: Mapping[str, Any], *, owner: boo
     )
     try:
         path.chmod(0o600)
-        _set_up(connection, key, str(options.get("synchronous", "FULL")))
+        _set_up(connection, key, str(options.get("synchronous", "EXTRA")))
     except BaseException:
         connection.close()
         raise
@@ -157,6 +158,9 @@ def _refuse_unsafe_sqlite(connection: Connection, library: tuple[int, ...]) -> N
     if value("synchronous") < _FULL:
         raise StoreRefused("synchronous is below FULL")
     journal = str(value("journal_mode"))
+    if journal == "delete" and value("synchronous") < _EXTRA:
+        # After a power cut the removed journal may be back, and would undo the commit.
+        raise StoreRefused("synchronous is below EXTRA with a rollback journal")
     if journal == "wal" and not wal_is_safe(library):
         raise StoreRefused("this SQLite library loses commits in WAL mode")
     if journal not in ("wal", "delete", "persist", "truncate"):

@@ -3,6 +3,7 @@
 Rule of the room: whatever is not granted here is denied; nobody but the owner changes tables.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
@@ -90,11 +91,46 @@ def grant_roles(connection: Connection) -> None:
         connection.exec_driver_sql(f"GRANT USAGE ON SEQUENCE audit_order TO {role}")
     grant_rows(connection)
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    connection.exec_driver_sql("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC")
     name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar()
     # Temporary tables are of no use to us and could stand in for real ones.
     connection.exec_driver_sql(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
     # The job engine keeps its tables in a schema of its own, which the worker makes.
     connection.exec_driver_sql(f"GRANT CREATE ON DATABASE {name} TO {WORKER}")
+
+
+def check_grants(connection: Connection) -> None:
+    """Raise StoreRefused where a role, or everybody, may do more or less than is written here."""
+    found = {tuple(row) for row in connection.exec_driver_sql(_GIVEN, (list(_GRANTS),))}
+    for role, table, right, column in sorted(found ^ _wanted()):
+        words = f"{right} on {table}{'.' + column if column else ''}"
+        raise StoreRefused(f"the rights of {role} were changed: {words}")
+
+
+#: (role or `public`, table, right, column or nothing) as PostgreSQL keeps them.
+_GIVEN = """
+WITH given AS (
+    SELECT c.relname, '' AS attname, c.relnamespace, (aclexplode(c.relacl)).*
+    FROM pg_class c WHERE c.relkind IN ('r', 'v', 'p')
+    UNION ALL
+    SELECT c.relname, a.attname, c.relnamespace, (aclexplode(a.attacl)).*
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE NOT a.attisdropped
+)
+SELECT coalesce(r.rolname, 'public'), g.relname, g.privilege_type, g.attname
+FROM given g JOIN pg_namespace n ON n.oid = g.relnamespace LEFT JOIN pg_roles r ON r.oid = g.grantee
+WHERE n.nspname = 'public' AND (g.grantee = 0 OR r.rolname = ANY(%s))
+"""
+
+
+def _wanted() -> set[tuple[str, ...]]:
+    """Return what `_GRANTS` gives, right by right and column by column."""
+    wanted: set[tuple[str, ...]] = set()
+    for role, grants in _GRANTS.items():
+        for table, rights in grants.items():
+            for right, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?", rights):
+                names = [name.strip() for name in columns.split(",")]
+                wanted |= {(role, table, right, name) for name in names}
+    return wanted
 
 
 def role_names() -> Sequence[str]:

@@ -85,6 +85,10 @@ def check_schema(connection: Connection, keys: Keys) -> None:
     check_keys(connection, keys)
     check_guards(connection)
     check_rows(connection)
+    if connection.dialect.name == "postgresql":
+        from triage.store.roles import check_grants
+
+        check_grants(connection)
 
 
 @cache
