@@ -41,6 +41,7 @@ class Desk:
         clinic: str | None = None,
         clock: Callable[[], datetime] = utcnow,
         anchors: Callable[[], Sequence[Anchor]] | None = None,
+        portal_only: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -48,8 +49,8 @@ class Desk:
         self.signing = SignInDesk(store, clock)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
-        self.queue = QueueDesk(store, clock, self._clinical)
-        self.replies = ReplyDesk(store, clock, undo, mail_domain)
+        self.queue = QueueDesk(store, clock, self._clinical, portal_only)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 

@@ -24,8 +24,12 @@ NOTES = {
     "no_rules": "The red-flag rules are not working: read every new message now.",
     "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
     "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",
+    "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
+    " an administrator sets authserv_id.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
+#: Notes about what is set up, not about what has failed.
+WARNINGS = frozenset({"senders_unchecked"})
 
 
 def banners(
@@ -39,7 +43,11 @@ def banners(
     for beat in beats:
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
-        found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
+        found += [
+            Banner("warning" if note in WARNINGS else "alarm", NOTES[note])
+            for note in beat.notes
+            if note in NOTES
+        ]
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     rules = clinical.get("redflags")

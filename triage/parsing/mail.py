@@ -15,7 +15,7 @@ from triage.parsing.headers import Sender, clean, message_ids, read_sender, read
 from triage.parsing.newest import separate
 from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
 from triage.parsing.sheet import Sheet
-from triage.parsing.verdicts import failed
+from triage.parsing.verdicts import unproven
 
 #: Of a larger mail only the beginning is read; a person opens the original.
 LARGEST = 25_000_000
@@ -88,8 +88,8 @@ def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) ->
     sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
     sheet.sender, sheet.sender_name = sender.address, sender.name
     sheet.sender_doubtful = sender.doubtful
-    if trusted and failed(values_of(headers, "authentication-results"), trusted):
-        sheet.sender_doubtful = True
+    said = values_of(headers, "authentication-results")
+    sheet.sender_doubtful |= bool(trusted) and unproven(said, str(trusted), sender.address)
     sheet.message_id = next(iter(message_ids(value_of(headers, "message-id"))), "")
     older = [
         one
