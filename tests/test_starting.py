@@ -43,6 +43,12 @@ sender = "frontdesk@clinic.example"
 """
 PORTAL = '[[inbox]]\nname = "portal"\nkind = "fhir"\nauth = "none"\nbase_url = "{url}"\n'
 
+#: A mail server on this machine that offers no certificate.
+NEARBY = (
+    '[[outbox]]\nname = "nearby"\nkind = "smtp"\nchannel = "email"\nhost = "127.0.0.1"\n'
+    'security = "plain"\nsender = "frontdesk@clinic.example"\n'
+)
+
 
 @pytest.fixture(scope="session")
 def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -131,6 +137,8 @@ UNSAFE: dict[str, tuple[Spoil, str, str]] = {
         "plain_text", "inbox.1.base_url"),
     "mail in plain text": (
         lambda home: settings(home, inbox='security = "plain"'), "plain_text", "front-desk"),
+    "replies in plain text to this machine": (
+        lambda home: settings(home, end=NEARBY), "plain_text", "nearby.security"),
     "a database over an open network": (
         database("postgresql+psycopg://web@db.clinic.example/triage"),
         "plain_text", "sslmode=verify-full"),
