@@ -1,5 +1,6 @@
 """Safety-bar 16 at the store: old shape or new, never between; the tables are what was migrated."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,31 @@ def test_kill_9_in_a_migration_leaves_nothing_or_everything(
         open_store(url, keys)
     migrate(url, keys)
     open_store(url, keys).close()
+
+
+def test_a_yes_to_mail_of_an_older_database_stays_and_is_the_roster_s(
+    store_url: str, keys: Keys
+) -> None:
+    """The step from 0005 on real rows: nobody else becomes somebody who agreed."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from sqlalchemy import text
+
+    step = importlib.import_module("triage.store.migrations.versions.0012_consent")
+    old = (
+        "CREATE TEMPORARY TABLE contacts AS SELECT '1' AS id, true AS consent_to_email"
+        " UNION SELECT '2', false"
+    )
+    engine = connect(store_url, keys, owner=True)
+    with engine.connect() as connection:
+        connection.execute(text(old))
+        with Operations.context(MigrationContext.configure(connection)):
+            step.upgrade()
+        query = "SELECT id, consent_to_email, consent_by, consent_at FROM contacts ORDER BY id"
+        rows = [tuple(row) for row in connection.execute(text(query))]
+        connection.rollback()
+    engine.dispose()
+    assert rows == [("1", True, "roster", None), ("2", False, None, None)]
 
 
 def test_a_database_of_another_version_is_refused(store_url: str, keys: Keys) -> None:

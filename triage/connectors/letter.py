@@ -91,7 +91,7 @@ def _prove_content(message: bytes, letter: Letter) -> None:
     if getaddresses(read.get_all("To", [])) != [("", letter.to.reveal())]:
         raise Unwritable("To")
     senders = getaddresses(read.get_all("From", []))
-    if [address for _, address in senders] != [letter.from_address]:
+    if [(_decoded(name), at) for name, at in senders] != [(letter.from_name, letter.from_address)]:
         raise Unwritable("From")
     if _decoded(str(read["Subject"])) != letter.subject.reveal():
         raise Unwritable("Subject")
