@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from triage.connectors.letter import Letter, Unwritable, compose, prove
 from triage.domain import NOTHING, Protected
 
+pytestmark = pytest.mark.bar(37)
+
 GOOD = Letter(
     from_name="Willow Creek Clinic",
     from_address="desk@clinic.example",

@@ -26,6 +26,7 @@ from triage.domain import ReplyState
 from triage.store import Keys, Store, migrate
 from triage.wiring import House
 
+pytestmark = pytest.mark.bar(21)
 REPLIES = 30
 KILLS = 5
 

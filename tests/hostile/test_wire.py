@@ -24,7 +24,7 @@ from triage.connectors.fhir_outbox import FhirOutbox
 from triage.connectors.smtp import SmtpOutbox
 from triage.errors import BadSettings, SendRefused, TriageError
 
-pytestmark = pytest.mark.timeout(2400 if LONG else 180)
+pytestmark = [pytest.mark.bar(37), pytest.mark.timeout(2400 if LONG else 180)]
 NAMES = [
     "Date", "From", "To", "Message-ID", "Subject", "In-Reply-To", "References", "MIME-Version",
     "Content-Type", "Content-Transfer-Encoding",
