@@ -147,3 +147,24 @@ def test_without_a_line_of_the_own_server_nobody_is_believed() -> None:
     content = mail("From: ana@example.org")
     assert read(content, SERVER).sender_doubtful
     assert not read(content).sender_doubtful
+
+
+def test_a_mail_that_kills_its_reader_vouches_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could only be skimmed is judged by the same line of the own server."""
+    from triage.parsing.sandbox import ChildLost, Sandbox
+
+    honest, asked = Sandbox._ask, []
+
+    def ask(box: Sandbox, content: bytes, job: dict[str, str]) -> object:
+        asked.append(job["kind"])
+        if job["kind"] == "mail":
+            raise ChildLost
+        return honest(box, content, job)
+
+    monkeypatch.setattr(Sandbox, "_ask", ask)
+    forged = read(
+        mail(f"Authentication-Results: {SERVER}; none\n{FORGED}From: ana@example.org"), SERVER
+    )
+    vouched = read(mail(f"{FORGED}From: ana@example.org"), SERVER)
+    assert (forged.sender_doubtful, vouched.sender_doubtful) == (True, False)
+    assert asked == ["mail", "skim"] * 2

@@ -61,13 +61,13 @@ def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
     return sheet
 
 
-def skim_mail(content: bytes) -> Sheet:
+def skim_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
     """Return subject and sender only, for a mail whose reading killed the child."""
     head = _END_OF_HEADERS.split(content[:64_000], maxsplit=1)[0]
-    sheet = Sheet(not_read=True)
+    sheet = Sheet(not_read=True, sender_doubtful=True)
     tree = take_apart(head + b"\n\n", Troubles())
     with contextlib.suppress(Exception):
-        _read_head(sheet, tree, head, None)
+        _read_head(sheet, tree, head, trusted_authserv_id)
     return sheet
 
 
@@ -86,10 +86,10 @@ def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) ->
         sheet.add_reading(other)
     head = _END_OF_HEADERS.split(content[:300_000], maxsplit=1)[0]
     sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
-    sheet.sender, sheet.sender_name = sender.address, sender.name
-    sheet.sender_doubtful = sender.doubtful
     said = values_of(headers, "authentication-results")
-    sheet.sender_doubtful |= bool(trusted) and unproven(said, str(trusted), sender.address)
+    unvouched = bool(trusted) and unproven(said, str(trusted), sender.address)
+    sheet.sender_doubtful = sender.doubtful or unvouched
+    sheet.sender, sheet.sender_name = sender.address, sender.name
     sheet.message_id = next(iter(message_ids(value_of(headers, "message-id"))), "")
     older = [
         one
