@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,13 +171,23 @@ class LyingImap(Listener):
 class BreakingSmtp(Listener):
     """An SMTP server that hangs up (or falls silent, or says `reply`) at one step, then behaves.
 
-    `step`: connect, banner, EHLO, AUTH, MAIL, RCPT, DATA, body, dot (before the answer to it) or
-    sent (right after the answer). `breaks` counts the conversations that still break, `mails`
-    holds what was accepted.
+    `step`: connect, banner, EHLO, STARTTLS, TLS (after the yes to STARTTLS), AUTH, MAIL, RCPT,
+    DATA, body, dot (before the answer to it) or sent (right after the answer). `breaks` counts the
+    conversations that still break, `mails` holds what was accepted. With a `context` it offers
+    STARTTLS.
     """
 
-    def __init__(self, step: str, *, breaks: int = 1, how: str = "close", reply: str = "") -> None:
+    def __init__(
+        self,
+        step: str,
+        *,
+        breaks: int = 1,
+        how: str = "close",
+        reply: str = "",
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.step, self.breaks, self.how, self.reply = step, breaks, how, reply
+        self.context = context
         self.mails: list[bytes] = []
         super().__init__()
 
@@ -198,7 +209,15 @@ class BreakingSmtp(Listener):
                     return
                 continue
             if verb == "EHLO":
-                line.sendall(b"250-here\r\n250 AUTH PLAIN\r\n")
+                more = b"250-STARTTLS\r\n" if self.context else b""
+                line.sendall(b"250-here\r\n" + more + b"250 AUTH PLAIN\r\n")
+            elif verb == "STARTTLS" and self.context:
+                line.sendall(b"220 go on\r\n")
+                if at("TLS"):
+                    self._break(line)
+                    return
+                line = self.context.wrap_socket(line, server_side=True)
+                words = line.makefile("rb")
             elif verb == "DATA":
                 line.sendall(b"354 go on\r\n")
                 if not self._data(line, words, at):

@@ -45,6 +45,12 @@ sender = "frontdesk@clinic.example"
 """
 PORTAL = '[[inbox]]\nname = "portal"\nkind = "fhir"\nauth = "none"\nbase_url = "{url}"\n'
 
+#: A mail server on this machine that offers no certificate.
+NEARBY = (
+    '[[outbox]]\nname = "nearby"\nkind = "smtp"\nchannel = "email"\nhost = "127.0.0.1"\n'
+    'security = "plain"\nsender = "frontdesk@clinic.example"\n'
+)
+
 
 @pytest.fixture(scope="session")
 def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -139,6 +145,8 @@ UNSAFE: dict[str, tuple[Spoil, str, str]] = {
     "a log-in elsewhere with an example secret": (
         lambda home: (settings(home, end=OPENID), hide(home / "secrets" / "openid", "Change-Me1!")),
         "log_in_elsewhere", "openid"),
+    "replies in plain text to this machine": (
+        lambda home: settings(home, end=NEARBY), "plain_text", "nearby.security"),
     "a database over an open network": (
         database("postgresql+psycopg://web@db.clinic.example/triage"),
         "plain_text", "sslmode=verify-full"),

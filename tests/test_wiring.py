@@ -2,16 +2,19 @@
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from triage.classifiers import BUILTIN as CLASSIFIERS
+from triage.domain import Channel, RawMessage
 from triage.encoder.registry import Registry
 from triage.errors import BadSettings, MissingModel, UnknownPlugin
 from triage.plugins import load
 from triage.redaction import BUILTIN
 from triage.settings import PartsSettings, approval_master, read_settings, secret
+from triage.testing import arrival, mail
 from triage.wiring import House, load_parts
 
 GOOD = '[clinic]\nid = "willow"\nname = "Willow"\n'
@@ -165,3 +168,63 @@ def test_what_the_clinic_wants_promised_reaches_its_classifier_only(
     assert told("other") == {}
     # What the supervisor promised, and the page shows, is what serves, whatever triage.toml says.
     assert told(promise_wrong=0.02) == {"promise_missed": 0.01, "promise_wrong": 0.05}
+
+
+DOORS = """
+[[inbox]]
+name = "front-desk"
+kind = "imap"
+host = "imap.clinic.example"
+user = "x"
+authserv_id = "mx.clinic.example"
+[[inbox]]
+name = "billing"
+kind = "imap"
+host = "imap.clinic.example"
+user = "y"
+[[outbox]]
+name = "out"
+kind = "smtp"
+channel = "email"
+host = "smtp.clinic.example"
+sender = "desk@clinic.example"
+[[outbox]]
+name = "portal-out"
+kind = "fhir"
+channel = "portal"
+auth = "none"
+base_url = "http://127.0.0.1:9/fhir"
+"""
+
+
+@pytest.mark.bar(22)
+def test_each_inbox_believes_the_verdicts_of_its_own_mail_server_only(tmp_path: Path) -> None:
+    parts = '[parts]\nredactor = "withhold"\nclassifier = "abstain"\n'
+    house = House.at(written(tmp_path, GOOD + parts + DOORS))
+    assert [inbox.name for inbox in house.inboxes()] == ["front-desk", "billing"]
+    parse = house.parts().rooms.parse
+    pass_ = "Authentication-Results: {}; dmarc=pass header.from=example.org\r\n"
+    doubts = {}
+    for inbox in ("front-desk", "billing"):
+        for server in ("mx.clinic.example", "mx.evil.example"):
+            content = mail("hello", headers=pass_.format(server))
+            found = arrival(content, uid=1, inbox=inbox)
+            now = datetime(2026, 1, 5, tzinfo=UTC)
+            raw = RawMessage(
+                "r1", "willow", found.position, found.channel, found.media_type, now, content
+            )
+            doubts[inbox, server] = parse(raw).sender_doubtful
+    assert doubts == {
+        ("front-desk", "mx.clinic.example"): False,
+        ("front-desk", "mx.evil.example"): True,
+        # Nobody said whose verdict counts here, and the banner says so.
+        ("billing", "mx.clinic.example"): False,
+        ("billing", "mx.evil.example"): False,
+    }
+
+
+def test_a_clinic_on_the_portal_only_has_no_way_out_by_mail(tmp_path: Path) -> None:
+    both = House.at(written(tmp_path, GOOD + DOORS))
+    assert set(both.outboxes()) == {Channel.EMAIL, Channel.PORTAL}
+    shut = House.at(written(tmp_path, GOOD + "portal_only = true\n" + DOORS))
+    assert set(shut.outboxes()) == {Channel.PORTAL}

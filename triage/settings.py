@@ -28,6 +28,8 @@ class ClinicSettings(_Strict):
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     name: str
     timezone: str = "UTC"
+    #: No reply leaves by e-mail; patients are answered on the portal or by phone.
+    portal_only: bool = False
     #: Named slots of the reply templates, such as phone or refill_turnaround.
     facts: dict[str, str] = {}
 
@@ -143,6 +145,14 @@ class DoorSettings(BaseModel):
         return self
 
 
+class InboxSettings(DoorSettings):
+    """An inbox may say whose verdict on senders counts."""
+
+    #: The id under which the mail server behind this inbox writes Authentication-Results, such as
+    #: mx.clinic.example; without it no such line is believed, and the banner says so.
+    authserv_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
+
+
 class OutboxSettings(DoorSettings):
     """An outbox says which channel it answers on."""
 
@@ -160,7 +170,7 @@ class Settings(_Strict):
     desk: DeskSettings = DeskSettings()
     openid: OpenIdSettings = OpenIdSettings()
     parts: PartsSettings = PartsSettings()
-    inbox: tuple[DoorSettings, ...] = ()
+    inbox: tuple[InboxSettings, ...] = ()
     outbox: tuple[OutboxSettings, ...] = ()
 
 

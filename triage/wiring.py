@@ -7,7 +7,7 @@ person, with a note for the banner; the order of the steps is not chosen here.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -134,6 +134,7 @@ class House:
             clinic=self.settings.clinic.id,
             anchors=self.anchor_file.read,
             provider=provider,
+            portal_only=self.settings.clinic.portal_only,
         )
 
     def provider(self) -> "Provider | None":
@@ -150,12 +151,16 @@ class House:
 
         With the store, texts for urgent messages are on once a clinician signed them.
         """
+        from triage.parsing import reader
+
         facts: dict[str, object] = {"facts": dict(self.settings.clinic.facts)}
         if store is not None:
             texts, digest = "urgent_texts", clinical_digests()["urgent_texts"]
             signed = store.signatures.signed(texts, digest, clinic=self.settings.clinic.id)
             facts["urgent_texts_signed"] = signed is not None
-        return load_parts(self.settings.parts, self.registry(), facts)
+        found = load_parts(self.settings.parts, self.registry(), facts)
+        ids = {door.name: door.authserv_id for door in self.settings.inbox}
+        return replace(found, rooms=replace(found.rooms, parse=reader(ids)))
 
     def worker(self, store: "Store", parts: Parts, *, name: str = "worker") -> "Worker":
         """Return the process that lands and files."""
@@ -168,6 +173,8 @@ class House:
         inboxes, troubles = _open(self.settings.inbox, self.inbox)
         keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
         doors = ["inbox_failing" for _ in troubles]
+        blind = [d for d in self.settings.inbox if d.kind == "imap" and not d.authserv_id]
+        doors += ["senders_unchecked" for _ in blind[:1]]
         refresh = self._refresher(store, doors)
         every = timedelta(minutes=self.settings.audit.anchor_minutes)
         anchoring = Anchoring(store, self.anchor_file, clinic=clinic, by=name, every=every)
@@ -233,12 +240,19 @@ class House:
     def inbox(self, door: DoorSettings) -> Inbox:
         """Return one inbox, not yet connected."""
         kind = load("connectors", door.kind, INBOXES)
-        made: Inbox = kind(door.model_dump(), secret(self.home, door.name, keyring=door.keyring))
+        options = door.model_dump(exclude={"authserv_id"})
+        made: Inbox = kind(options, secret(self.home, door.name, keyring=door.keyring))
         return made
 
     def outboxes(self) -> dict[Channel, Outbox]:
         """Return the outbox of each channel; only the sender process calls this."""
-        return {Channel(door.channel): self.outbox(door) for door in self.settings.outbox}
+        return {Channel(door.channel): self.outbox(door) for door in self.ways_out}
+
+    @property
+    def ways_out(self) -> tuple[OutboxSettings, ...]:
+        """The outboxes that may be used: none for e-mail where the clinic answers on the portal."""
+        closed = Channel.EMAIL if self.settings.clinic.portal_only else None
+        return tuple(door for door in self.settings.outbox if door.channel != closed)
 
     def outbox(self, door: OutboxSettings) -> Outbox:
         """Return one outbox with its secret."""
@@ -250,7 +264,7 @@ class House:
         """Return the process that sends; it alone reads the approval master key."""
         from triage.engine import Sender
 
-        outboxes, troubles = _open(self.settings.outbox, self.outbox)
+        outboxes, troubles = _open(self.ways_out, self.outbox)
         return Sender(
             store,
             {outbox.channel: outbox for outbox in outboxes},

@@ -197,6 +197,34 @@ def test_a_letter_without_a_question_has_no_thread_headers() -> None:
     assert "References" not in names
 
 
+TALK = "<a@example.org> <r1@clinic.example> <b@example.org>"
+
+
+def test_the_conversation_is_named_oldest_first_and_the_answered_one_last() -> None:
+    read = message_from_bytes(compose(replace(GOOD, in_reply_to=Protected(TALK))))
+    assert read["In-Reply-To"] == "<b@example.org>"
+    assert read["References"].split() == TALK.split()
+    long = " ".join(f"<{number:0>300}@example.org>" for number in range(20))
+    read = message_from_bytes(compose(replace(GOOD, in_reply_to=Protected(long))))
+    assert read["References"].split() == long.split()
+
+
+@pytest.mark.parametrize(
+    ("talk", "written"),
+    [
+        ("<a@example.org> <a@example.org>", "<a@example.org>"),
+        ("<a b@example.org> <b@example.org>", None),
+        ("<a@(x)> <b@example.org>", "<b@example.org>"),
+        ("<b@example.org> <a@(x)>", None),
+        ("  <b@example.org>", None),
+    ],
+)
+def test_what_is_no_message_id_is_left_out(talk: str, written: str | None) -> None:
+    read = message_from_bytes(compose(replace(GOOD, in_reply_to=Protected(talk))))
+    assert read["References"] == written
+    assert read["In-Reply-To"] == (written and written.split()[-1])
+
+
 # The oracle: composers that do what most programs do must be caught by the same proof.
 
 
@@ -240,6 +268,10 @@ def test_oracle_pythons_composer_lets_an_encoded_bcc_through() -> None:
         (b"Date: ", b"Bcc: eve@evil.example\r\nDate: "),
         (b"MIME-Version: 1.0\r\n", b""),
         (b"<1@clinic", b"<2@clinic"),
+        (b"In-Reply-To: <question@", b"In-Reply-To: <other@"),
+        (b"References: <question@", b"References: <other@"),
+        (b"References: ", b"References: <eve@evil.example> "),
+        (b"Willow Creek", b"Willow Croak"),
         (b"desk@clinic.example", b"eve@clinic.example"),
         (b"\r\n\r\n", b"\n\n"),
         (b"it is ready.", b"it is ready.\n"),

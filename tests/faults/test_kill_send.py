@@ -36,6 +36,8 @@ SETTINGS = """
 [clinic]
 id = "c1"
 name = "Test Clinic"
+[desk]
+demonstration = true
 [[outbox]]
 name = "out"
 kind = "smtp"

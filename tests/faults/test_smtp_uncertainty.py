@@ -1,43 +1,61 @@
-"""Safety-bar 20, short form: the line breaks at every step of an SMTP conversation.
+"""Safety-bar 20: the line breaks at every step of an SMTP conversation.
 
 Before the final dot the reply is delivered by trying again; after it, nobody tries again. The
 oracle is the loop most programs have: retry whenever the server disconnected.
 """
 
 import smtplib
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.connectors.approved import MESSAGE_ID, approve, outgoing
+from tests.connectors.approved import MESSAGE_ID, outgoing
+from tests.connectors.approved import approve as approved
 from tests.liars import BreakingSmtp
-from tests.servers import PASSWORD, SmtpSink
-from tests.sizes import many
-from triage.connectors.smtp import SmtpOutbox
+from tests.servers import PASSWORD, Certificates, SmtpSink
+from tests.sizes import LONG, many
+from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in, receive
+from triage.connectors.smtp import ANSWER, SmtpOutbox
+from triage.desk import Desk
+from triage.domain import Channel, Lane, ReplyState
+from triage.engine import Sender
+from triage.engine.loops import DISPATCH
 from triage.errors import SendPostponed, SendUncertain
+from triage.store import Store
 
-pytestmark = pytest.mark.bar(20)
+pytestmark = [pytest.mark.bar(20), pytest.mark.timeout(1200 if LONG else 180)]
 
-TIMES = many(3, long=50)
-BEFORE = ["connect", "banner", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body"]
+RUNS = {"close": many(2, long=50), "silent": many(1, long=50)}
+SECURE = ["STARTTLS", "TLS"]
+BEFORE = ["connect", "banner", "EHLO", *SECURE, "AUTH", "MAIL", "RCPT", "DATA", "body"]
 #: A small body is gone before anybody can notice that the server no longer listens.
 LATE = ("body", "silent")
 WORDS = outgoing(body="line\n" * 50)
 
 
-def outbox(port: int) -> SmtpOutbox:
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls"))
+
+
+def outbox(port: int, seconds: float = 5, ca_file: Path | None = None) -> SmtpOutbox:
     settings = {
-        "name": "mail-out", "host": "127.0.0.1", "port": port, "security": "plain",
+        "name": "mail-out", "host": "127.0.0.1", "port": port,
         "sender": "desk@clinic.example", "user": "desk",
-        "timeout_seconds": 0.3, "answer_seconds": 0.3,
+        "timeout_seconds": seconds, "answer_seconds": seconds,
     }  # fmt: skip
-    return SmtpOutbox(settings, PASSWORD)
+    safe = {"security": "starttls", "ca_file": str(ca_file)} if ca_file else {"security": "plain"}
+    return SmtpOutbox({**settings, **safe}, PASSWORD)
 
 
-def send_like_the_sender(port: int) -> str:
+def send_like_the_sender(port: int, how: str, ca_file: Path | None = None) -> str:
     """Postponed replies are tried again, uncertain ones never: what the sender process does."""
-    for _ in range(TIMES + 1):
+    for seconds in (0.3 if how == "silent" else 5, 5):
+        line = outbox(port, seconds, ca_file)
         try:
-            outbox(port).send(approve(WORDS), WORDS, message_id=MESSAGE_ID)
+            line.send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
         except SendPostponed:
             continue
         except SendUncertain:
@@ -50,60 +68,112 @@ def send_like_the_sender(port: int) -> str:
     ("step", "how"),
     [(step, how) for step in BEFORE for how in ("close", "silent") if (step, how) != LATE],
 )
-def test_before_the_dot_it_is_tried_again_and_delivered_once(step: str, how: str) -> None:
-    times = TIMES if how == "close" else 1
-    with BreakingSmtp(step, breaks=times, how=how) as server:
-        assert send_like_the_sender(server.port) == "sent"
-        assert len(server.mails) == 1
-        assert server.connections == times + 1
+def test_before_the_dot_it_is_tried_again_and_delivered_once(
+    step: str, how: str, certificates: Certificates
+) -> None:
+    context, ca_file = None, None
+    if step in SECURE:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates.chain_file, certificates.key_file)
+        ca_file = certificates.ca_file
+    with BreakingSmtp(step, how=how, context=context) as server:
+        for run in range(1, RUNS[how] + 1):
+            server.breaks = 1
+            assert send_like_the_sender(server.port, how, ca_file) == "sent"
+            assert len(server.mails) == run
+            assert server.connections == 2 * run
 
 
 def test_a_server_that_stops_reading_unseen_is_uncertain() -> None:
     """The dot has left this machine; whether anybody read it, nobody here can know."""
     with BreakingSmtp("body", how="silent") as server:
-        assert send_like_the_sender(server.port) == "uncertain"
-        assert server.mails == []
-        assert server.connections == 1
+        for run in range(1, RUNS["silent"] + 1):
+            server.breaks = 1
+            assert send_like_the_sender(server.port, "silent") == "uncertain"
+            assert server.mails == []
+            assert server.connections == run
 
 
 @pytest.mark.parametrize("how", ["close", "silent"])
-@pytest.mark.parametrize("run", range(TIMES))
-def test_after_the_dot_it_is_uncertain_and_never_sent_again(how: str, run: int) -> None:
+def test_after_the_dot_it_is_uncertain_and_never_sent_again(how: str) -> None:
     with BreakingSmtp("dot", how=how) as server:
-        assert send_like_the_sender(server.port) == "uncertain"
-        assert len(server.mails) == 1
-        assert server.connections == 1
+        for run in range(1, RUNS[how] + 1):
+            server.breaks = 1
+            assert send_like_the_sender(server.port, how) == "uncertain"
+            assert len(server.mails) == run
+            assert server.connections == run
 
 
-@pytest.mark.parametrize("run", range(TIMES))
-def test_after_the_answer_it_is_sent_whatever_happens_to_the_line(run: int) -> None:
+def test_after_the_answer_it_is_sent_whatever_happens_to_the_line() -> None:
     with BreakingSmtp("sent") as server:
-        assert send_like_the_sender(server.port) == "sent"
-        assert len(server.mails) == 1
+        for run in range(1, RUNS["close"] + 1):
+            server.breaks = 1
+            assert send_like_the_sender(server.port, "close") == "sent"
+            assert len(server.mails) == run
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    move_in(store)
+    return Desk(store, undo=timedelta(seconds=-1), mail_domain="clinic.example")
+
+
+def test_an_uncertain_reply_is_in_front_of_a_person_with_what_to_look_for(
+    store: Store, desk: Desk
+) -> None:
+    (case_id,) = receive(store, mail_from(1, "please refill"))
+    reply_id = approve(desk, case_id)
+    with BreakingSmtp("dot", breaks=1) as server:
+        ways = {Channel.EMAIL: outbox(server.port)}
+        assert Sender(store, ways, master=MASTER).once() == 1
+        (row,) = desk.queue.view(SECRETARY, lane=Lane.OUTGOING).rows
+        assert (row.case.id, row.reply) == (case_id, ReplyState.UNCERTAIN)
+        (reply,) = desk.queue.open(SECRETARY, case_id).replies
+        assert (reply.id, reply.state) == (reply_id, ReplyState.UNCERTAIN)
+        assert f"Message-ID: {reply.message_id}\r\n".encode() in server.mails[0]
+        # Whatever time goes by, no machine sends it again.
+        for days in (0, 1, 400):
+            clock = datetime.now(UTC) + timedelta(days=days)
+            late = Sender(store, ways, master=MASTER, clock=lambda now=clock: now)
+            assert late.once() == 0
+        assert (len(server.mails), server.connections) == (1, 1)
+
+
+def test_a_silent_server_keeps_nobody_in_the_dark_for_a_minute() -> None:
+    """The longest silence after the dot, and the longest pause before it is looked for."""
+    settings = {"name": "o", "host": "127.0.0.1", "security": "plain", "sender": "d@c.example"}
+    assert SmtpOutbox(settings, "")._patience == ANSWER
+    assert ANSWER + DISPATCH < 60
 
 
 @pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
 def test_postfix_hangs_up_before_the_dot(verb: str) -> None:
     with SmtpSink("-q", verb) as sink, pytest.raises(SendPostponed):
-        quiet(sink.port).send(approve(WORDS), WORDS, message_id=MESSAGE_ID)
+        quiet(sink.port).send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
 
 
 def test_postfix_hangs_up_after_the_dot() -> None:
     with SmtpSink("-q", ".") as sink:
         with pytest.raises(SendUncertain):
-            quiet(sink.port).send(approve(WORDS), WORDS, message_id=MESSAGE_ID)
+            quiet(sink.port).send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
         assert len(sink.mails) == 1
 
 
 def test_postfix_takes_too_long_after_the_dot() -> None:
     with SmtpSink("-W", ".:2") as sink, pytest.raises(SendUncertain):
-        quiet(sink.port).send(approve(WORDS), WORDS, message_id=MESSAGE_ID)
+        quiet(sink.port).send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "."])
 def test_postfix_shuts_down_with_a_421(verb: str) -> None:
     with SmtpSink("-Q", verb) as sink, pytest.raises(SendPostponed, match="421"):
-        quiet(sink.port).send(approve(WORDS), WORDS, message_id=MESSAGE_ID)
+        quiet(sink.port).send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "."])
+def test_postfix_says_not_now(verb: str) -> None:
+    with SmtpSink("-r", verb) as sink, pytest.raises(SendPostponed, match="450"):
+        quiet(sink.port).send(approved(WORDS), WORDS, message_id=MESSAGE_ID)
 
 
 def quiet(port: int) -> SmtpOutbox:

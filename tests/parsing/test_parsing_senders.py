@@ -97,10 +97,20 @@ SERVER = "mx.clinic.example"
         (f"{SERVER}; dmarc=fail header.from=example.org", True),
         (f"{SERVER}; spf=fail smtp.mailfrom=example.org", True),
         (f"{SERVER}; dkim=fail header.d=example.org; dmarc=pass header.from=example.org", False),
-        ("mx.clinic.example.evil.example; dmarc=fail header.from=example.org", False),
+        ("mx.clinic.example.evil.example; dmarc=pass header.from=example.org", True),
         (f"{SERVER.upper()} 1; dkim=fail header.d=example.org", True),
         (f"{SERVER}; dmarc=???;;(", True),
-        (f"{SERVER}; none", False),
+        (f"{SERVER}; none", True),
+        (f"{SERVER}; dmarc=pass header.from=eve.example", True),
+        (f"{SERVER}; dmarc=pass", True),
+        (f"{SERVER}; dmarc=none header.from=example.org; spf=pass smtp.mailfrom=eve.example", True),
+        (f"{SERVER}; dmarc=none; dkim=pass header.i=@example.org", False),
+        (f"{SERVER}; dkim=pass header.d=org", True),
+        (f"{SERVER}; dkim=pass header.d=eve.example; spf=pass smtp.mailfrom=example.org", False),
+        (f"{SERVER}; dkim=fail header.d=example.org; spf=pass smtp.mailfrom=example.org", True),
+        (f"{SERVER}; spf=pass smtp.mailfrom=a@example.org", False),
+        (f"{SERVER}; spf=pass smtp.helo=example.org", True),
+        (f"{SERVER}; spf=pass smtp.mailfrom=notexample.org", True),
     ],
 )
 def test_verdicts_of_the_own_server_count(line: str, doubtful: bool) -> None:
@@ -108,11 +118,53 @@ def test_verdicts_of_the_own_server_count(line: str, doubtful: bool) -> None:
     assert read(content, SERVER).sender_doubtful is doubtful
 
 
-def test_a_forged_pass_does_not_outweigh_the_own_fail() -> None:
-    head = (
-        f"Authentication-Results: {SERVER}; dmarc=fail header.from=example.org\n"
-        f"Authentication-Results: {SERVER}; dmarc=pass header.from=example.org\n"
-        "From: ana@example.org"
+FORGED = f"Authentication-Results: {SERVER}; dmarc=pass header.from=example.org\n"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        f"Authentication-Results: {SERVER}; dmarc=fail header.from=example.org\n",
+        f"Authentication-Results: {SERVER}; spf=pass smtp.mailfrom=eve.example\n",
+        f"Authentication-Results: {SERVER}; none\n",
+        f"Authentication-Results: {SERVER}; dmarc=none header.from=example.org\n",
+    ],
+)
+def test_a_forged_pass_further_down_is_not_believed(own: str) -> None:
+    content = mail(f"{own}Received: from eve.example\n{FORGED}From: ana@example.org")
+    assert read(content, SERVER).sender_doubtful
+    # The sabotage: without the server's own line on top, the forged one would be believed.
+    assert not read(mail(f"{FORGED}From: ana@example.org"), SERVER).sender_doubtful
+
+
+def test_filters_of_the_own_server_may_write_a_line_each() -> None:
+    lines = ("dmarc=pass header.from=example.org", "spf=fail smtp.mailfrom=list.example")
+    head = "".join(f"Authentication-Results: {SERVER}; {line}\n" for line in lines)
+    assert not read(mail(f"{head}From: ana@example.org"), SERVER).sender_doubtful
+
+
+def test_without_a_line_of_the_own_server_nobody_is_believed() -> None:
+    content = mail("From: ana@example.org")
+    assert read(content, SERVER).sender_doubtful
+    assert not read(content).sender_doubtful
+
+
+def test_a_mail_that_kills_its_reader_vouches_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could only be skimmed is judged by the same line of the own server."""
+    from triage.parsing.sandbox import ChildLost, Sandbox
+
+    honest, asked = Sandbox._ask, []
+
+    def ask(box: Sandbox, content: bytes, job: dict[str, str]) -> object:
+        asked.append(job["kind"])
+        if job["kind"] == "mail":
+            raise ChildLost
+        return honest(box, content, job)
+
+    monkeypatch.setattr(Sandbox, "_ask", ask)
+    forged = read(
+        mail(f"Authentication-Results: {SERVER}; none\n{FORGED}From: ana@example.org"), SERVER
     )
-    assert read(mail(head), SERVER).sender_doubtful
-    assert not read(mail(head)).sender_doubtful
+    vouched = read(mail(f"{FORGED}From: ana@example.org"), SERVER)
+    assert (forged.sender_doubtful, vouched.sender_doubtful) == (True, False)
+    assert asked == ["mail", "skim"] * 2

@@ -103,6 +103,33 @@ def test_the_roster_updates_by_record_number_and_keeps_what_was_verified(
     assert store.people.contacts_at(Channel.PORTAL, Protected("ana@new.example"), **at) == []
 
 
+def consent(store: Store, clinic: str) -> tuple[bool, str | None, bool]:
+    (kept,) = store.people.contacts("patient-1", clinic=clinic, by="t")
+    return kept.consent_to_email, kept.consent_by, kept.consent_at is not None
+
+
+@pytest.mark.bar(22)
+def test_consent_says_who_recorded_it_and_a_roster_does_not_overrule_a_person(
+    store: Store, clinic: str
+) -> None:
+    patient, (agreed,) = ana(clinic)
+    silent = replace(agreed, consent_to_email=False)
+    for contact, expected in (
+        (silent, (False, None, False)),
+        (agreed, (True, "roster", True)),
+        (silent, (False, None, False)),
+    ):
+        store.people.import_roster([(patient, [contact])], clinic=clinic, by="t")
+        assert consent(store, clinic) == expected
+    for said in (True, False):
+        store.people.record_consent("contact-1", said, clinic=clinic, by="user-dora")
+        store.people.import_roster([(patient, [agreed])], clinic=clinic, by="t")
+        store.people.import_roster([(patient, [silent])], clinic=clinic, by="t")
+        assert consent(store, clinic) == (said, "user-dora", True)
+    with pytest.raises(NotFound):
+        store.people.record_consent("contact-1", True, clinic="clinic-b", by="eve")
+
+
 def test_the_portals_references_keep_their_case(store: Store, clinic: str) -> None:
     patient, (contact,) = ana(clinic)
     portal = replace(contact, channel=Channel.PORTAL, address=Protected("Patient/aB1"))

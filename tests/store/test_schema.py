@@ -1,5 +1,7 @@
 """The tables are what was migrated; kills in migrations: tests/faults/test_kill_migrations.py."""
 
+import importlib
+
 import pytest
 
 from triage.errors import StoreRefused
@@ -27,6 +29,31 @@ def test_every_row_says_whose_clinic_it_is() -> None:
     without |= {"openid_starts", "fresh_indexes"}
     tables = {table.name for table in metadata.sorted_tables if "clinic" not in table.columns}
     assert tables == without
+
+
+def test_a_yes_to_mail_of_an_older_database_stays_and_is_the_roster_s(
+    store_url: str, keys: Keys
+) -> None:
+    """The step from 0005 on real rows: nobody else becomes somebody who agreed."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from sqlalchemy import text
+
+    step = importlib.import_module("triage.store.migrations.versions.0012_consent")
+    old = (
+        "CREATE TEMPORARY TABLE contacts AS SELECT '1' AS id, true AS consent_to_email"
+        " UNION SELECT '2', false"
+    )
+    engine = connect(store_url, keys, owner=True)
+    with engine.connect() as connection:
+        connection.execute(text(old))
+        with Operations.context(MigrationContext.configure(connection)):
+            step.upgrade()
+        query = "SELECT id, consent_to_email, consent_by, consent_at FROM contacts ORDER BY id"
+        rows = [tuple(row) for row in connection.execute(text(query))]
+        connection.rollback()
+    engine.dispose()
+    assert rows == [("1", True, "roster", None), ("2", False, None, None)]
 
 
 def test_a_database_of_another_version_is_refused(store_url: str, keys: Keys) -> None:

@@ -234,6 +234,7 @@ class Walk:
         self.ask("sam", "POST", f"{CASE}/reroute", "bill", route="refill")
         self.ask("dana", "POST", f"{CASE}/patients", "stranger", words="Keane")
         self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
+        self.ask("dana", "POST", f"{CASE}/consent", "stranger", contact="p1-mail", agreed="yes")
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)

@@ -51,6 +51,7 @@ FORM = {
     "subject": "s",
     "body": "b",
     "answer": "routine",
+    "agreed": "yes",
     "read": "yes",
     "one_in": "50",
     "wrong": "10",
@@ -123,7 +124,7 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
     pages = sorted(routes(app) - OWN, key=lambda page: (page[0], "close" in page[1], page[1]))
     for method, path in pages:
         inner = set(re.findall(r"{(\w+)}", path)) - {"case_id"}
-        mixed = inner or path.endswith(("/tick", "/link", "/verify"))
+        mixed = inner or path.endswith(("/tick", "/link", "/verify", "/consent"))
         if case_id and not mixed:
             continue
         if path.endswith("/link"):
@@ -216,6 +217,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "display_name": "New Comer",
         "roles": frozenset({Role.WRITER}),
         "active": False,
+        "agreed": True,
         "missed": 0.02,
         "wrong": 0.1,
         "reason": Protected("nobody can wait"),

@@ -22,6 +22,8 @@ TEMPLATE = """\
 id = "{id}"
 name = "{name}"
 timezone = "{timezone}"
+# Never answer by e-mail, only on the portal or by phone.
+# portal_only = true
 
 [desk]
 mail_domain = "{domain}"
@@ -42,6 +44,9 @@ mail_domain = "{domain}"
 # kind = "imap"
 # host = "imap.example.org"
 # user = "frontdesk@example.org"
+# The name your mail server writes first in Authentication-Results; without it nobody's sender is
+# checked.
+# authserv_id = "mx.example.org"
 #
 # [[outbox]]
 # name = "front-desk-out"

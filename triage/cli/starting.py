@@ -114,6 +114,9 @@ def plain_text(house: House, part: str) -> Iterator[str]:
         host = str(options.get("host", ""))
         if options.get("security") == "plain" and not is_loopback(host):
             yield f"{door.name}.security is plain to another machine; use tls or starttls"
+    for door in house.settings.outbox:
+        if door.model_dump().get("security") == "plain" and not desk.demonstration:
+            yield f"{door.name}.security is plain, which only a demonstration may; use starttls"
 
 
 def log_in_elsewhere(house: House, part: str) -> Iterator[str]:

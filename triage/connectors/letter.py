@@ -51,7 +51,8 @@ class Letter:
     subject: Protected
     body: Protected
     message_id: str
-    #: A Message-ID or empty. One that is malformed but harmless is left out of the headers.
+    #: The Message-IDs of the conversation, oldest first, the answered one last; or empty. One that
+    #: is malformed but harmless is left out of the headers.
     in_reply_to: Protected
     date: datetime
 
@@ -70,7 +71,8 @@ def prove(message: bytes, letter: Letter) -> None:
     """Read `message` back as a stranger would; raise Unwritable if it says anything else.
 
     Checked on the bytes: only CRLF breaks lines, nothing but printable ASCII, exactly our headers
-    in our order, no line over 998. Checked after decoding: To, From, Subject and body.
+    in our order, no line over 998. Checked after decoding: To, From, Subject, Message-ID,
+    In-Reply-To, References and body.
     """
     head, separator, _ = message.partition(b"\r\n\r\n")
     bare = message.replace(b"\r\n", b"")
@@ -89,12 +91,18 @@ def _prove_content(message: bytes, letter: Letter) -> None:
     if getaddresses(read.get_all("To", [])) != [("", letter.to.reveal())]:
         raise Unwritable("To")
     senders = getaddresses(read.get_all("From", []))
-    if [address for _, address in senders] != [letter.from_address]:
+    if [(_decoded(name), at) for name, at in senders] != [(letter.from_name, letter.from_address)]:
         raise Unwritable("From")
     if _decoded(str(read["Subject"])) != letter.subject.reveal():
         raise Unwritable("Subject")
     if str(read["Message-ID"]) != letter.message_id:
         raise Unwritable("Message-ID")
+    conversation = _conversation(letter)
+    if (read.get("In-Reply-To", "").split(), read.get("References", "").split()) != (
+        conversation[-1:],
+        conversation,
+    ):
+        raise Unwritable("References")
     payload = read.get_payload(decode=True)
     if read.is_multipart() or not isinstance(payload, bytes):
         raise Unwritable("body")
@@ -117,16 +125,27 @@ def _headers(letter: Letter) -> Mapping[str, str]:
         "Message-ID": letter.message_id,
         "Subject": _words("Subject", letter.subject.reveal()),
     }
-    answered = letter.in_reply_to.reveal()
-    if _BREAKS.search(answered):
-        raise Unwritable("In-Reply-To")
-    if MESSAGE_ID.fullmatch(answered):
-        headers |= {"In-Reply-To": answered, "References": answered}
+    conversation = _conversation(letter)
+    if conversation:
+        # Folded after each: a long conversation stays under the limit of a line.
+        headers |= {"In-Reply-To": conversation[-1], "References": "\r\n ".join(conversation)}
     return headers | {
         "MIME-Version": "1.0",
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Transfer-Encoding": "quoted-printable",
     }
+
+
+def _conversation(letter: Letter) -> list[str]:
+    """Return the Message-IDs for References; none where the answered one cannot be written."""
+    text = letter.in_reply_to.reveal()
+    if _BREAKS.search(text):
+        raise Unwritable("In-Reply-To")
+    named = text.split(" ")
+    whole = all(one.startswith("<") and one.endswith(">") for one in named)
+    if not whole or not MESSAGE_ID.fullmatch(named[-1]):
+        return []
+    return list(dict.fromkeys(one for one in named if MESSAGE_ID.fullmatch(one)))
 
 
 def _sender(letter: Letter) -> str:

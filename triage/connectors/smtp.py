@@ -5,9 +5,9 @@ after it only a clear answer counts, and anything else is uncertain and never re
 
 For administrators. Settings: `host`, `sender` (the clinic's address), and optionally `sender_name`,
 `user` (none: no log-in), `port` (465 for `tls`, else 587), `security` (`tls`, `starttls`, `plain`
-on this machine only), `ca_file`, `timeout_seconds` (30), `answer_seconds` (300: how long the server
-may think after the final dot). The secret is the password. Let the provider publish SPF and sign
-with DKIM for the domain of `sender`; triage does neither.
+on this machine only), `ca_file`, `timeout_seconds` (30), `answer_seconds` (45: how long the server
+may think after the final dot, before a person has to look). The secret is the password. Let the
+provider publish SPF and sign with DKIM for the domain of `sender`; triage does neither.
 """
 
 import contextlib
@@ -25,6 +25,8 @@ from triage.connectors.tls import read_security
 from triage.domain import Approval, Channel, Outgoing
 from triage.errors import SendPostponed, SendRefused, SendUncertain
 
+#: How long the server may think after the final dot, in seconds. A person looks within a minute.
+ANSWER = 45.0
 #: How long the server may take to protest against the body, in seconds.
 _GRACE = 0.05
 
@@ -55,7 +57,7 @@ class SmtpOutbox:
         self._from = options.text("sender")
         self._from_name = options.text("sender_name", "")
         self._timeout = options.number("timeout_seconds", 30, least=0.1, most=600)
-        self._patience = options.number("answer_seconds", 300, least=0.1, most=3600)
+        self._patience = options.number("answer_seconds", ANSWER, least=0.1, most=3600)
         options.done()
         if not ADDRESS.fullmatch(self._from):
             raise options.wrong("sender")

@@ -44,6 +44,7 @@ class Desk:
         clock: Callable[[], datetime] = utcnow,
         anchors: Callable[[], Sequence[Anchor]] | None = None,
         provider: Provider | None = None,
+        portal_only: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -52,9 +53,9 @@ class Desk:
         self.openid = OpenIdDesk(store, clock, self.signing, provider, clinic)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
-        self.queue = QueueDesk(store, clock, self._clinical)
+        self.queue = QueueDesk(store, clock, self._clinical, portal_only)
         self.search = SearchDesk(store, clock, self._clinical)
-        self.replies = ReplyDesk(store, clock, undo, mail_domain)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 

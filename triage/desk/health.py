@@ -30,8 +30,12 @@ NOTES = {
     "backup_failing": "A backup could not be made; it is tried again every few minutes.",
     "backup_disk_full": "The disk for the backups is full. Tell the person who keeps this machine.",
     "retention_failing": "Old cases could not all be erased; it is tried again.",
+    "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
+    " an administrator sets authserv_id.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
+#: Notes about what is set up, not about what has failed.
+WARNINGS = frozenset({"senders_unchecked"})
 
 
 def banners(
@@ -45,7 +49,11 @@ def banners(
     for beat in beats:
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
-        found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
+        found += [
+            Banner("warning" if note in WARNINGS else "alarm", NOTES[note])
+            for note in beat.notes
+            if note in NOTES
+        ]
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     found += [Banner("alarm", words) for words in _mailboxes(store, clinic, now)]

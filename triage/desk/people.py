@@ -118,6 +118,11 @@ class PeopleDesk:
         require(actor, Right.IDENTIFY_PATIENT)
         self._store.people.verify_contact(contact_id, clinic=actor.clinic, by=actor.id)
 
+    def record_consent(self, actor: User, contact_id: str, agreed: bool) -> None:
+        """Write down by name whether a person agreed to e-mail, after asking them."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        self._store.people.record_consent(contact_id, agreed, clinic=actor.clinic, by=actor.id)
+
 
 def first_password() -> str:
     """Return a password that can be read out over a table: `abcd-efgh-jkmn-pqrs`."""

@@ -48,9 +48,14 @@ class QueueDesk:
     """The counter secretaries work at."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], clinical: Mapping[str, str]
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        clinical: Mapping[str, str],
+        portal_only: bool = False,
     ) -> None:
         self._store = store
+        self._portal_only = portal_only
         self._clock = clock
         self._clinical = clinical
 
@@ -96,7 +101,7 @@ class QueueDesk:
             suggestion_template=template,
             draft=file.draft,
             replies=file.replies,
-            obstacle=obstacle(file),
+            obstacle=obstacle(file, portal_only=self._portal_only),
             claimed_by=self._store.people.user(holder, clinic=actor.clinic) if holder else None,
             may_approve=may(actor, Right.APPROVE_REPLY),
             names={one.id: one.display_name for one in staff},
@@ -249,6 +254,8 @@ class QueueDesk:
         return file
 
 
+#: What a clinic that writes no e-mail tells its people.
+PORTAL_ONLY = "This clinic answers on the portal or by phone, never by e-mail."
 #: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
 #: look for its Message-ID, then call the patient or close the case; nothing is written twice.
 UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
@@ -272,7 +279,7 @@ def answered(file: CaseFile) -> StoredMessage:
     return newest_from_person(file.messages)
 
 
-def obstacle(file: CaseFile) -> str:
+def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
     """Say in words why no reply can be approved for a case now; empty when one can."""
     contact, case = file.contact, file.case
     known = contact is not None and contact.patient_id == case.patient_id
@@ -286,6 +293,7 @@ def obstacle(file: CaseFile) -> str:
         "This address has not been verified. Call the patient.": (
             contact is not None and contact.verified_by is None
         ),
+        PORTAL_ONLY: by_mail and portal_only,
         "The patient has not agreed to e-mail. Answer on the portal or by phone.": (
             by_mail and contact is not None and not contact.consent_to_email
         ),

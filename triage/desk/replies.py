@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from triage.desk.queue import answered, obstacle
+from triage.desk.queue import obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
 from triage.domain import (
-    NOTHING,
     Approval,
     CaseFile,
-    Channel,
     Draft,
     Outgoing,
     Protected,
@@ -26,9 +24,15 @@ class ReplyDesk:
     """The counter where words become a reply."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], undo: timedelta, mail_domain: str
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        undo: timedelta,
+        mail_domain: str,
+        portal_only: bool = False,
     ) -> None:
         self._store = store
+        self._portal_only = portal_only
         self._clock = clock
         self._undo = undo
         self._domain = mail_domain
@@ -44,7 +48,7 @@ class ReplyDesk:
             case_id=case_id,
             channel=contact.channel,
             recipient=contact.address,
-            in_reply_to=_answers(file, contact.channel),
+            in_reply_to=file.conversation(contact.channel),
             subject=subject,
             body=body,
         )
@@ -105,7 +109,7 @@ class ReplyDesk:
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
         if file.case.claimed_by not in (None, actor.id):
             raise AlreadyClaimed(case_id)
-        trouble = obstacle(file)
+        trouble = obstacle(file, portal_only=self._portal_only)
         if trouble:
             raise NotAnswerable(trouble)
         return file
@@ -118,14 +122,8 @@ class ReplyDesk:
             raise ChangedUnderneath("the recipient")
         if contact.address != outgoing.recipient or contact.channel is not outgoing.channel:
             raise ChangedUnderneath("the recipient's address")
-        if _answers(file, outgoing.channel) != outgoing.in_reply_to:
+        if file.conversation(outgoing.channel) != outgoing.in_reply_to:
             raise ChangedUnderneath("a newer message arrived")
-
-
-def _answers(file: CaseFile, channel: Channel) -> Protected:
-    """Return what a reply on `channel` refers to: a mail's Message-ID means nothing to a portal."""
-    message = answered(file)
-    return message.message_id if message.channel is channel else NOTHING
 
 
 def _view(reply: Reply) -> ReplyView:

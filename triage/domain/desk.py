@@ -11,6 +11,9 @@ from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
 from triage.domain.words import Channel, IdentifierType, Mark, ReplyState, Urgency
 
+#: Message-IDs between the first and the answered one that a reply names; the newest of them.
+LONGEST_CONVERSATION = 18
+
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
@@ -91,6 +94,32 @@ class CaseFile:
     def deciding(self) -> StoredMessage:
         """The message that gave the case its rank; the newest of equals."""
         return max(self.messages, key=lambda message: (message.urgency, message.score))
+
+    def conversation(self, channel: Channel) -> Protected:
+        """Return what a reply on `channel` refers to; a mail's Message-ID is nothing to a portal.
+
+        For e-mail that is every Message-ID this case knows of before the answered mail, and its own
+        last. What strangers wrote into References is not repeated.
+        """
+        message = newest_from_person(self.messages)
+        if message.channel is not channel:
+            return NOTHING
+        if channel is Channel.PORTAL or not message.message_id:
+            return message.message_id
+        said = [
+            (one.received_at, one.message_id) for one in self.messages if one.channel is channel
+        ]
+        said += [
+            (reply.settled_at, Protected(reply.message_id))
+            for reply in self.replies
+            if reply.settled_at is not None
+            and reply.state is ReplyState.SENT
+            and reply.outgoing.channel is channel
+        ]
+        last = message.message_id.reveal()
+        before = sorted((at, name.reveal()) for at, name in said if at < message.received_at)
+        ids = [name for name in dict.fromkeys(name for _, name in before) if name not in ("", last)]
+        return Protected(" ".join([*ids[:1], *ids[1:][-LONGEST_CONVERSATION:], last]))
 
 
 def newest_from_person(messages: Sequence[StoredMessage]) -> StoredMessage:

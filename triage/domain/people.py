@@ -106,6 +106,10 @@ class Contact:
     verified_by: str | None
     consent_to_email: bool
     language: str = "en"
+    #: Who recorded the yes or no to e-mail (a user id, or `roster`) and when; None means nobody
+    #: did, which counts as no. The time is None where it is older than the record of it.
+    consent_by: str | None = None
+    consent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

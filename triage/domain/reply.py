@@ -18,7 +18,7 @@ class Outgoing:
     channel: Channel
     #: A verified contact's address or portal reference; never taken from From or Reply-To.
     recipient: Protected
-    #: Message-ID or Communication reference that is answered.
+    #: Message-IDs of the conversation, the answered one last; or the Communication answered.
     in_reply_to: Protected
     subject: Protected
     body: Protected

@@ -4,6 +4,6 @@ Rule of the room: `parse` never raises and never hangs; what cannot be read is m
 and a person opens the original.
 """
 
-from triage.parsing.door import parse, plain
+from triage.parsing.door import parse, plain, reader
 
-__all__ = ["parse", "plain"]
+__all__ = ["parse", "plain", "reader"]

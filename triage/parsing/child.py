@@ -21,11 +21,12 @@ MOST_CPU_SECONDS = 5
 
 def read(content: bytes, job: dict[str, str]) -> Sheet:
     """Read one message the way its job says."""
+    trusted = job.get("trusted") or None
     if job.get("kind") == "skim":
-        return skim_mail(content)
+        return skim_mail(content, trusted)
     if job.get("kind") == "portal":
         return read_portal(content)
-    return read_mail(content, job.get("trusted") or None)
+    return read_mail(content, trusted)
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:

@@ -4,6 +4,7 @@ Rule of the room: `parse` never raises and never hangs; the work is done in a ch
 """
 
 import functools
+from collections.abc import Callable, Mapping
 
 from triage.domain import Channel, Mark, Message, Protected, RawMessage
 from triage.parsing.newest import Newest, separate
@@ -31,6 +32,15 @@ def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
         # No child can be started at all: a person still gets to see the original.
         sheet = Sheet(not_read=True, sender_doubtful=True)
     return to_message(sheet, raw_id=raw.id, channel=raw.channel)
+
+
+def reader(authserv_ids: Mapping[str, str]) -> Callable[[RawMessage], Message]:
+    """Return a `parse` that believes, for each inbox named here, its own mail server's verdicts."""
+
+    def parse_from(raw: RawMessage) -> Message:
+        return parse(raw, authserv_ids.get(raw.position.inbox))
+
+    return parse_from
 
 
 def plain(*, id: str, channel: Channel, subject: str, body: str, whole: bool = False) -> Message:

@@ -15,7 +15,7 @@ from triage.parsing.headers import Sender, clean, message_ids, read_sender, read
 from triage.parsing.newest import separate
 from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
 from triage.parsing.sheet import Sheet
-from triage.parsing.verdicts import failed
+from triage.parsing.verdicts import unproven
 
 #: Of a larger mail only the beginning is read; a person opens the original.
 LARGEST = 25_000_000
@@ -61,13 +61,13 @@ def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
     return sheet
 
 
-def skim_mail(content: bytes) -> Sheet:
+def skim_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
     """Return subject and sender only, for a mail whose reading killed the child."""
     head = _END_OF_HEADERS.split(content[:64_000], maxsplit=1)[0]
-    sheet = Sheet(not_read=True)
+    sheet = Sheet(not_read=True, sender_doubtful=True)
     tree = take_apart(head + b"\n\n", Troubles())
     with contextlib.suppress(Exception):
-        _read_head(sheet, tree, head, None)
+        _read_head(sheet, tree, head, trusted_authserv_id)
     return sheet
 
 
@@ -86,10 +86,10 @@ def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) ->
         sheet.add_reading(other)
     head = _END_OF_HEADERS.split(content[:300_000], maxsplit=1)[0]
     sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
+    said = values_of(headers, "authentication-results")
+    unvouched = bool(trusted) and unproven(said, str(trusted), sender.address)
+    sheet.sender_doubtful = sender.doubtful or unvouched
     sheet.sender, sheet.sender_name = sender.address, sender.name
-    sheet.sender_doubtful = sender.doubtful
-    if trusted and failed(values_of(headers, "authentication-results"), trusted):
-        sheet.sender_doubtful = True
     sheet.message_id = next(iter(message_ids(value_of(headers, "message-id"))), "")
     older = [
         one

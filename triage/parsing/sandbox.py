@@ -142,8 +142,9 @@ class Sandbox:
             if job.get("kind") == "portal":
                 return Sheet(not_read=True)
             try:
-                # Subject and sender help the person who has to open the original.
-                return self._ask(content[:64_000], {"kind": "skim"})
+                # Subject and sender help the person who has to open the original; the sender is
+                # judged by the same verdicts as ever.
+                return self._ask(content[:64_000], {**job, "kind": "skim"})
             except (ChildLost, OSError):
                 self._drop()
             return Sheet(not_read=True, sender_doubtful=True)

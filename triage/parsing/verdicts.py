@@ -1,33 +1,91 @@
 """What the clinic's own mail server found out about a sender (RFC 8601).
 
-Rule of the room: only lines under the clinic's own server id count; anybody can write others.
+Rule of the room: a server prepends its line, so only the topmost one under the clinic's own
+server id may speak for a sender; anybody can write the lines below it, and those only ever add
+doubt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 _BAD = frozenset({"fail", "softfail", "permerror", "policy"})
+#: method -> where its line names the domain it speaks about.
+_ABOUT = {
+    "dmarc": (("header", "from"),),
+    "dkim": (("header", "d"), ("header", "i")),
+    "spf": (("smtp", "mailfrom"),),
+}
+#: A server writes one line, or one for each of its filters; more than that nobody reads.
+_LINES = 50
 
 
-def failed(values: Sequence[str], trusted_authserv_id: str) -> bool:
-    """Say whether any verdict of the trusted server speaks against the sender; never raises."""
+def unproven(values: Sequence[str], trusted_authserv_id: str, sender: str) -> bool:
+    """Whether the trusted server leaves it in doubt that `sender` wrote this; never raises.
+
+    `values` are the Authentication-Results from top to bottom. No line of that server, a line
+    that cannot be read, and a pass for another domain than the sender's are doubt.
+    """
     own = trusted_authserv_id.strip().lower()
-    return any(_failed(value, own) for value in values[:20])
-
-
-def _failed(value: str, own: str) -> bool:
-    import authres
-
-    line = " ".join(value[:8_000].split())
-    if line.split(";")[0].split(" ")[0].strip().lower() != own:
-        return False
+    lines = [line for value in values[:_LINES] if _writer(line := _one_line(value)) == own]
     try:
-        header = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {line}")
-        results = {(one.method.lower(), (one.result or "").lower()) for one in header.results}
+        found = [_results(line) for line in lines]
     except Exception:
         # Our own server's line that cannot be read proves nothing good.
         return True
-    about_domain = {result for method, result in results if method == "dmarc"}
-    if about_domain:
-        # DMARC weighs SPF and DKIM; a mailing list may break one of the two.
-        return bool(about_domain & _BAD)
-    return any(result in _BAD for method, result in results if method in {"spf", "dkim"})
+    if not found or any(_dmarc_is_bad(results) for results in found):
+        return True
+    return not _vouches(found[0], sender.rpartition("@")[2].lower())
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value[:8_000].split())
+
+
+def _writer(line: str) -> str:
+    return line.split(";", maxsplit=1)[0].split(" ", maxsplit=1)[0].strip().lower()
+
+
+def _results(line: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return (method, result, domains it is about) of every verdict on a line."""
+    import authres
+
+    header = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {line}")
+    return [
+        (one.method.lower(), (one.result or "").lower(), tuple(_domains(one)))
+        for one in header.results
+    ]
+
+
+def _domains(result: Any) -> Iterator[str]:
+    wanted = _ABOUT.get(result.method.lower(), ())
+    for part in result.properties:
+        if (part.type.lower(), part.name.lower()) in wanted and part.value:
+            yield str(part.value).strip('"<>').rpartition("@")[2].lower()
+
+
+def _dmarc_is_bad(results: Sequence[tuple[str, str, tuple[str, ...]]]) -> bool:
+    return any(method == "dmarc" and result in _BAD for method, result, _ in results)
+
+
+def _vouches(results: Sequence[tuple[str, str, tuple[str, ...]]], domain: str) -> bool:
+    """Whether DMARC, else DKIM or SPF, passed for the very domain that From names.
+
+    DMARC weighs the other two, because a mailing list may break one of them. Where its domain
+    publishes no policy, both must have stood unbroken and one of them must fit.
+    """
+    passed = {
+        method
+        for method, result, about in results
+        if method in _ABOUT and result == "pass" and any(_fits(domain, one) for one in about)
+    }
+    if any(method == "dmarc" and result == "pass" for method, result, _ in results):
+        return "dmarc" in passed
+    broken = any(method in ("dkim", "spf") and result in _BAD for method, result, _ in results)
+    return bool(passed) and not broken
+
+
+def _fits(domain: str, vouched: str) -> bool:
+    """Whether a verdict about `vouched` covers mail from `domain`: the same, or a part of it."""
+    return bool(domain) and (
+        domain == vouched or ("." in vouched and domain.endswith(f".{vouched}"))
+    )

@@ -240,6 +240,7 @@ def _forget_patient(work: Work, patient_id: str) -> None:
     work.run(update(patients).where(patients.c.id == patient_id).values(erased_at=work.now))
     for row in work.rows(select(contacts.c.id).where(contacts.c.patient_id == patient_id)):
         lost = {"address_index": new_id().encode(), "verified_by": None, "consent_to_email": False}
+        lost |= {"consent_by": None, "consent_at": None}
         work.run(update(contacts).where(contacts.c.id == row.id).values(**lost))
 
 

@@ -4,7 +4,7 @@ Rule of the room: whatever a mail can choose is sealed or reduced to a short pri
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triage.domain import Mark, Message, Reading, new_id
 from triage.store import records, tables
@@ -36,6 +36,9 @@ def write_message(
 ) -> str:
     """Store every part of a reading under a case; return the message's id."""
     message, message_id = reading.message, new_id()
+    if Mark.AUTOMATIC in sender.marks:
+        # Only here it turned out to be our own words come back: nobody is offered an answer.
+        reading = replace(reading, suggestion=None)
     table, redacted = tables.messages, reading.redacted
     work.add(
         table,

@@ -236,6 +236,20 @@ class People(Sessions):
                 raise NotFound(f"contact {contact_id}")
             work.note("contact.verified", clinic=clinic, by=by, detail={"contact": contact_id})
 
+    def record_consent(self, contact_id: str, agreed: bool, *, clinic: str, by: str) -> None:
+        """Keep what the person said about e-mail at this address, and who wrote it down when.
+
+        A roster imported later does not change it. Raises NotFound.
+        """
+        table = tables.contacts
+        mine = (table.c.clinic == clinic, table.c.id == contact_id)
+        with self._transactions.write() as work:
+            said = {"consent_to_email": agreed, "consent_by": by, "consent_at": work.now}
+            if work.run(update(table).where(*mine).values(**said)) != 1:
+                raise NotFound(f"contact {contact_id}")
+            detail = {"contact": contact_id, "email": "yes" if agreed else "no"}
+            work.note("contact.consent", clinic=clinic, by=by, detail=detail)
+
     def _contacts(
         self,
         query: Any,
@@ -314,11 +328,29 @@ def _put_patient(work: Work, patient: Patient) -> str | None:
     return row_id
 
 
+#: Stands for the file the practice imports, where nobody recorded a yes by hand.
+ROSTER = "roster"
+
+
+def _consent(work: Work, contact: Contact, known: Row[Any] | None) -> dict[str, Any]:
+    """Return what an import says about e-mail; a person's own record stands against it."""
+    if known is not None and known.consent_by not in (None, ROSTER):
+        return {}
+    agreed = contact.consent_to_email
+    before = known is not None and known.consent_to_email and known.consent_by == ROSTER
+    at = known.consent_at if known is not None and before else work.now
+    return {
+        "consent_to_email": agreed,
+        "consent_by": ROSTER if agreed else None,
+        "consent_at": at if agreed else None,
+    }
+
+
 def _put_contact(work: Work, contact: Contact) -> None:
     table = tables.contacts
     index = work.vault.blind_address(contact.clinic, contact.channel, contact.address.reveal())
     known = work.first(
-        select(table.c.id, table.c.verified_by).where(
+        select(table).where(
             table.c.clinic == contact.clinic,
             table.c.patient_id == contact.patient_id,
             table.c.channel == contact.channel.value,
@@ -329,8 +361,8 @@ def _put_contact(work: Work, contact: Contact) -> None:
     values = {
         "relation": contact.relation,
         "verified_by": contact.verified_by or (known.verified_by if known else None),
-        "consent_to_email": contact.consent_to_email,
         "language": contact.language,
+        **_consent(work, contact, known),
         **work.seal(table, row_id, under=owner, address=contact.address, name=contact.name),
     }
     if known is not None:

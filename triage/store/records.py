@@ -118,6 +118,8 @@ def contact(row: Row[Any], vault: Vault) -> Contact:
         verified_by=row.verified_by,
         consent_to_email=row.consent_to_email,
         language=row.language,
+        consent_by=row.consent_by,
+        consent_at=row.consent_at,
     )
 
 

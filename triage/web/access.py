@@ -65,6 +65,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", f"{_CASE}/link"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/patients"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/verify"): (Right.IDENTIFY_PATIENT,),
+    ("POST", f"{_CASE}/consent"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/draft"): (Right.WRITE_REPLY,),
     ("POST", f"{_CASE}/approve"): (Right.APPROVE_REPLY,),
     ("POST", f"{_CASE}/recall/{{reply_id}}"): (Right.APPROVE_REPLY,),

@@ -48,3 +48,17 @@ def verify(
     """Record that this person checked an address with its owner."""
     desk.people.verify_contact(posting.user, contact)
     return back_to(case_id)
+
+
+@router.post("/consent")
+def consent(
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    contact: Annotated[str, Form()],
+    agreed: Annotated[str, Form(pattern="^(yes|no)$")],
+) -> Response:
+    """Record what the patient said when this person asked whether e-mail is all right."""
+    desk.people.record_consent(posting.user, contact, agreed == "yes")
+    return back_to(case_id)

@@ -86,6 +86,7 @@ REASONS: Mapping[str, str] = {
     "changed_in_store": "The stored words are no longer the approved ones. Write the reply again.",
     "recipient_changed": "The address is no longer a verified one of this patient, or the patient"
     " took back the consent to e-mail. Nothing left.",
+    "no_outbox": "Nothing leaves this clinic that way. Answer on the portal or by phone.",
 }
 CHANNELS: Mapping[Channel, str] = {Channel.EMAIL: "E-mail", Channel.PORTAL: "Portal"}
 ROLES: Mapping[Role, str] = {

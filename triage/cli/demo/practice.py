@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from triage.cli.clinic import make_master
-from triage.cli.demo.servers import HOST, Mailbox, Portal, Sink
+from triage.cli.demo.servers import AUTHSERV_ID, HOST, Mailbox, Portal, Sink
 from triage.desk import needs_second_factor
 from triage.desk.signing import SignInDesk
 from triage.domain import Clinic, Role, User, approver_key
@@ -88,6 +88,7 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         "[[inbox]]",
         'name = "front-desk"\nkind = "imap"',
         f'host = "{HOST}"\nport = {mailbox.port}\nsecurity = "plain"\nuser = "{MAIL_USER}"',
+        f'authserv_id = "{AUTHSERV_ID}"',
         "[[inbox]]",
         f'name = "portal"\nkind = "fhir"\nauth = "none"\nbase_url = "{portal.url}"',
         "[[outbox]]",

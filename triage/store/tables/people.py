@@ -95,6 +95,8 @@ contacts = Table(
     Column("verified_by", Text),
     Column("consent_to_email", Boolean, nullable=False),
     Column("language", String(16), nullable=False),
+    Column("consent_by", Text),
+    Column("consent_at", Moment),
     UniqueConstraint("patient_id", "channel", "address_index", name="uq_contacts_address"),
     Index("ix_contacts_address", "clinic", "channel", "address_index"),
 )
