@@ -33,6 +33,7 @@ from triage.domain.message import (
     Message,
     Position,
     RawMessage,
+    Returned,
     Thread,
     in_turn,
 )
@@ -67,6 +68,7 @@ from triage.domain.words import (
     ReplyState,
     Role,
     Route,
+    Undelivered,
     Urgency,
 )
 
@@ -114,6 +116,7 @@ __all__ = [
     "Reply",
     "ReplyState",
     "Request",
+    "Returned",
     "Role",
     "Route",
     "SampleItem",
@@ -127,6 +130,7 @@ __all__ = [
     "Team",
     "Thread",
     "TrainingRow",
+    "Undelivered",
     "Urgency",
     "User",
     "approver_key",

@@ -67,7 +67,15 @@ _FROZEN_MESSAGE = (
 )
 _FROZEN_GLASS = ("id", "clinic", "case_id", "user_id", "reason", "at", "minutes")
 #: Rows of these are never changed once written.
-_WRITTEN_ONCE = ("approvals", "audit", "audit_cases", "ledger", "labels", "signatures")
+_WRITTEN_ONCE = (
+    "approvals",
+    "audit",
+    "audit_cases",
+    "bounces",
+    "ledger",
+    "labels",
+    "signatures",
+)
 #: Rows of these never go away.
 _KEPT = (
     *_WRITTEN_ONCE,

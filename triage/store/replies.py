@@ -20,6 +20,7 @@ from triage.domain import (
 )
 from triage.errors import ChangedUnderneath, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
+from triage.store.bounces import with_bounces
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
 from triage.store.keyring import of_case
 from triage.store.recipients import may_receive
@@ -199,7 +200,7 @@ class Replies:
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
             work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
-            return records.reply(row, _approval_row(work, row), work.vault)
+            return with_bounces(work, [records.reply(row, _approval_row(work, row), work.vault)])[0]
 
 
 def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:

@@ -39,6 +39,7 @@ from triage.store.tables.trail import (
 )
 from triage.store.tables.work import (
     approvals,
+    bounces,
     cases,
     drafts,
     labels,
@@ -55,6 +56,7 @@ __all__ = [
     "audit_cases",
     "audit_head",
     "beats",
+    "bounces",
     "break_glass",
     "cases",
     "classifications",
