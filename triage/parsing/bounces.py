@@ -29,7 +29,7 @@ _GIVEN_BACK = re.compile(
     r"^[ \t>|*]*(?:x-)?(?:original-)?message-id[ \t]?:[ \t]{0,9}\n?[ \t>|]{0,9}(<[^<>\s]{1,500}>)",
     re.I | re.M,
 )
-_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 _MAILER = re.compile(
     r"^(mailer-?daemon|postmaster|mail-?daemon|bounces?\b|mdaemon|maildelivery|ppbounce)", re.I
 )
