@@ -4,12 +4,13 @@ import base64
 import os
 import resource
 from itertools import cycle, islice
+from pathlib import Path
 
 import pytest
 from parsing_mails import mail, nested, poisons, raw_of, typed
 
 from tests.returned_mails import report
-from tests.sizes import many
+from tests.sizes import LONG, many
 from tests.small_practice import rooms
 from triage.domain import Lane, Mark, Message
 from triage.parsing import child
@@ -167,6 +168,63 @@ def test_words_beside_a_seal_are_read() -> None:
     (reading,) = read([raw_of(typed("Content-Type: multipart/mixed; boundary=b", tnef))], rooms())
     assert reading.message.body.reveal() == "please refill"
     assert Mark.PARTLY_READ in reading.marks
+
+
+MACHINES = (
+    "Auto-Submitted: auto-replied",
+    "Auto-Submitted: auto-generated (rejected)",
+    "Return-Path: <>",
+    "Precedence: bulk",
+    "Precedence: auto_reply",
+    "List-Id: <news.example.org>",
+    "List-Unsubscribe: <mailto:x@example.org>",
+    "X-Autoreply: yes",
+    "X-Auto-Response-Suppress: All\nAuto-Submitted: auto-replied",
+    "X-Failed-Recipients: a@example.org",
+    "Subject: Automatic reply: away",
+    "Subject: Out of Office: back on Monday",
+    "Subject: Respuesta automática: vacaciones",
+    "Subject: Fuera de la oficina",
+    "Subject: Undeliverable: hello",
+)
+
+
+def machines() -> list[bytes]:
+    """Return mails of machines: our own few, and the public reports where they are at hand."""
+    own = [mail(f"From: a@example.org\n{head}") for head in MACHINES]
+    data = Path(os.environ.get("TRIAGE_PUBLIC_DATA") or Path(__file__).parents[3] / "shared/data")
+    folder = data / "email_sisimai_bounces/maildir/bsd"
+    paths = [path for path in sorted(folder.glob("*.eml")) if path.name not in BY_PEOPLE]
+    step = 1 if LONG else 60
+    return own + [path.read_bytes() for path in paths[::step]]
+
+
+#: Reports that say nowhere that a machine wrote them, or that a person passed on.
+BY_PEOPLE = frozenset(
+    {
+        "arf-22.eml",
+        "arf-23.eml",
+        "arf-24.eml",
+        "lhost-apachejames-01.eml",
+        "lhost-fml-02.eml",
+        "lhost-fml-03.eml",
+        "lhost-mcafee-04.eml",
+        "lhost-sendmail-14.eml",
+        "lhost-verizon-02.eml",
+    }
+)
+
+
+@pytest.mark.bar(24)
+def test_machines_get_no_words() -> None:
+    """Long form: 200 and more; no suggestion, and nothing but a person's click could send."""
+    mails = machines()
+    assert not LONG or len(mails) >= 200 or len(mails) == len(MACHINES)
+    readings = read([raw_of(content) for content in mails], rooms())
+    assert [reading.suggestion for reading in readings] == [None] * len(mails)
+    assert all(Mark.AUTOMATIC in reading.marks for reading in readings)
+    (by_a_person,) = read([raw_of(mail("From: a@example.org\nAuto-Submitted: no"))], rooms())
+    assert by_a_person.suggestion is not None
 
 
 @pytest.mark.bar(24)
