@@ -25,6 +25,7 @@ from triage.domain import (
     Urgency,
     User,
     approver_key,
+    new_id,
     prove,
 )
 from triage.parsing import parse
@@ -146,7 +147,7 @@ def move_in(store: Store) -> None:
 
 def receive(store: Store, *mails: bytes, with_rooms: Rooms | None = None) -> list[str]:
     """Land and file mails; return their case ids."""
-    inbox = MemoryInbox(list(mails), name=f"memory-{id(mails)}")
+    inbox = MemoryInbox(list(mails), name=f"memory-{new_id()}")
     landed = land(inbox, store, clinic="c1")
     return file(landed, with_rooms or rooms(), store, clinic="c1", by="worker")
 
