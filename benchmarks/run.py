@@ -13,10 +13,11 @@ from pathlib import Path
 # The folder is no package of the distribution: its parent is where its modules are found.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import audit, cold, encoder, path, redaction, search, training
+from benchmarks import audit, cold, encoder, newest, path, redaction, search, training
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold": cold.measure,
+    "newest": newest.measure,
     "encoder": encoder.measure,
     "redaction": redaction.measure,
     "path": path.measure,

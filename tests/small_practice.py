@@ -25,6 +25,7 @@ from triage.domain import (
     Suggestion,
     Urgency,
     User,
+    new_id,
 )
 from triage.parsing import parse
 from triage.pipeline import Rooms, file, land
@@ -145,7 +146,7 @@ def move_in(store: Store) -> None:
 
 def receive(store: Store, *mails: bytes, with_rooms: Rooms | None = None) -> list[str]:
     """Land and file mails; return their case ids."""
-    inbox = MemoryInbox(list(mails), name=f"memory-{id(mails)}")
+    inbox = MemoryInbox(list(mails), name=f"memory-{new_id()}")
     landed = land(inbox, store, clinic="c1")
     return file(landed, with_rooms or rooms(), store, clinic="c1", by="worker")
 

@@ -222,7 +222,7 @@ def test_only_the_sender_is_given_what_opens_an_outbox(
     assert {part for part in given if "TRIAGE_SECRET_OUT" in given[part]} == {"sender"}
     assert {part for part in given if "TRIAGE_SECRET_FRONT_DESK" in given[part]} == {"worker"}
     asked: list[str] = []
-    monkeypatch.setattr("triage.wiring.secret", lambda _, name: asked.append(name) or "x")
+    monkeypatch.setattr("triage.wiring.secret", lambda _, name, **_more: asked.append(name) or "x")
     monkeypatch.setattr("triage.wiring.approval_master", lambda _: asked.append("master"))
     house = House.at(home)
     store = house.store("web")

@@ -119,7 +119,19 @@ def test_trick_charsets_are_never_used(charset: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["On ", "> ", "From: x\n", "On a wrote:\n", "--\n", "-- \n> x\n", "El x escribió:\n", "a:\n>"],
+    [
+        "On ",
+        "On 1:00 2:00@ wrote\n",
+        "1 10:30 2025 <a@b.c> x\n",
+        "De: x\nA: y\n",
+        "> ",
+        "From: x\n",
+        "On a wrote:\n",
+        "--\n",
+        "-- \n> x\n",
+        "El x escribió:\n",
+        "a:\n>",
+    ],
 )
 def test_separating_hostile_text_is_quick(line: str) -> None:
     began = time.monotonic()

@@ -251,6 +251,91 @@ def test_the_newest_part(text: str, body: str | None) -> None:
     assert message.body.reveal() == expected
 
 
+#: What mail programs write above what they quote.
+SEPARATORS = [
+    "On Mon, 5 May 2025 at 9:00, Desk <d@example.org> wrote:",
+    "On May 5, 2025, at 9:00 AM, Desk <d@example.org> wrote:",
+    "---- On Mon, 05 May 2025 09:00:00 -0500 d@example.org wrote ----",
+    '5 May 2025, 09:00, "Desk" <d@example.org>:',
+    "Mon, 5 May 2025, 9:00 AM +0300 from Desk <d@example.org>:",
+    "-----Original Message-----\nFrom: Desk\nSent: Monday\nTo: Ana\nSubject: x",
+    "________________________\nFrom: Desk <d@example.org>\nSent: Monday\nTo: Ana\nSubject: x",
+    "*From:* Desk\n*Sent:* Monday\n*To:* Ana\n*Subject:* x",
+    "From: Desk\n<d@example.org>\nDate: Monday\nTo: Ana\nSubject: x",
+    "El lun, 5 may 2025 a las 9:00, Recepción (<d@example.org>) escribió:",
+    "El 5 may 2025, a las 9:00, Recepción <d@example.org> escribió:",
+    "El 05/05/2025 a las 9:00, Recepción escribió:",
+    "-----Mensaje original-----\nDe: Recepción\nEnviado el: lunes\nPara: Ana\nAsunto: x",
+    "________________________________\nDe: Recepción\nEnviado: lunes\nPara: Ana\nAsunto: x",
+    "De: Recepción\nFecha: lunes\nPara: Ana\nAsunto: x",
+    "---- Mensaje original ----",
+    "2025-05-05 9:00 GMT+02:00 Recepción <d@example.org>:",
+]
+DEVICES = [
+    "Sent from my iPhone",
+    "Sent from Yahoo Mail on Android",
+    "Sent from Outlook for iOS<https://aka.ms/o0ukef>",
+    "Get Outlook for Android",
+    "Enviado desde mi iPhone",
+    "Enviado desde Correo para Windows",
+    "Enviado desde mi Samsung",
+    "Obtener Outlook para iOS<https://aka.ms/o0ukef>",
+]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=range(len(SEPARATORS)))
+@pytest.mark.parametrize("mark", ["", "> "])
+def test_what_stands_below_a_separator_is_old(separator: str, mark: str) -> None:
+    new = separate(f"No, me duele el pecho.\n\n{separator}\n\n{mark}¿Algo más?\n{mark}Adiós")
+    assert new.body == "No, me duele el pecho."
+    assert "¿Algo más?" in new.quoted
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_phone_signs_and_says_nothing(device: str) -> None:
+    new = separate(f"Refill please\n\n{device}\n\nOn May 5, Desk wrote:\n> x")
+    assert (new.body, new.signature) == ("Refill please", device)
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=range(len(SEPARATORS)))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{danger}\n\n{separator}\n\n> x",
+        "ok\n-- \nAna\n{danger}\n\n{separator}\n\n> x",
+        "{separator}\n\n> any pain?\n\n{danger}\n\n> since when?",
+        "{separator}\n\n> x\n\n{danger}",
+        "ok\n\nThis message is confidential. {danger}\n\n{separator}\n\n> x",
+        "ok\n\n{danger}\nSent from my iPhone\n\n{separator}\n\n> x",
+    ],
+)
+def test_no_new_word_is_hidden_from_the_rules(separator: str, text: str) -> None:
+    danger = "my chest hurts and I cannot breathe"
+    new = separate(text.format(separator=separator, danger=danger))
+    assert danger in f"{new.body}\n{new.signature}"
+
+
+def test_sabotage_cutting_at_the_first_separator_hides_words() -> None:
+    """What most libraries do with an answer written below the question."""
+    text = f"{SEPARATORS[0]}\n\n> any pain?\n\nmy chest hurts"
+    assert "chest" in separate(text).body
+    assert "chest" not in text.split("wrote:")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On Monday at 9:00 I wrote to ana@example.org\nand got no answer",
+        "At 10:30 on 5 May I fell.\nMy doctor is at <desk@example.org>\nand my wrist hurts",
+        "From: the kitchen\nTo: the bathroom\nI can hardly walk",
+        "Date: today\nI have pain",
+        "a: first\nb: second",
+    ],
+)
+def test_plain_words_are_no_separator(text: str) -> None:
+    assert separate(text).body == text
+
+
 def test_html_quotes_are_told_apart() -> None:
     html = (
         "<div>Yes, still hurting</div><div class='gmail_quote'>On Mon, May 5, 2025 at 9:00 AM Desk "

@@ -135,4 +135,5 @@ def _view(reply: Reply) -> ReplyView:
         receipt=reply.receipt,
         why=reply.why,
         settled_at=reply.settled_at,
+        undelivered=reply.undelivered,
     )

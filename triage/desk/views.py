@@ -17,6 +17,7 @@ from triage.domain import (
     ReplyState,
     Share,
     TrainingRow,
+    Undelivered,
     User,
     Wanted,
 )
@@ -105,6 +106,8 @@ class ReplyView:
     receipt: Protected = NOTHING
     why: Protected = NOTHING
     settled_at: datetime | None = None
+    #: Set once a delivery report gave it back.
+    undelivered: Undelivered | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from triage.domain.message import (
     Message,
     Position,
     RawMessage,
+    Returned,
     Thread,
     in_turn,
 )
@@ -82,6 +83,7 @@ from triage.domain.words import (
     ReplyState,
     Role,
     Route,
+    Undelivered,
     Urgency,
 )
 
@@ -136,6 +138,7 @@ __all__ = [
     "Reply",
     "ReplyState",
     "Request",
+    "Returned",
     "Role",
     "Route",
     "SampleItem",
@@ -149,6 +152,7 @@ __all__ = [
     "Team",
     "Thread",
     "TrainingRow",
+    "Undelivered",
     "Urgency",
     "User",
     "Vouched",

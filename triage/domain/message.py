@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.domain.text import NOTHING, Protected
-from triage.domain.words import Channel, Mark
+from triage.domain.words import Channel, Mark, Undelivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,17 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What a delivery report says: mails that will not arrive. Anybody could have written it."""
+
+    why: Undelivered
+    #: Message-IDs of the mails it gives back.
+    about: tuple[Protected, ...]
+    #: The report's own code (RFC 3463), such as 5.1.1, or nothing.
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A raw message as far as it could be read."""
 
@@ -111,6 +122,8 @@ class Message:
     topic: str = ""
     #: Automatic reply, delivery report or list mail: never answered.
     automatic: bool = False
+    #: Set on a delivery report about a failure; a delay or a success is none.
+    returned: Returned | None = None
     #: The sender could be read in more than one way, or failed the server's own checks.
     sender_doubtful: bool = False
     marks: frozenset[Mark] = frozenset()

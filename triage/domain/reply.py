@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.domain.text import NOTHING, Protected
-from triage.domain.words import Channel, ReplyState
+from triage.domain.words import Channel, ReplyState, Undelivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,8 @@ class Reply:
     receipt: Protected = NOTHING
     why: Protected = NOTHING
     settled_at: datetime | None = None
+    #: Set once a delivery report gave it back.
+    undelivered: Undelivered | None = None
 
 
 @dataclass(frozen=True, slots=True)

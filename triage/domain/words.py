@@ -115,6 +115,20 @@ class ReplyState(StrEnum):
     FAILED = "failed"
     #: Taken back within the undo window.
     RECALLED = "recalled"
+    #: Shown and never stored: it was sent, and a delivery report gave it back.
+    NOT_DELIVERED = "not_delivered"
+
+
+class Undelivered(StrEnum):
+    """Why a mail of ours came back, as far as the report says."""
+
+    NO_MAILBOX = "no_mailbox"
+    NO_SERVER = "no_server"
+    MAILBOX_FULL = "mailbox_full"
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
 
 
 class Mark(StrEnum):

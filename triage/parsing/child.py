@@ -15,7 +15,7 @@ from triage.parsing.mail import read_mail, skim_mail
 from triage.parsing.portal import read_portal
 from triage.parsing.sheet import Sheet, pack
 
-MOST_MEMORY = 600_000_000
+MOST_MEMORY = 300_000_000
 MOST_CPU_SECONDS = 5
 
 

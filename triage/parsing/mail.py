@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
+from triage.parsing.bounces import read_report
 from triage.parsing.charset import decode
 from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
 from triage.parsing.newest import separate
@@ -48,6 +49,7 @@ def read_mail(content: bytes, trusted_authserv_id: str | None = None) -> Sheet:
     steps: tuple[Callable[[], None], ...] = (
         lambda: _read_head(sheet, tree, content, trusted_authserv_id),
         lambda: _read_texts(sheet, tree, troubles),
+        lambda: _read_report(sheet, tree),
         lambda: _list_files(sheet, tree, troubles),
         lambda: _read_loosely(sheet, tree, content),
     )
@@ -143,6 +145,21 @@ def _read_loosely(sheet: Sheet, tree: Part, content: bytes) -> None:
         if loose.is_new(text, [*sheet.readings, sheet.quoted]):
             sheet.add_reading(text[:LONGEST_BODY])
             sheet.ambiguous = True
+
+
+def _read_report(sheet: Sheet, tree: Part) -> None:
+    # Old letters carry what came back below their words, where it may count as quoted.
+    words = "\n".join((sheet.body, sheet.signature, sheet.quoted))
+    report = read_report(
+        tree,
+        sender=sheet.sender,
+        subject=sheet.subject,
+        body=words,
+        automatic=sheet.automatic,
+    )
+    if report is not None:
+        sheet.undelivered, sheet.status = report.why.value, report.status
+        sheet.about, sheet.automatic = list(report.about), True
 
 
 def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:

@@ -21,22 +21,42 @@ _FORWARDED = re.compile(
     re.I,
 )
 _DEVICE = re.compile(
-    r"^\s*(sent (from|via) (my|the|yahoo|mail|gmail|proton|aol|outlook)\b"
-    r"|get outlook for|sent with |enviado desde (mi|el|yahoo|outlook)\b"
-    r"|(obtener|descargar) outlook)[^.,!?<>]{0,40}\.?\s*(<[^<>]{0,300}>)?\s*$",
+    r"^\s*(sent (from|via) (my|the|a|yahoo|mail|gmail|proton|aol|outlook|\w+(?= ?<http))\b"
+    r"|get outlook for|sent with |enviado (desde|con) (mi|el|un|mail|yahoo|outlook|correo)\b"
+    r"|enviado do meu|(obtener|descargar) outlook|envoyé (de|depuis|à partir de) |inviato da "
+    r"|(gesendet (von|mit)|von meinem) (mein|outlook|mail|iphone|ipad|android|handy))"
+    r"[^.,!?<>]{0,40}\.?\s*(<[^<>]{0,300}>)?\s*$",
     re.I,
 )
 #: The line above a signature; patients' mail programs use more than the one RFC 3676 names.
-_DELIMITERS = frozenset({"--", "—", "––", "__", "---"})
+_DELIMITER = re.compile(r"(--|---|__|[—–]{1,12})")
+#: A list's own lines stand below a longer rule.
+_LIST_RULE = re.compile(r"_{20,}")
 #: "On Friday, Ana <a@example.org> wrote:", also wrapped over several lines, also in Spanish.
 _SOMEBODY_WROTE = re.compile(
     r"^\s*(on\b.{6,300}?\bwrote|el\b.{6,300}?\bescribi[oó])\s*:\s*$", re.I | re.S
 )
-_HEADER_FROM = re.compile(r"^\s*\*?(from|de)\s*:\*?\s*\S", re.I)
-_HEADER_NEXT = re.compile(
-    r"^\s*\*?(sent|date|to|subject|enviado( el)?|fecha|para|asunto)\s*:", re.I
+_TIME = re.compile(r"\d{1,2}[:.]\d\d")
+#: How a line ends that says who wrote when, in whatever language: an address in angle brackets,
+#: at most two words and the colon.
+_FROM_ADDRESS = re.compile(
+    r"<\s{0,9}[^<>\s]{1,100}@[^<>\s]{1,100}\s{0,9}>(\s{1,9}[^\W\d]{2,12}){0,2}(\(a\))?\s{0,9}:\s{0,9}"
 )
-_RULE = re.compile(r"^\s*[_-]{5,}\s*$")
+_ON = re.compile(r"\s*-{0,6}\s*on\b", re.I)
+_ORIGINAL = re.compile(
+    r"^\s*-{2,}\s*(original message|mensaje original|message d'origine|ursprüngliche nachricht"
+    r"|messaggio originale|mensagem original|oprindelig besked|oorspronkelijk bericht)\s*-{2,}\s*$",
+    re.I,
+)
+_HEADER_FROM = re.compile(r"^\s*\*?(from|de|von|van|da|fra|från)\s*:\*?\s*\S", re.I)
+_HEADER_NEXT = re.compile(
+    r"^\s*\*?(sent|date|to|cc|subject|enviado( el)?|fecha|para|asunto|envoyé( le)?|à|a|objet|sujet"
+    r"|copie à|gesendet|datum|an|betreff|verzonden|aan|onderwerp|inviato|data|oggetto|dato|til"
+    r"|emne|message du)\s*:",
+    re.I,
+)
+_ADDRESS_ONLY = re.compile(r"^\s*<[^<>\s]{1,200}@[^<>\s]{1,200}>\s*$")
+_RULE = re.compile(r"^\s*[_=-]{4,}\s*$")
 _DATED = re.compile(r"\d.*:\s*$|@.*:\s*$")
 _DISCLAIMER = re.compile(
     r"^\W*(confidentiality (notice|note|statement)|confidential:|privileged (and|&) confidential"
@@ -132,19 +152,49 @@ def _own(lines: list[str], start: int, older: list[bool]) -> tuple[int, int] | N
         if older[at] or not line.strip():
             continue
         for end in range(at + 1, min(at + 5, len(lines) + 1)):
-            if _SOMEBODY_WROTE.match("\n".join(one[:300] for one in lines[at:end])):
+            if older[end - 1] or not lines[end - 1].strip():
+                # No mail program leaves a line empty in what it writes above a quotation.
+                break
+            if _wrote("\n".join(one[:300] for one in lines[at:end])):
                 return at, end
+        if _ORIGINAL.match(line):
+            return at, at + 1
         if _HEADER_FROM.match(line) and _header_block(lines, at):
-            ruled = at > start and _RULE.match(lines[at - 1]) is not None
-            return at - ruled, _header_block(lines, at)
+            return _top_of_block(lines, at, start), _header_block(lines, at)
         if _DATED.search(line) and any(older[at + 1 : at + 2]):
             return at, at + 1
     return None
 
 
+def _wrote(text: str) -> bool:
+    """Whether these lines say who wrote when; in steps, so that no text makes it slow."""
+    if _SOMEBODY_WROTE.match(text):
+        return True
+    if not _TIME.search(text[:200]) or "@" not in text:
+        return False
+    if text.rstrip("-: \t\n").lower().endswith(" wrote"):
+        return _ON.match(text) is not None and len(text) < 500
+    head, angle, rest = text.partition("<")
+    first = head.split("\n", 1)[0]
+    dated = _TIME.search(first) is not None and sum(map(str.isdigit, first)) >= 5
+    return dated and len(head) < 300 and _FROM_ADDRESS.fullmatch(angle + rest) is not None
+
+
+def _top_of_block(lines: list[str], at: int, start: int) -> int:
+    """Return where a header block begins: with a header above From, or the rule over it."""
+    while at > start and _HEADER_NEXT.match(lines[at - 1]):
+        at -= 1
+    above = at
+    while above > start and not lines[above - 1].strip():
+        above -= 1
+    return above - 1 if above > start and _RULE.match(lines[above - 1]) else at
+
+
 def _header_block(lines: list[str], at: int) -> int:
     """Return the line after a copied From/Sent/To/Subject block, or 0 where there is none."""
     end = at + 1
+    if end < len(lines) and _ADDRESS_ONLY.match(lines[end]):
+        end, at = end + 1, at + 1
     while end < min(at + 8, len(lines)) and _HEADER_NEXT.match(lines[end]):
         end += 1
     return end if end >= at + 3 else 0
@@ -175,9 +225,16 @@ def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
         signed = [kept[last - 1], *signed]
         last -= 1
     for at in range(last - 1, max(-1, last - 2 - _LONGEST_SIGNATURE), -1):
-        if kept[at].strip() in _DELIMITERS:
+        if _delimits(kept, at):
             return kept[:at], [*kept[at + 1 : last], *signed]
     return kept[:last], signed
+
+
+def _delimits(lines: list[str], at: int) -> bool:
+    line = lines[at].strip()
+    if _LIST_RULE.fullmatch(line):
+        return any("mailing list" in below for below in lines[at + 1 : at + 2])
+    return _DELIMITER.fullmatch(line) is not None
 
 
 def _without_disclaimers(lines: list[str]) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ Rule of the room: the two sides exchange JSON and raw bytes, never pickles; the 
 import json
 from dataclasses import asdict, dataclass, field
 
-from triage.domain import Attachment, Channel, Mark, Message, Protected
+from triage.domain import Attachment, Channel, Mark, Message, Protected, Returned, Undelivered
 
 
 @dataclass(slots=True)
@@ -29,6 +29,10 @@ class Sheet:
     portal_thread: str = ""
     topic: str = ""
     automatic: bool = False
+    #: Of a delivery report about a failure: why, its code, and the Message-IDs it gives back.
+    undelivered: str = ""
+    status: str = ""
+    about: list[str] = field(default_factory=list)
     sender_doubtful: bool = False
     not_read: bool = False
     partly_read: bool = False
@@ -97,9 +101,17 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
         portal_thread=_protect(sheet.portal_thread),
         topic=sheet.topic,
         automatic=sheet.automatic,
+        returned=_returned(sheet),
         sender_doubtful=sheet.sender_doubtful,
         marks=frozenset(mark for mark, present in marks.items() if present),
     )
+
+
+def _returned(sheet: Sheet) -> Returned | None:
+    if not sheet.undelivered:
+        return None
+    about = tuple(_protect(text) for text in sheet.about)
+    return Returned(Undelivered(sheet.undelivered), about, sheet.status)
 
 
 def _protect(text: str) -> Protected:

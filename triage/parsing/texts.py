@@ -26,6 +26,8 @@ from triage.parsing.parts import (
 #: A plain alternative with fewer than this share of the HTML's words is only a stub.
 _STUB = 0.3
 _RAW_UP_TO = 200_000
+#: Of a longer text part only so many bytes are read: as text they would take many times the memory.
+_TEXT_UP_TO = 2_000_000
 _READABLE_FILES = (".txt", ".text", ".md", ".csv", ".log", ".htm", ".html", ".eml")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _NEVER_SHOWN = frozenset({"text/calendar", "text/x-amp-html", "text/rfc822-headers", "text/vcard"})
@@ -47,8 +49,9 @@ def is_shown(part: Part) -> bool:
 
 def text_of(part: Part, troubles: Troubles) -> tuple[str, str]:
     """Return (visible text, other text) of one leaf."""
-    text, damaged = decode(decoded(part, troubles), part.charset)
-    troubles.damaged = troubles.damaged or damaged
+    content = decoded(part, troubles)
+    text, damaged = decode(content[:_TEXT_UP_TO], part.charset)
+    troubles.damaged = troubles.damaged or damaged or len(content) > _TEXT_UP_TO
     if part.kind in _HTML:
         return html_to_text(text)
     if part.kind in {"text/enriched", "text/richtext"}:
@@ -56,6 +59,10 @@ def text_of(part: Part, troubles: Troubles) -> tuple[str, str]:
     if "format=flowed" in value_of(part.headers, "content-type").lower():
         return re.sub(r"(?<=[^\s>-]) \r?\n(?![>\s])", " ", text), ""
     return text, ""
+
+
+def _beginning(part: Part, encoding: str | None = None) -> bytes:
+    return decoded(part, Troubles(), encoding)[:_TEXT_UP_TO]
 
 
 def shown(part: Part, troubles: Troubles) -> tuple[str, str]:
@@ -72,11 +79,11 @@ def shown(part: Part, troubles: Troubles) -> tuple[str, str]:
 def _shown_leaf(part: Part, troubles: Troubles) -> tuple[str, str]:
     if part.kind.startswith("multipart/"):
         # Its boundary is missing or never comes: the words are still in there.
-        text = decode(part.raw[:_RAW_UP_TO])[0]
+        text = decode((b"\n".join(part.around) if part.around else part.raw)[:_RAW_UP_TO])[0]
         return strip_tags(text) if "</" in text else text, ""
     if not is_shown(part):
         return "", ""
-    source = decode(decoded(part, Troubles()), part.charset)[0] if part.kind in _HTML else ""
+    source = decode(_beginning(part), part.charset)[0] if part.kind in _HTML else ""
     return text_of(part, troubles)[0], source
 
 
@@ -138,14 +145,14 @@ def _is_text_file(part: Part) -> bool:
 
 
 def _around(edge: bytes, troubles: Troubles) -> Iterator[str]:
-    text, _ = decode(edge)
+    text, _ = decode(edge[:_TEXT_UP_TO])
     if len(text.split()) >= 3 and not _USUAL_PREAMBLE.search(text[:400]):
         troubles.ambiguous = True
         yield text
 
 
 def _other_charset(part: Part, troubles: Troubles) -> Iterator[str]:
-    content = decoded(part, Troubles())
+    content = _beginning(part)
     other = loose.other_charset(content, decode(content, part.charset)[0])
     troubles.ambiguous = troubles.ambiguous or bool(other)
     yield other
@@ -153,7 +160,7 @@ def _other_charset(part: Part, troubles: Troubles) -> Iterator[str]:
 
 def _conditional(part: Part) -> Iterator[str]:
     if part.kind in _HTML:
-        source = decode(decoded(part, Troubles()), part.charset)[0]
+        source = decode(_beginning(part), part.charset)[0]
         yield strip_tags(loose.conditional_words(source))
 
 
@@ -163,17 +170,17 @@ def _other_decodings(part: Part) -> Iterator[str]:
     }
     if len(encodings) > 1:
         for encoding in sorted(encodings):
-            yield decode(decoded(part, Troubles(), encoding), part.charset)[0]
+            yield decode(_beginning(part, encoding), part.charset)[0]
     if len(values_of(part.headers, "content-type")) > 1:
-        text, _ = decode(decoded(part, Troubles()))
+        text, _ = decode(_beginning(part))
         yield text
         yield strip_tags(text)
     if "base64" not in encodings:
-        hidden = looks_like_base64(part.raw)
+        hidden = looks_like_base64(part.raw[:_TEXT_UP_TO])
         if hidden is not None:
             yield decode(hidden)[0]
     if "quoted-printable" not in encodings and len(_HALF_ENCODED.findall(part.raw[:20_000])) > 2:
-        yield decode(quopri.decodestring(part.raw), part.charset)[0]
+        yield decode(quopri.decodestring(part.raw[:_TEXT_UP_TO]), part.charset)[0]
 
 
 def _other_containers(part: Part, troubles: Troubles) -> Iterator[str]:

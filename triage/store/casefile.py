@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Table, exists, select
 
 from triage.domain import (
     NOTHING,
@@ -33,6 +33,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.store import records, tables
+from triage.store.bounces import shown, with_bounces
 from triage.store.proof import read as proof_key
 from triage.store.transaction import Work
 
@@ -123,6 +124,7 @@ def replies_of(work: Work, case_id: str) -> tuple[Reply, ...]:
     found = [
         records.reply(row, said[row.id], work.vault, keys.get(said[row.id].key_id)) for row in rows
     ]
+    found = with_bounces(work, found)
     return tuple(sorted(found, key=lambda reply: reply.approval.approved_at, reverse=True))
 
 
@@ -165,15 +167,16 @@ def _deciding(work: Work, ids: Sequence[str]) -> dict[str, Row[Any]]:
 def reply_states(work: Work, ids: Sequence[str]) -> dict[str, list[ReplyState]]:
     """Return case id -> the states of its replies in the order of their approval."""
     replies, approvals = tables.replies, tables.approvals
+    returned = exists().where(tables.bounces.c.reply_id == replies.c.id).label("returned")
     query = (
-        select(replies.c.case_id, replies.c.state)
+        select(replies.c.case_id, replies.c.state, returned)
         .join(approvals, approvals.c.id == replies.c.approval_id)
         .where(replies.c.case_id.in_(ids))
         .order_by(approvals.c.approved_at)
     )
     found: dict[str, list[ReplyState]] = defaultdict(list)
     for row in work.rows(query):
-        found[row.case_id].append(ReplyState(row.state))
+        found[row.case_id].append(shown(ReplyState(row.state), back=bool(row.returned)))
     return found
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Row, and_, or_, select, update
 
 from triage.domain import CaseState, Lane, Mark, Reading, Route, Urgency, new_id
 from triage.store import records, tables
+from triage.store.bounces import as_own_mail, case_of, given_back, own_mail, put_in_front
 from triage.store.parts import case_marks, share, write_message
 from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
@@ -32,13 +33,27 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     filed = work.first(select(messages.c.case_id).where(messages.c.raw_id == reading.raw.id))
     if filed is not None:
         return str(filed.case_id)
-    sender = identify(work, reading.message, clinic)
-    thread_id = thread_of(work, reading.message, sender, clinic)
-    case_id = _case(work, reading, sender, clinic=clinic, thread_id=thread_id)
+    if own_mail(work, reading.message, clinic):
+        reading = as_own_mail(reading)
+    back = given_back(work, reading.message, clinic)
+    about = case_of(work, back)
+    if about is None:
+        sender = identify(work, reading.message, clinic)
+        thread_id = thread_of(work, reading.message, sender, clinic)
+        case_id = _case(work, reading, sender, clinic=clinic, thread_id=thread_id)
+        _requests(work, reading, clinic=clinic, case_id=case_id)
+    else:
+        # A copy of our own words to this patient: they are kept, and erased, with the case.
+        sender = Sender(None, None, frozenset())
+        case_id, thread_id = str(about.id), str(about.thread_id)
+        _raise(work, about, reading)
     write_message(work, reading, sender, clinic=clinic, case_id=case_id, thread_id=thread_id)
     words = (reading.message, reading.redacted)
     index_message(work, *words, clinic=clinic, case_id=case_id)
-    _requests(work, reading, clinic=clinic, case_id=case_id)
+    for case in put_in_front(work, back, reading, clinic=clinic, by=by):
+        # What the reply answered is not answered: the case cannot be closed without a look.
+        asked = (Route(case.route),)
+        ask_for(work, asked, Urgency(case.urgency), clinic=clinic, case_id=case.id)
     work.run(update(raws).where(*here).values(filed_at=work.now))
     work.moved(clinic)
     work.note("case.filed", clinic=clinic, by=by, cases=(case_id,), detail=_filed(reading, sender))
@@ -133,6 +148,24 @@ def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender) -> None:
             abstained=case.abstained or found.abstained,
             marks=records.listed(marks),
             last_message_at=max(case.last_message_at, reading.raw.received_at),
+        )
+    )
+
+
+def _raise(work: Work, case: Row[Any], report: Reading) -> None:
+    """Let a delivery report lift the rank of the case it joins, as any message may."""
+    rank, cases = report.priority, tables.cases
+    lane = min(Lane(case.home_lane), rank.lane, key=_LANES.index) if rank.urgency else case.lane
+    home = lane if rank.urgency else case.home_lane
+    work.run(
+        update(cases)
+        .where(cases.c.id == case.id)
+        .values(
+            lane=str(lane),
+            home_lane=str(home),
+            urgency=max(case.urgency, int(rank.urgency)),
+            score=max(case.score, rank.score),
+            last_message_at=max(case.last_message_at, report.raw.received_at),
         )
     )
 

@@ -76,6 +76,7 @@ _WRITTEN_ONCE = (
     "approvals",
     "audit",
     "audit_cases",
+    "bounces",
     "ledger",
     "labels",
     "proof_keys",

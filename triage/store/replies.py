@@ -20,6 +20,7 @@ from triage.domain import (
 )
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
+from triage.store.bounces import with_bounces
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
 from triage.store.keyring import of_case
 from triage.store.proof import alive
@@ -206,7 +207,7 @@ class Replies:
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
             work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
-            return _read(work, row)
+            return with_bounces(work, [_read(work, row)])[0]
 
 
 def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:

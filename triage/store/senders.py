@@ -4,7 +4,7 @@ Rule of the room: only a verified contact identifies a patient, and only message
 contact about the same patient make a conversation; what a mail claims of itself never does.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -26,22 +26,7 @@ class Sender:
 
 
 def identify(work: Work, message: Message, clinic: str) -> Sender:
-    """Find the one patient behind the sender's address; more than one is nobody.
-
-    One of our own replies that comes back is automatic, whatever it says.
-    """
-    sender = _by_address(work, message, clinic)
-    own = _is_ours(work, message, clinic)
-    return replace(sender, marks=sender.marks | {Mark.AUTOMATIC}) if own else sender
-
-
-def _is_ours(work: Work, message: Message, clinic: str) -> bool:
-    said, index = tables.replies, message_index(work, clinic, message.message_id.reveal())
-    ours = select(said.c.case_id).where(said.c.clinic == clinic, said.c.message_id_index == index)
-    return index is not None and work.first(ours) is not None
-
-
-def _by_address(work: Work, message: Message, clinic: str) -> Sender:
+    """Find the one patient behind the sender's address; more than one is nobody."""
     if message.sender_doubtful:
         return Sender(None, None, frozenset({Mark.UNVERIFIED_SENDER}))
     found = verified_contacts(work, message.channel, message.sender, clinic)

@@ -175,6 +175,7 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
         },
         "receipt": reply.receipt.reveal(),
         "why": reply.why.reveal(),
+        "undelivered": reply.undelivered.value if reply.undelivered else None,
         "settled_at": reply.settled_at.isoformat() if reply.settled_at else None,
     }
 

@@ -7,7 +7,17 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from triage.domain import Channel, IdentifierType, Lane, Mark, ReplyState, Role, Route, Urgency
+from triage.domain import (
+    Channel,
+    IdentifierType,
+    Lane,
+    Mark,
+    ReplyState,
+    Role,
+    Route,
+    Undelivered,
+    Urgency,
+)
 
 ROUTES: Mapping[Route, str] = {
     Route.URGENT_CLINICAL: "Urgent",
@@ -70,6 +80,7 @@ REPLY_STATES: Mapping[ReplyState, str] = {
     ReplyState.UNCERTAIN: "Uncertain: it may or may not have arrived",
     ReplyState.FAILED: "Not sent",
     ReplyState.RECALLED: "Taken back",
+    ReplyState.NOT_DELIVERED: "Not delivered",
 }
 #: The same where there is little room.
 IN_SHORT: Mapping[ReplyState, str] = {
@@ -80,6 +91,18 @@ IN_SHORT: Mapping[ReplyState, str] = {
     ReplyState.UNCERTAIN: "uncertain",
     ReplyState.FAILED: "not sent",
     ReplyState.RECALLED: "taken back",
+    ReplyState.NOT_DELIVERED: "not delivered",
+}
+#: Why a reply came back, and what a person can do.
+UNDELIVERED: Mapping[Undelivered, str] = {
+    Undelivered.NO_MAILBOX: "there is no mailbox at this address any more. Check it by phone.",
+    Undelivered.NO_SERVER: "the address ends in a name that takes no mail. Check its spelling.",
+    Undelivered.MAILBOX_FULL: "the mailbox is full. Call the patient.",
+    Undelivered.TOO_LARGE: "the other side found it too large. Call the patient.",
+    Undelivered.REFUSED: "the other side refused it. Call the patient, and tell whoever looks"
+    " after the mail server.",
+    Undelivered.UNREACHABLE: "the other mail server could not be reached. Call the patient.",
+    Undelivered.UNKNOWN: "the notice does not say why. Call the patient.",
 }
 #: Why a reply did not go, where the store says it by a word of its own.
 REASONS: Mapping[str, str] = {

@@ -48,6 +48,7 @@ from triage.store.tables.trail import (
 )
 from triage.store.tables.work import (
     approvals,
+    bounces,
     cases,
     drafts,
     labels,
@@ -64,6 +65,7 @@ __all__ = [
     "audit_cases",
     "audit_heads",
     "beats",
+    "bounces",
     "break_glass",
     "cases",
     "classifications",

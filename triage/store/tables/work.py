@@ -148,6 +148,19 @@ replies = Table(
 )
 Index("ix_replies_due", replies.c.state, replies.c.not_before)
 
+# A delivery report named the reply's Message-ID; it holds no word of the report.
+bounces = Table(
+    "bounces",
+    metadata,
+    identity(),
+    clinic_column(),
+    Column("reply_id", ForeignKey("replies.id"), nullable=False, index=True),
+    Column("raw_id", ForeignKey("raw_messages.id"), nullable=False),
+    Column("why", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 labels = Table(
     "labels",
     metadata,
