@@ -274,7 +274,7 @@ def communication(**changes: object) -> Message:
         "id": "c7",
         "status": "completed",
         "sender": {
-            "reference": "https://fhir.example.org/R4/Patient/12/_history/3",
+            "reference": "Patient/12/_history/3",
             "display": "Ana",
         },
         "topic": {"coding": [{"code": "refill", "display": "Refill"}], "text": "My pills"},

@@ -141,4 +141,3 @@ def _pinned(url: str, address: str) -> Way:
     netloc = host if parts.port is None else f"{host}:{parts.port}"
     pinned = urlunsplit((parts.scheme, netloc, parts.path, parts.query, parts.fragment))
     return Way(pinned, {"Host": parts.netloc}, {"sni_hostname": parts.hostname or ""})
-

@@ -27,6 +27,7 @@ class Sheet:
     message_id: str = ""
     references: list[str] = field(default_factory=list)
     portal_thread: str = ""
+    about: str = ""
     topic: str = ""
     automatic: bool = False
     sender_doubtful: bool = False
@@ -95,6 +96,7 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
         message_id=_protect(sheet.message_id),
         references=tuple(_protect(text) for text in sheet.references),
         portal_thread=_protect(sheet.portal_thread),
+        about=_protect(sheet.about),
         topic=sheet.topic,
         automatic=sheet.automatic,
         sender_doubtful=sheet.sender_doubtful,
