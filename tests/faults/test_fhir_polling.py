@@ -20,8 +20,8 @@ from triage.store import Store
 
 pytestmark = [pytest.mark.bar(9), pytest.mark.timeout(1200 if LONG else 170)]
 
-MESSAGES = many(150, long=1000)
-ROUNDS = many(5, long=25)
+MESSAGES = many(60, long=1000)
+ROUNDS = many(3, long=25)
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
