@@ -415,7 +415,7 @@ class FhirServer(Server):
         self._control(state={"faults": [*self.state["faults"], {"method": method, **fault}]})
 
     def set(self, **state: object) -> None:
-        """Change what the server does: `conditional` and `statement` (what it promises), `nextBase`,
+        """Change what it does: `conditional` and `statement` (what it promises), `nextBase`,
         `smart` (its SMART configuration), `lifetime` (of a token), `odds` (of faults and repeats).
         """
         self._control(state=state)
