@@ -81,7 +81,7 @@ def poll(inbox: FhirInbox, store: Store, clinic: str) -> int:
 
 
 def run(server: FhirServer, store: Store, clinic: str, **more: object) -> tuple[list[bytes], int]:
-    """Let a morning pass over the portal; return what was written as far as stored, and the seed."""
+    """Let a morning pass over the portal; return what of it is in the store, and the seed."""
     server.clear()
     seed = random.randrange(1, 10**6)
     chance, clock = random.Random(seed), Clock()
