@@ -69,6 +69,10 @@ class InboxMissedNews(TriageError):
     """
 
 
+class PortalSilent(TriageError):
+    """The portal does not answer this question now; look in the portal itself."""
+
+
 class StoreLocked(TriageError):
     """Another process holds the database; stop it or wait, then try again."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.people import PeopleDesk
+from triage.desk.portal import Ask, PortalDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.signing import SignInDesk
@@ -41,6 +42,7 @@ class Desk:
         clinic: str | None = None,
         clock: Callable[[], datetime] = utcnow,
         anchors: Callable[[], Sequence[Anchor]] | None = None,
+        portal: Ask | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,6 +51,7 @@ class Desk:
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical)
+        self.portal = PortalDesk(store, portal)
         self.replies = ReplyDesk(store, clock, undo, mail_domain)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

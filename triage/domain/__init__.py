@@ -37,6 +37,7 @@ from triage.domain.message import (
     in_turn,
 )
 from triage.domain.people import BrokenGlass, Clinic, Contact, Patient, Standing, Team, User
+from triage.domain.portal import Appointment, Coverage, Medication, PortalFacts
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -75,6 +76,7 @@ __all__ = [
     "NOTHING",
     "NO_BACKGROUND",
     "Anchor",
+    "Appointment",
     "Approval",
     "Arrival",
     "Attachment",
@@ -90,6 +92,7 @@ __all__ = [
     "Classification",
     "Clinic",
     "Contact",
+    "Coverage",
     "Cursor",
     "Delivery",
     "Draft",
@@ -101,9 +104,11 @@ __all__ = [
     "Lane",
     "LeakTally",
     "Mark",
+    "Medication",
     "Message",
     "Outgoing",
     "Patient",
+    "PortalFacts",
     "Position",
     "Priority",
     "Protected",

@@ -89,6 +89,10 @@ def _read_payload(sheet: Sheet, resource: object) -> None:
     texts: list[str] = []
     for payload in _list(resource, "payload"):
         words = _text(payload, "contentString")
+        if words.lstrip().startswith("<") and "</" in words:
+            # Some portals write layout into plain text; the rules still read it as it came.
+            words, hidden = html_to_text(words)
+            sheet.add_reading(hidden)
         if words:
             texts.append(words)
         attachment = _part(payload, "contentAttachment")
