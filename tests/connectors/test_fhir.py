@@ -118,6 +118,7 @@ class TestInbox:
         assert [a.position.uid for a in again] == [uid_of(changed)]
         assert again[0].position.uid != uid_of(communication(1))
 
+    @pytest.mark.bar(9)
     def test_pages_that_shift_during_the_walk_lose_nothing(self, server: FhirServer) -> None:
         server.seed(*(communication(n) for n in range(20)))
         inbox = inbox_of(server, page_size=10)
@@ -249,6 +250,7 @@ class TestInbox:
         assert ids(list(inbox.deliveries({}))) == ["c2"]
 
 
+@pytest.mark.bar(42)
 @pytest.mark.parametrize(
     "link",
     [
@@ -348,6 +350,7 @@ class TestOutbox:
         with pytest.raises(SendUncertain):
             outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID)
 
+    @pytest.mark.bar(21)
     def test_two_replies_with_our_identifier_are_for_a_person(self, server: FhirServer) -> None:
         ours = {"identifier": [{"system": REPLY_SYSTEM, "value": MESSAGE_ID}]}
         server.seed(communication(1, **ours), communication(2, **ours))

@@ -109,6 +109,7 @@ def notification(number: int, kind: str = "event-notification", events: int = 1)
 
 
 class TestNotifications:
+    @pytest.mark.bar(9)
     def test_a_gap_raises_an_alarm_and_the_next_walk_goes_back_far(
         self, server: FhirServer
     ) -> None:
