@@ -416,7 +416,9 @@ class FhirServer(Server):
         self._control(state={"faults": [*self.state["faults"], {"method": method, **fault}]})
 
     def set(self, **state: object) -> None:
-        """Change `conditional` (what the CapabilityStatement promises) or `nextBase`."""
+        """Change what it does: `conditional` and `statement` (what it promises), `nextBase`,
+        `smart` (its SMART configuration), `lifetime` (of a token), `odds` (of faults and repeats).
+        """
         self._control(state=state)
 
     def close(self) -> None:

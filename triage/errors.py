@@ -69,6 +69,16 @@ class InboxLied(TriageError):
     """The server's answers contradict each other; nothing was skipped, ask its administrator."""
 
 
+class InboxMissedNews(TriageError):
+    """The portal sent notifications that never came here; nothing is lost, all of it is being
+    fetched now. If it happens again, look at the proxy before `hint_port`.
+    """
+
+
+class PortalSilent(TriageError):
+    """The portal does not answer this question now; look in the portal itself."""
+
+
 class StoreLocked(TriageError):
     """Another process holds the database; stop it or wait, then try again."""
 

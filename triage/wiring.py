@@ -17,10 +17,10 @@ from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
-from triage.domain import Channel
+from triage.domain import Channel, PortalFacts, Protected
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
-from triage.errors import BadRules, MissingModel, TriageError, blame
+from triage.errors import BadRules, MissingModel, PortalSilent, TriageError, blame
 from triage.pipeline import Rooms
 from triage.plugins import load
 from triage.redaction import BUILTIN as REDACTORS
@@ -39,6 +39,7 @@ from triage.settings import (
 # The database and the desk are loaded by what opens them: `triage classify` needs neither.
 if TYPE_CHECKING:
     from triage.desk import Desk, Provider
+    from triage.desk.portal import Ask
     from triage.engine import Chore, Sender, Worker
     from triage.store import Keys, Life, Store
 
@@ -135,6 +136,7 @@ class House:
             anchors=self.anchor_file.read,
             provider=provider,
             portal_only=self.settings.clinic.portal_only,
+            portal=self.portal(),
         )
 
     def provider(self) -> "Provider | None":
@@ -145,6 +147,28 @@ class House:
         from triage.connectors.openid import OpenIdProvider
 
         return OpenIdProvider(openid.model_dump(), secret(self.home, "openid"))
+
+    def portal(self) -> "Ask | None":
+        """Return what asks the first FHIR inbox's server about a patient; None without one.
+
+        The secret is read when somebody asks: a desk that may not read it says the portal is
+        silent and serves everything else.
+        """
+        door = next((one for one in self.settings.inbox if one.kind == "fhir"), None)
+        if door is None:
+            return None
+
+        def ask(reference: Protected) -> PortalFacts:
+            from triage.connectors.fhir_context import FhirContext
+
+            try:
+                held = secret(self.home, door.name, keyring=door.keyring)
+                context = FhirContext(door.model_dump(exclude={"authserv_id"}), held)
+            except (TriageError, OSError) as trouble:
+                raise PortalSilent(f"inbox {door.name}, {type(trouble).__name__}") from None
+            return context.of(reference)
+
+        return ask
 
     def parts(self, store: "Store | None" = None) -> Parts:
         """Load redactor, classifier, rules and drafter, or what stands in for them.

@@ -359,7 +359,7 @@ def communication(**changes: object) -> Message:
         "id": "c7",
         "status": "completed",
         "sender": {
-            "reference": "https://fhir.example.org/R4/Patient/12/_history/3",
+            "reference": "Patient/12/_history/3",
             "display": "Ana",
         },
         "topic": {"coding": [{"code": "refill", "display": "Refill"}], "text": "My pills"},
@@ -419,3 +419,42 @@ def test_a_portal_message_with_two_texts_under_one_name_is_read_both_ways() -> N
     message = parse(raw_of(content, media_type="application/fhir+json"))
     assert "my chest hurts" in union(message)
     assert Mark.PARTLY_READ in message.marks
+
+
+def test_portal_payloads_that_are_only_pointed_to_are_left_to_a_person() -> None:
+    for payload in (
+        {"contentAttachment": {"url": "Binary/7", "contentType": "text/plain"}},
+        {"contentReference": {"reference": "DocumentReference/8", "display": "my letter"}},
+    ):
+        message = communication(payload=[payload])
+        assert {Mark.NOT_READ, Mark.PARTLY_READ} <= message.marks
+        assert len(message.attachments) == 1
+    both = communication(payload=[{"contentString": "see file"}, payload])
+    assert Mark.PARTLY_READ in both.marks
+    assert Mark.NOT_READ not in both.marks
+
+
+def test_layout_in_plain_text_is_read_as_layout() -> None:
+    message = communication(payload=[{"contentString": "<p>Please <b>refill</b>.</p>"}])
+    assert message.body.reveal() == "Please refill."
+
+
+def test_what_only_opens_a_conversation_is_read_by_its_topic() -> None:
+    opening = {"payload": [], "partOf": [], "inResponseTo": []}
+    assert Mark.NOT_READ not in communication(**opening).marks
+    assert Mark.NOT_READ in communication(**opening, topic={}).marks
+
+
+def test_a_task_is_read_by_what_it_says() -> None:
+    task = {
+        "resourceType": "Task", "id": "t1", "requester": {"reference": "Patient/12"},
+        "for": {"reference": "Patient/12"}, "focus": {"reference": "Communication/c1"},
+        "code": {"text": "Refill"}, "description": "Please refill my pills",
+        "note": [{"text": "before Friday"}],
+    }  # fmt: skip
+    content = json.dumps(task).encode()
+    message = parse(raw_of(content, media_type="application/fhir+json"))
+    assert message.sender.reveal() == message.about.reveal() == "Patient/12"
+    assert message.body.reveal() == "Please refill my pills\n\nbefore Friday"
+    assert message.portal_thread.reveal() == "Communication/c1"
+    assert (message.subject.reveal(), message.message_id.reveal()) == ("Refill", "Task/t1")

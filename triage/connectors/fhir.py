@@ -1,43 +1,55 @@
 """Fetches portal messages from a FHIR R4 server.
 
-Rule of the room: polling with overlap is the truth. Pages shift while others write, so the cursor
-moves only after a whole walk over them turned up nothing that an earlier walk should have seen.
+Rule of the room: polling with overlap is the truth and a Subscription only a hint. Pages shift
+while others write, so the cursor moves only after a whole walk over them turned up nothing that an
+earlier walk should have seen; clocks lie, so every walk goes back a little and some go back far.
 
 For administrators. Settings of the connection: `base_url`, and optionally `auth` (`bearer`, the
-default where there is a secret; `smart` for SMART Backend Services with `token_url`, `client_id`,
-`key_id`, `algorithm` RS384 or ES384, `scope`; or `none`), `ca_file`, `timeout_seconds` (30). The
-secret is the token, or the private key as PEM or JWK. The inbox also takes `query` (a table of
-further search parameters, such as `recipient = "Organization/clinic"`; without it every
-Communication comes in), `page_size` (50), `overlap_seconds` (600) and `poll_seconds` (30). Files
-that a message only links to (Attachment.url) are never fetched.
+default where there is a secret; `smart` for SMART Backend Services with `client_id`, `key_id`,
+`algorithm` RS384 or ES384, `scope` and, unless the portal says it itself, `token_url`; or `none`),
+`also_allowed` (addresses of other servers we may log in at), `network` (`private` for a server
+inside the clinic), `ca_file`, `timeout_seconds` (30). The secret is the token, or the private key
+as PEM or JWK. The inbox also takes `resources` (`["Communication", "Task"]` where the portal routes
+with tasks), `query` (a table of further search parameters for Communication, such as
+`recipient = "Organization/clinic"`; without it every Communication comes in) and `task_query`,
+`page_size` (50), `overlap_seconds` (1500), `look_back_hours` (48) once in `look_back_minutes` (60),
+`poll_seconds` (30) and `hint_port` (see `fhir_hints`). docs/portals.md says what portals offer.
+Files that a message only links to (Attachment.url) are never fetched.
 """
 
-import hashlib
-import json
-import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from triage.connectors.fhir_auth import read_credentials
-from triage.connectors.fhir_client import (
-    REPLY_SYSTEM,
-    FhirClient,
-    Nonsense,
-    Refused,
-    Unreachable,
+from triage.connectors.fhir_check import explain
+from triage.connectors.fhir_client import Answer, FhirClient, Nonsense, Refused, Unreachable
+from triage.connectors.fhir_hints import Hints
+from triage.connectors.fhir_page import (
+    COMMUNICATION,
+    KINDS,
+    TASK,
+    Resource,
+    canonical,
+    changed,
+    focus_of,
+    has_words,
+    incoming,
+    is_a,
+    is_instant,
+    later,
+    latest,
+    read_bundle,
+    uid_of,
+    when,
 )
 from triage.connectors.options import Options
 from triage.domain import Arrival, Channel, Cursor, Delivery, Position
-from triage.errors import InboxLied, InboxRefused, InboxUnreachable, TriageError
+from triage.errors import InboxLied, InboxMissedNews, InboxRefused, InboxUnreachable, TriageError
 
-_MAILBOX = "Communication"
 _EPOCH = "fhir-r4"
 _PAGES = 10_000
 _WALKS = 5
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
 
 class FhirInbox:
@@ -55,85 +67,152 @@ class FhirInbox:
         self.name = options.name
         self.channel = Channel.PORTAL
         self._who = options.who
-        self._query = options.pairs("query")
+        self._kinds = options.words("resources", (COMMUNICATION,))
+        if set(self._kinds) - set(KINDS):
+            raise options.wrong(f"resources (some of {', '.join(KINDS)})")
+        self._queries = {COMMUNICATION: options.pairs("query"), TASK: options.pairs("task_query")}
         self._page = options.whole("page_size", 50, least=1, most=1000)
-        self._overlap = timedelta(
-            seconds=options.number("overlap_seconds", 600, least=0, most=86_400)
-        )
+        overlap = options.number("overlap_seconds", 1500, least=0, most=86_400)
+        self._overlap = timedelta(seconds=overlap)
+        back = options.number("look_back_hours", 48, least=0, most=8760)
+        self._back = max(self._overlap, timedelta(hours=back))
+        every = options.number("look_back_minutes", 60, least=1, most=10_080)
+        self._every = timedelta(minutes=every)
         self._poll = options.number("poll_seconds", 30, least=0.05, most=3600)
-        credentials = read_credentials(options, secret, scope="system/Communication.rs")
+        rights = " ".join(f"system/{kind}.rs" for kind in self._kinds)
+        credentials = read_credentials(options, secret, scope=rights)
         self._client = FhirClient(options, credentials, sleep=sleep)
+        self._hints = Hints(options, secret)
         options.done()
         self._clock = clock
-        self._seen: frozenset[str] = frozenset()
-        self._reached = ""
-        self._closed = threading.Event()
+        #: When the next walk goes back far; the first one does.
+        self._far_at = datetime.min.replace(tzinfo=UTC)
+        self._seen: dict[str, frozenset[str]] = {}
+        self._reached: dict[str, str] = {}
+        #: Tasks whose message was handed over and landed.
+        self._followed: frozenset[str] = frozenset()
 
     def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
-        """Yield every Communication changed since the cursor less the overlap, page by page.
+        """Yield everything changed since the cursors less the overlap, page by page.
 
-        All deliveries but the last carry the old cursor: until a whole walk is done, nothing is
-        certain. Raises InboxUnreachable, InboxRefused or InboxLied.
+        All deliveries of a kind but the last carry the old cursor: until a whole walk is done,
+        nothing is certain. Raises InboxUnreachable, InboxRefused or InboxLied.
         """
-        self._closed.clear()
-        cursor = cursors.get(_MAILBOX, Cursor(_MAILBOX, _EPOCH, ""))
-        reached = cursor.uid if _INSTANT.fullmatch(cursor.uid) else ""
-        held = Cursor(_MAILBOX, _EPOCH, reached)
+        self._hints.quiet()
+        now = self._clock()
+        far = now >= self._far_at
+        for kind in self._kinds:
+            yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
+        if far:
+            self._far_at = now + self._every
+
+    def wait(self, seconds: float) -> bool:
+        """Ask every `poll_seconds`; True as soon as something changed that was not seen before.
+
+        The portal's own notifications only make us ask at once. Raises InboxMissedNews when their
+        numbers have a gap: the next walk goes back far.
+        """
+        self._hints.listen(self._who)
+        end = time.monotonic() + seconds
+        while not self._hints.closed:
+            if missed := self._hints.missed():
+                self._far_at = self._clock()
+                raise InboxMissedNews(f"{self._who}, {missed}")
+            if any(self._has_news(kind) for kind in self._kinds):
+                return True
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._hints.wait(min(left, self._poll))
+        return False
+
+    def check(self) -> tuple[str, ...]:
+        """Say in plain words what this portal offers, what it lacks and what follows."""
+        lines = list(explain(self._client, self.name, self._kinds))
+        for kind in self._kinds:
+            try:
+                found, _ = self._bundle(kind, kind, {**self._queries[kind], "_count": "1"})
+            except TriageError as trouble:
+                return (*lines, str(trouble))
+            some = "at least one" if found else "none yet"
+            lines.append(f"{self.name}: {self._client.base} lets us read {kind}: {some}.")
+        return (*lines, *self._hints.explain())
+
+    def close(self) -> None:
+        """Let go of the connections, also while another thread waits."""
+        self._hints.close()
+        self._client.close()
+
+    def _kind(self, kind: str, cursor: Cursor, far: bool) -> Iterator[Delivery]:
+        reached = cursor.uid if is_instant(cursor.uid) else ""
+        held = Cursor(kind, _EPOCH, reached)
         found: dict[str, str] = {}
         for walk in range(_WALKS):
-            mark, pages, overlooked = _latest([reached, *found.values()]), 0, walk == 0
-            for page in self._walk(reached):
+            mark, pages, overlooked = latest([reached, *found.values()]), 0, walk == 0
+            for page in self._walk(kind, reached, far):
                 pages += 1
                 fresh = {uid: one for uid, one in page.items() if uid not in found}
-                found |= {uid: _changed(one) for uid, one in fresh.items()}
-                overlooked = overlooked or any(not _later(found[uid], mark) for uid in fresh)
-                arrivals = tuple(self._arrival(uid, one) for uid, one in _incoming(fresh))
+                found |= {uid: changed(one) for uid, one in fresh.items()}
+                overlooked = overlooked or any(not later(found[uid], mark) for uid in fresh)
+                arrivals = self._arrivals(kind, fresh)
                 if arrivals:
                     yield Delivery(arrivals, held)
+                    self._followed |= fresh.keys() if kind == TASK else frozenset()
             if pages <= 1 or not overlooked:
                 break
         else:
             raise InboxLied(f"{self._who}, pages kept changing")
         # A message dated 2099 must not carry the cursor past everything that comes before then.
-        last = _latest([reached, *found.values()], most=self._clock())
-        self._seen, self._reached = frozenset(found), last
+        last = latest([reached, *found.values()], most=self._clock())
+        self._seen[kind], self._reached[kind] = frozenset(found), last
+        if kind == TASK:
+            self._followed &= found.keys()
         if last != cursor.uid:
-            yield Delivery((), Cursor(_MAILBOX, _EPOCH, last))
+            yield Delivery((), Cursor(kind, _EPOCH, last))
 
-    def wait(self, seconds: float) -> bool:
-        """Ask every `poll_seconds`; True as soon as something changed that was not seen before."""
-        self._closed.clear()
-        end = time.monotonic() + seconds
-        while not self._closed.is_set():
-            newest = {"_sort": "-_lastUpdated", "_count": str(self._page)}
-            query = self._since(self._reached) | newest
-            if any(uid not in self._seen for uid in self._bundle(_MAILBOX, query)[0]):
-                return True
-            left = end - time.monotonic()
-            if left <= 0 or self._closed.wait(min(left, self._poll)):
-                return False
-        return False
+    def _arrivals(self, kind: str, fresh: Mapping[str, Resource]) -> tuple[Arrival, ...]:
+        """Return what comes in; a task that only routes a message stands for that message."""
+        found: dict[tuple[str, str], Arrival] = {}
+        for uid, resource in incoming(fresh):
+            messages: list[tuple[str, Resource]] = []
+            if kind == TASK and uid not in self._followed:
+                messages = self._followed_by(resource)
+            if kind == COMMUNICATION or not messages or has_words(resource):
+                found[kind, uid] = self._arrival(kind, uid, resource)
+            for other, message in messages:
+                found[COMMUNICATION, other] = self._arrival(COMMUNICATION, other, message)
+        return tuple(found.values())
 
-    def check(self) -> tuple[str, ...]:
-        """Search once and say in plain words what was found."""
+    def _followed_by(self, task: Resource) -> list[tuple[str, Resource]]:
+        """Fetch the message a task routes; none where there is none or it is not shown to us."""
+        address = focus_of(task, self._client.base)
+        if not address:
+            return []
         try:
-            found, _ = self._bundle(_MAILBOX, {**self._query, "_count": "1"})
-        except TriageError as trouble:
-            return (str(trouble),)
-        some = "at least one message" if found else "no message yet"
-        return (f"{self.name}: {self._client.base} lets us read Communications; {some}.",)
+            answer = self._client.get(address)
+        except Unreachable as trouble:
+            raise InboxUnreachable(f"{self._who} ({trouble})") from None
+        except (Refused, Nonsense):
+            # The task itself is then shown to a person.
+            return []
+        message = answer.resource
+        if answer.status != 200 or message is None or not is_a(message, COMMUNICATION):
+            return []
+        return incoming({uid_of(message, self._client.base): message})
 
-    def close(self) -> None:
-        """Let go of the connections, also while another thread waits."""
-        self._closed.set()
-        self._client.close()
+    def _has_news(self, kind: str) -> bool:
+        newest = {"_sort": "-_lastUpdated", "_count": str(self._page)}
+        query = self._since(kind, self._reached.get(kind, ""), self._overlap) | newest
+        seen = self._seen.get(kind, frozenset())
+        return any(uid not in seen for uid in self._bundle(kind, kind, query)[0])
 
-    def _walk(self, reached: str) -> Iterator[dict[str, dict[str, Any]]]:
+    def _walk(self, kind: str, reached: str, far: bool) -> Iterator[dict[str, Resource]]:
         """Yield uid -> resource for each page, following `next` within the server's address."""
-        address, query = _MAILBOX, {**self._since(reached), "_count": str(self._page)}
+        back = self._back if far else self._overlap
+        address, query = kind, {**self._since(kind, reached, back), "_count": str(self._page)}
         visited: set[str] = set()
         while address and len(visited) < _PAGES:
-            page, following = self._bundle(address, query)
+            page, following = self._bundle(kind, address, query)
             yield page
             visited.add(address)
             address, query = following, {}
@@ -142,105 +221,33 @@ class FhirInbox:
         if address:
             raise InboxLied(f"{self._who}, pages without end")
 
-    def _since(self, reached: str) -> dict[str, str]:
-        query = {**self._query, "_sort": "_lastUpdated"}
+    def _since(self, kind: str, reached: str, back: timedelta) -> dict[str, str]:
+        query = {**self._queries[kind], "_sort": "_lastUpdated"}
         if reached:
-            since = _when(reached) - self._overlap
+            since = when(reached) - back
             query["_lastUpdated"] = f"ge{since.isoformat(timespec='milliseconds')}"
         return query
 
     def _bundle(
-        self, address: str, query: Mapping[str, str]
-    ) -> tuple[dict[str, dict[str, Any]], str]:
+        self, kind: str, address: str, query: Mapping[str, str]
+    ) -> tuple[dict[str, Resource], str]:
         """Return (uid -> resource, the next address or empty)."""
         try:
-            answer = self._client.get(address, query or None)
-            if answer.status != 200 or not _is(answer.resource, "Bundle"):
+            answer: Answer = self._client.get(address, query or None)
+            if answer.status != 200 or not is_a(answer.resource, "Bundle"):
                 raise Nonsense(str(answer.status))
-            return _read_bundle(answer.resource or {}, self._client)
+            found, following = read_bundle(answer.resource or {}, kind, self._client.base)
+            return found, self._client.within(following) if following else ""
         except Unreachable as trouble:
             raise InboxUnreachable(f"{self._who} ({trouble})") from None
-        except Refused:
-            raise InboxRefused(self._who) from None
+        except Refused as trouble:
+            raise InboxRefused(f"{self._who} ({trouble})") from None
         except Nonsense as trouble:
             raise InboxLied(f"{self._who} ({trouble})") from None
         except (LookupError, TypeError, AttributeError, ValueError) as trouble:
             raise InboxLied(f"{self._who} ({type(trouble).__name__})") from None
 
-    def _arrival(self, uid: str, resource: Mapping[str, Any]) -> Arrival:
-        position = Position(self.name, _MAILBOX, _EPOCH, uid)
-        return Arrival(position, self.channel, "application/fhir+json", canonical(resource))
-
-
-def canonical(resource: Mapping[str, Any]) -> bytes:
-    """Return the resource as JSON with sorted keys and no spaces: same content, same bytes."""
-    return json.dumps(resource, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _read_bundle(
-    bundle: Mapping[str, Any], client: FhirClient
-) -> tuple[dict[str, dict[str, Any]], str]:
-    found = {}
-    for entry in bundle.get("entry", []):
-        resource = entry.get("resource")
-        if _is(resource, "Communication"):
-            found[_uid(resource)] = resource
-        elif not isinstance(resource, dict) or "resourceType" not in resource:
-            raise Nonsense("an entry without a resource")
-    links = [link["url"] for link in bundle.get("link", []) if link.get("relation") == "next"]
-    return found, client.within(links[0]) if links else ""
-
-
-def _uid(resource: Mapping[str, Any]) -> str:
-    """Return `<id>/<versionId>`; where the server gives none, a digest keeps it distinct."""
-    version = _meta(resource).get("versionId")
-    if not isinstance(version, str) or not version:
-        version = hashlib.sha256(canonical(resource)).hexdigest()[:32]
-    return f"{resource.get('id', 'no-id')}/{version}"
-
-
-def _meta(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = resource.get("meta")
-    return meta if isinstance(meta, dict) else {}
-
-
-def _changed(resource: Mapping[str, Any]) -> str:
-    instant = _meta(resource).get("lastUpdated")
-    return instant if isinstance(instant, str) and _INSTANT.fullmatch(instant) else ""
-
-
-def _later(instant: str, mark: str) -> bool:
-    return bool(instant) and (not mark or _when(instant) > _when(mark))
-
-
-def _when(instant: str) -> datetime:
-    """Read an instant; nanoseconds are cut to the microseconds Python knows."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", instant))
-
-
-def _latest(instants: Iterable[str], most: datetime | None = None) -> str:
-    """Return the latest instant, at most `most`; empty when there is none."""
-    last = max((instant for instant in instants if instant), key=_when, default="")
-    if last and most is not None and _when(last) > most:
-        return most.isoformat(timespec="milliseconds")
-    return last
-
-
-def _incoming(page: Mapping[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return [(uid, one) for uid, one in page.items() if not _is_ours(one)]
-
-
-def _is_ours(resource: Mapping[str, Any]) -> bool:
-    """Say whether our outbox created this; the identifier alone would let a patient hide one."""
-    try:
-        sender = resource.get("sender", {}).get("reference", "")
-        if "Patient/" in sender or "RelatedPerson/" in sender:
-            return False
-        return any(one.get("system") == REPLY_SYSTEM for one in resource.get("identifier", []))
-    except (AttributeError, TypeError):
-        # What cannot be understood is shown to a person.
-        return False
-
-
-def _is(resource: object, kind: str) -> bool:
-    return isinstance(resource, dict) and resource.get("resourceType") == kind
+    def _arrival(self, kind: str, uid: str, resource: Resource) -> Arrival:
+        position = Position(self.name, kind, _EPOCH, uid)
+        content = canonical(resource, self._client.base)
+        return Arrival(position, self.channel, "application/fhir+json", content)

@@ -1,12 +1,13 @@
 """Proves to a FHIR server who we are: with a fixed token, or as a SMART backend service.
 
-Rule of the room: a token is asked for only at the address in the settings, an assertion lives four
-minutes, and neither ever stands in a message or a log.
+Rule of the room: a token is asked for only at the address in the settings, or where the portal's
+own configuration says and the settings allow; an assertion lives four minutes and serves once; a
+token is renewed before its end; and none of them ever stands in a message or a log.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from triage.domain import new_id
 #: SMART Backend Services allows five minutes; one is left for clocks that differ.
 _ASSERTION_SECONDS = 240
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+#: Posts a form; returns the status and the JSON object of the answer, if it is one.
+Post = Callable[[str, Mapping[str, str]], tuple[int, dict[str, Any] | None]]
 
 
 class TokenRefused(Exception):
@@ -37,17 +41,22 @@ class Credentials:
     _token: str = field(default="", repr=False)
     _until: float = 0.0
 
-    def header(self, client: Any) -> dict[str, str]:
-        """Return the Authorization header, fetching a new token through `client` when due.
+    @property
+    def wants_address(self) -> bool:
+        """Whether the portal has to be asked where its log-in server is."""
+        return self.mode == "smart" and not self.token_url
 
-        Raises httpx.HTTPError when the token address does not answer, TokenRefused when it refuses.
+    def header(self, post: Post) -> dict[str, str]:
+        """Return the Authorization header, fetching a new token through `post` when due.
+
+        Raises what `post` raises, and TokenRefused when the log-in server refuses.
         """
         if self.mode == "none":
             return {}
         if self.mode == "bearer":
             return {"Authorization": f"Bearer {self.secret}"}
         if self.clock() >= self._until:
-            self._fetch(client)
+            self._fetch(post)
         return {"Authorization": f"Bearer {self._token}"}
 
     def forget(self) -> bool:
@@ -71,23 +80,24 @@ class Credentials:
         header = {"alg": self.algorithm, "typ": "JWT", "kid": self.key_id}
         return jwt.encode(header, claims, read_key(self.secret), algorithms=[self.algorithm])
 
-    def _fetch(self, client: Any) -> None:
+    def _fetch(self, post: Post) -> None:
         form = {
             "grant_type": "client_credentials",
             "scope": self.scope,
             "client_assertion_type": _ASSERTION_TYPE,
             "client_assertion": self.assertion(),
         }
-        answer = client.post(self.token_url, data=form, follow_redirects=False)
-        if answer.status_code >= 500:
-            answer.raise_for_status()
+        asked = self.clock()
+        status, found = post(self.token_url, form)
         try:
-            found = answer.json()
+            if status != 200 or found is None:
+                raise ValueError
             self._token = str(found["access_token"])
             lifetime = float(found.get("expires_in", 300))
         except (ValueError, LookupError, TypeError):
-            raise TokenRefused(str(answer.status_code)) from None
-        self._until = self.clock() + max(lifetime - 30, 0)
+            raise TokenRefused(str(status)) from None
+        # A tenth early, so that no request sets out with a token that ends on the way.
+        self._until = asked + max(lifetime - max(30.0, lifetime / 10), 0)
 
 
 def read_key(secret: str) -> Any:
@@ -120,7 +130,7 @@ def read_credentials(options: Options, secret: str, *, scope: str) -> Credential
     if mode != "none" and not secret:
         raise options.wrong("secret")
     if mode == "smart":
-        for key in ("token_url", "client_id", "key_id"):
+        for key in ("client_id", "key_id"):
             if not getattr(credentials, key):
                 raise options.wrong(key)
         try:

@@ -10,18 +10,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from triage.connectors.fhir_allowed import Allowed, Elsewhere, origin
 from triage.connectors.fhir_auth import Credentials, TokenRefused
 from triage.connectors.options import Options
-from triage.connectors.tls import is_loopback, read_context
+from triage.connectors.tls import read_context
 
 #: Marks the Communications we created; its value is the reply's Message-ID.
 REPLY_SYSTEM = "urn:triage:reply"
 
 _FHIR = "application/fhir+json"
+_JSON = {"Accept": "application/json"}
 _ANSWER_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 30.0
@@ -64,18 +65,22 @@ class FhirClient:
         once: bool = False,
     ) -> None:
         """Talk to `base_url`; `once` makes every request on a fresh line and without repeating."""
-        self.base = options.text("base_url").rstrip("/") + "/"
+        self._allowed = Allowed(options)
+        self.base = self._allowed.base
         self._context = read_context(options, options.text("ca_file", ""))
         self._seconds = options.number("timeout_seconds", 30, least=0.1, most=600)
-        for key, address in (("base_url", self.base), ("token_url", credentials.token_url)):
-            if address and not _safe(address):
-                raise options.wrong(f"{key} (https, or http to this machine)")
+        try:
+            if credentials.token_url:
+                self._allowed.name(credentials.token_url)
+        except Elsewhere:
+            raise options.wrong("token_url (https, or http to this machine)") from None
         self._credentials = credentials
         self._sleep = sleep
         #: Without idle lines, no request meets one that the server has just closed.
         self._idle_lines = 0 if once else 4
         self._attempts = 1 if once else _ATTEMPTS
-        self._open: httpx.Client | None = None
+        #: One for each server: a line that was opened to one name serves no other.
+        self._open: dict[tuple[str, str, int], httpx.Client] = {}
 
     def get(self, address: str, query: Mapping[str, str] | None = None) -> Answer:
         """GET `address` (relative to the base, or absolute within it), retrying faults.
@@ -107,33 +112,27 @@ class FhirClient:
     def within(self, address: str) -> str:
         """Return `address` as an absolute URL; raise Nonsense unless it lies under the base."""
         try:
-            url = urljoin(self.base, address)
-            ours, theirs = urlsplit(self.base), urlsplit(url)
-            same = _origin(ours) == _origin(theirs) and theirs.username is None
-        except ValueError:
-            raise Nonsense("a link that cannot be read") from None
-        path = theirs.path
-        inside = path.startswith(ours.path) or path == ours.path.rstrip("/")
-        if not same or not inside or "/.." in path or "%2e" in path.lower() or "\\" in url:
-            raise Nonsense("a link to somewhere else")
-        return url
+            return self._allowed.within(address)
+        except Elsewhere as trouble:
+            raise Nonsense(str(trouble)) from None
 
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
-        client, self._open = self._open, None
-        if client is not None:
+        clients, self._open = self._open, {}
+        for client in clients.values():
             client.close()
 
-    def _http(self) -> httpx.Client:
-        if self._open is None:
-            self._open = httpx.Client(
+    def _http(self, url: str) -> httpx.Client:
+        server = origin(url)
+        if server not in self._open:
+            self._open[server] = httpx.Client(
                 verify=self._context,
                 timeout=self._seconds,
                 limits=httpx.Limits(max_keepalive_connections=self._idle_lines),
                 follow_redirects=False,
                 trust_env=False,
             )
-        return self._open
+        return self._open[server]
 
     def _once(self, method: str, url: str, **more: Any) -> tuple[Answer, float]:
         """Ask once, and once more with a fresh token if the old one is no longer taken."""
@@ -147,26 +146,70 @@ class FhirClient:
     def _ask(self, method: str, url: str, **more: Any) -> tuple[Answer, float]:
         headers = {"Accept": _FHIR, "Accept-Encoding": "identity", **more.pop("headers", {})}
         try:
-            headers |= self._credentials.header(self._http())
+            if self._credentials.wants_address:
+                self._credentials.token_url = self._discover()
+            headers |= self._credentials.header(self._post_form)
         except TokenRefused as trouble:
             raise Refused(f"token {trouble}") from None
-        except httpx.InvalidURL:
-            raise Refused("token, a redirect that cannot be read") from None
-        except httpx.HTTPError as error:
-            raise Unreachable(type(error).__name__, sent=False) from None
-        try:
-            with self._http().stream(method, url, headers=headers, **more) as answer:
-                body = self._read(answer)
-        except httpx.InvalidURL:
-            # The library reads a redirect's address although nobody follows it.
-            raise Nonsense("a redirect that cannot be read") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Unreachable(type(error).__name__, sent=False) from None
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            # `from None`: the address in the library's error carries a message id.
-            raise Unreachable(type(error).__name__, sent=True) from None
+        except Unreachable as trouble:
+            raise Unreachable(str(trouble), sent=False) from None
+        answer, body = self._talk(method, url, headers=headers, **more)
         location = answer.headers.get("location", "")
         return Answer(answer.status_code, _resource(body), location), _wish(answer.headers)
+
+    def _talk(
+        self, method: str, url: str, *, headers: Mapping[str, str], **more: Any
+    ) -> tuple[httpx.Response, bytes]:
+        """Ask once at the address that was judged; the next one only if nobody took the call."""
+        try:
+            ways = self._allowed.ways(url)
+        except Elsewhere as trouble:
+            raise Nonsense(str(trouble)) from None
+        except (OSError, UnicodeError):
+            raise Unreachable("NameNotFound", sent=False) from None
+        for left, way in zip(reversed(range(len(ways))), ways, strict=True):
+            try:
+                with self._http(url).stream(
+                    method,
+                    way.url,
+                    headers={**headers, **way.headers},
+                    extensions=way.extensions,
+                    **more,
+                ) as answer:
+                    return answer, self._read(answer)
+            except httpx.InvalidURL:
+                # The library reads a redirect's address although nobody follows it.
+                raise Nonsense("a redirect that cannot be read") from None
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                if not left:
+                    raise Unreachable(type(error).__name__, sent=False) from None
+            except (httpx.HTTPError, httpx.StreamError) as error:
+                # `from None`: the address in the library's error carries a message id.
+                raise Unreachable(type(error).__name__, sent=True) from None
+        raise Unreachable("NameNotFound", sent=False)
+
+    def _discover(self) -> str:
+        """Ask the portal where its log-in server is; only a server on the list is believed."""
+        url = self.within(".well-known/smart-configuration")
+        answer, body = self._talk("GET", url, headers={"Accept": "application/json"})
+        if answer.status_code >= 500:
+            raise Unreachable(str(answer.status_code), sent=False)
+        found = (_resource(body) or {}).get("token_endpoint")
+        if answer.status_code != 200 or not isinstance(found, str):
+            raise Refused("token, the portal does not say where; set token_url")
+        try:
+            return self._allowed.permit(found)
+        except Elsewhere as trouble:
+            raise Refused(f"token, {trouble}") from None
+
+    def _post_form(self, url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any] | None]:
+        try:
+            answer, body = self._talk("POST", url, headers=_JSON, data=form)
+        except Nonsense as trouble:
+            raise Refused(f"token, {trouble}") from None
+        if answer.status_code >= 500:
+            raise Unreachable(str(answer.status_code), sent=False)
+        return answer.status_code, _resource(body)
 
     def _read(self, answer: Any) -> bytes:
         end = time.monotonic() + self._seconds * 4
@@ -178,22 +221,6 @@ class FhirClient:
             if time.monotonic() > end:
                 raise Unreachable("a dripping answer", sent=True)
         return bytes(body)
-
-
-def _safe(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if not host or parts.username is not None or parts.query or parts.fragment:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-
-
-def _origin(parts: Any) -> tuple[str, str, int]:
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
 
 
 def _resource(body: bytes) -> dict[str, Any] | None:

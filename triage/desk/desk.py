@@ -7,6 +7,7 @@ from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.people import PeopleDesk
+from triage.desk.portal import Ask, PortalDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.search import SearchDesk
@@ -45,6 +46,7 @@ class Desk:
         anchors: Callable[[], Sequence[Anchor]] | None = None,
         provider: Provider | None = None,
         portal_only: bool = False,
+        portal: Ask | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -54,6 +56,7 @@ class Desk:
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical, portal_only)
+        self.portal = PortalDesk(store, portal)
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)

@@ -50,6 +50,7 @@ from triage.domain.people import (
     User,
     Vouched,
 )
+from triage.domain.portal import Appointment, Coverage, Medication, PortalFacts
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -92,6 +93,7 @@ __all__ = [
     "NOTHING",
     "NO_BACKGROUND",
     "Anchor",
+    "Appointment",
     "Approval",
     "Arrival",
     "Attachment",
@@ -108,6 +110,7 @@ __all__ = [
     "Classification",
     "Clinic",
     "Contact",
+    "Coverage",
     "Cursor",
     "Debt",
     "Delivery",
@@ -124,9 +127,11 @@ __all__ = [
     "LeakTally",
     "Listing",
     "Mark",
+    "Medication",
     "Message",
     "Outgoing",
     "Patient",
+    "PortalFacts",
     "Position",
     "Priority",
     "ProofKey",

@@ -118,6 +118,8 @@ class Message:
     references: tuple[Protected, ...] = ()
     #: The portal's own conversation id, where there is one.
     portal_thread: Protected = NOTHING
+    #: The portal reference of whom it is about, where the portal says so; often not the sender.
+    about: Protected = NOTHING
     #: The topic the patient picked in the portal, where there is one.
     topic: str = ""
     #: Automatic reply, delivery report or list mail: never answered.

@@ -159,7 +159,7 @@ def _read_report(sheet: Sheet, tree: Part) -> None:
     )
     if report is not None:
         sheet.undelivered, sheet.status = report.why.value, report.status
-        sheet.about, sheet.automatic = list(report.about), True
+        sheet.gives_back, sheet.automatic = list(report.about), True
 
 
 def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:

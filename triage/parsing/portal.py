@@ -1,4 +1,4 @@
-"""One portal message, a FHIR R4 Communication, is read.
+"""One portal message, a FHIR R4 Communication or a Task that carries one, is read.
 
 Rule of the room: nothing a message points to is ever fetched; an attachment that is only a link
 is listed by its name.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from triage.parsing.charset import decode
 from triage.parsing.html import html_to_text
 from triage.parsing.newest import separate
+from triage.parsing.references import file_name, point, pointed
 from triage.parsing.sheet import Sheet
 
 LONGEST_BODY = 200_000
@@ -35,30 +36,42 @@ def read_portal(content: bytes) -> Sheet:
         text, _ = decode(content[:LONGEST_BODY])
         sheet.add_reading(text)
         return sheet
-    if _text(resource, "resourceType") != "Communication":
-        sheet.partly_read = True
-    _read_people(sheet, resource)
-    _read_thread(sheet, resource)
-    _read_payload(sheet, resource)
+    if _text(resource, "resourceType") == "Task":
+        _read_task(sheet, resource)
+    else:
+        sheet.partly_read |= _text(resource, "resourceType") != "Communication"
+        _read_people(sheet, resource)
+        _read_thread(sheet, resource)
+        _read_payload(sheet, resource)
     for text in every:
         sheet.add_reading(separate(text[:LONGEST_BODY]).body)
-    sheet.not_read |= not any(one.isalnum() for one in sheet.body)
+    words = sheet.body or (sheet.subject if _is_header(resource) else "")
+    sheet.not_read |= not any(one.isalnum() for one in words)
     return sheet
 
 
+def _is_header(resource: object) -> bool:
+    """Whether it only opens a conversation: a topic, and no message of its own."""
+    return not any(_list(resource, key) for key in ("payload", "partOf", "inResponseTo"))
+
+
 def _read_people(sheet: Sheet, resource: object) -> None:
-    sender = _part(resource, "sender")
-    sheet.sender = relative(_text(sender, "reference"))
-    sheet.sender_name = _text(sender, "display")
-    sheet.sender_doubtful = not sheet.sender
+    _read_sender(sheet, _part(resource, "sender"), _part(resource, "subject"))
+
+
+def _read_sender(sheet: Sheet, sender: Mapping[str, object], subject: Mapping[str, object]) -> None:
+    writer = point(sender)
+    sheet.sender, sheet.sender_name = writer.text, writer.name
+    sheet.sender_doubtful = writer.doubtful
+    # Who is written about is compared with who is known, where those are known: in the store.
+    sheet.about = point(subject).text or ("?" if subject else "")
 
 
 def _read_thread(sheet: Sheet, resource: object) -> None:
     own = _text(resource, "id")
     sheet.message_id = f"Communication/{own}" if own else ""
-    parents = [relative(_text(one, "reference")) for one in _list(resource, "partOf")]
-    answered = [relative(_text(one, "reference")) for one in _list(resource, "inResponseTo")]
-    sheet.references = list(dict.fromkeys(one for one in [*parents, *answered] if one))
+    named = [*pointed(_list(resource, "partOf")), *pointed(_list(resource, "inResponseTo"))]
+    sheet.references = list(dict.fromkeys(named))
     sheet.portal_thread = next(iter(sheet.references), sheet.message_id)
     topic = _part(resource, "topic")
     codings = _list(topic, "coding")
@@ -76,19 +89,53 @@ def _read_payload(sheet: Sheet, resource: object) -> None:
     texts: list[str] = []
     for payload in _list(resource, "payload"):
         words = _text(payload, "contentString")
+        if words.lstrip().startswith("<") and "</" in words:
+            # Some portals write layout into plain text; the rules still read it as it came.
+            words, hidden = html_to_text(words)
+            sheet.add_reading(hidden)
         if words:
             texts.append(words)
         attachment = _part(payload, "contentAttachment")
         if attachment:
             _read_attachment(sheet, attachment, texts)
+        elsewhere = _part(payload, "contentReference")
+        if elsewhere:
+            # What was sent lies in the portal; from here nobody can say what it is.
+            name = _text(elsewhere, "display") or _text(elsewhere, "reference")
+            sheet.add_file(name, "application/octet-stream", b"")
+            sheet.partly_read = True
+    _read_words(sheet, texts)
+    for note in _list(resource, "note"):
+        sheet.add_reading(_text(note, "text"))
+
+
+def _read_task(sheet: Sheet, task: object) -> None:
+    """Read a task that stands for a message: who asks, about whom, and what it says."""
+    _read_sender(sheet, _part(task, "requester"), _part(task, "for"))
+    own = _text(task, "id")
+    sheet.message_id = f"Task/{own}" if own else ""
+    related = [_part(task, "focus"), *_list(task, "basedOn"), *_list(task, "partOf")]
+    sheet.references = pointed(related)
+    sheet.portal_thread = next(iter(sheet.references), sheet.message_id)
+    code = _part(task, "code")
+    codings = _list(code, "coding")
+    sheet.subject = _text(code, "text") or (_text(codings[0], "display") if codings else "")
+    sheet.add_reading(sheet.subject)
+    texts = [_text(task, "description")]
+    texts += [_text(note, "text") for note in _list(task, "note")]
+    texts += [_text(one, "valueString") for one in _list(task, "input")]
+    _read_words(sheet, [text for text in texts if text])
+    # A task says more than we read; its message is elsewhere, or the task says so itself.
+    sheet.partly_read |= bool(sheet.references or _list(task, "input"))
+
+
+def _read_words(sheet: Sheet, texts: list[str]) -> None:
     whole = "\n\n".join(texts)
     if len(whole) > LONGEST_BODY:
         whole, sheet.partly_read = whole[:LONGEST_BODY], True
     newest = separate(whole)
     sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
     sheet.add_reading("\n\n".join(one for one in (newest.body, newest.signature) if one))
-    for note in _list(resource, "note"):
-        sheet.add_reading(_text(note, "text"))
 
 
 def _read_attachment(sheet: Sheet, attachment: Mapping[str, object], texts: list[str]) -> None:
@@ -99,7 +146,9 @@ def _read_attachment(sheet: Sheet, attachment: Mapping[str, object], texts: list
     except (binascii.Error, ValueError):
         sheet.partly_read = True
         content = b""
-    name = _text(attachment, "title") or relative(_text(attachment, "url"))
+    name = _text(attachment, "title") or file_name(_text(attachment, "url"))
+    # A link is never followed: its words, if it has any, are read in the portal.
+    sheet.partly_read |= not content
     if kind.strip() not in {"text/plain", "text/html"} or not content:
         sheet.add_file(name, kind.strip() or "application/octet-stream", content)
         return
@@ -115,14 +164,6 @@ def _read_attachment(sheet: Sheet, attachment: Mapping[str, object], texts: list
         sheet.add_reading(text)
     else:
         texts.append(text)
-
-
-def relative(reference: str) -> str:
-    """Return `Type/id` of a FHIR reference, absolute or with a version."""
-    pieces = [one for one in reference.split("?", maxsplit=1)[0].split("/") if one]
-    if "_history" in pieces:
-        pieces = pieces[: pieces.index("_history")]
-    return "/".join(pieces[-2:]) if len(pieces) >= 2 else reference
 
 
 def _part(resource: object, key: str) -> Mapping[str, object]:

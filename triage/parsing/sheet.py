@@ -27,12 +27,13 @@ class Sheet:
     message_id: str = ""
     references: list[str] = field(default_factory=list)
     portal_thread: str = ""
+    about: str = ""
     topic: str = ""
     automatic: bool = False
     #: Of a delivery report about a failure: why, its code, and the Message-IDs it gives back.
     undelivered: str = ""
     status: str = ""
-    about: list[str] = field(default_factory=list)
+    gives_back: list[str] = field(default_factory=list)
     sender_doubtful: bool = False
     not_read: bool = False
     partly_read: bool = False
@@ -99,6 +100,7 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
         message_id=_protect(sheet.message_id),
         references=tuple(_protect(text) for text in sheet.references),
         portal_thread=_protect(sheet.portal_thread),
+        about=_protect(sheet.about),
         topic=sheet.topic,
         automatic=sheet.automatic,
         returned=_returned(sheet),
@@ -110,7 +112,7 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
 def _returned(sheet: Sheet) -> Returned | None:
     if not sheet.undelivered:
         return None
-    about = tuple(_protect(text) for text in sheet.about)
+    about = tuple(_protect(text) for text in sheet.gives_back)
     return Returned(Undelivered(sheet.undelivered), about, sheet.status)
 
 

@@ -99,6 +99,12 @@ class Cases:
             work.note("case.read", clinic=clinic, by=by, cases=(case_id,))
         return file
 
+    def asked_portal(self, case_id: str, *, clinic: str, by: str) -> None:
+        """Note that somebody looks up in the portal whom a case is about; raise NotFound."""
+        with self._transactions.write() as work:
+            _case(work, case_id, clinic)
+            work.note("portal.read", clinic=clinic, by=by, cases=(case_id,))
+
     def claim(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
         """Take an open case; raise AlreadyClaimed while somebody else's claim holds."""
         cases = tables.cases

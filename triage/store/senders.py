@@ -26,10 +26,19 @@ class Sender:
 
 
 def identify(work: Work, message: Message, clinic: str) -> Sender:
-    """Find the one patient behind the sender's address; more than one is nobody."""
+    """Find the one patient behind the sender's address; more than one is nobody.
+
+    Where the portal says whom a message is about, it must be a patient this sender may write for.
+    """
     if message.sender_doubtful:
         return Sender(None, None, frozenset({Mark.UNVERIFIED_SENDER}))
     found = verified_contacts(work, message.channel, message.sender, clinic)
+    if found and message.about and message.about != message.sender:
+        about = verified_contacts(work, message.channel, message.about, clinic)
+        meant = {patient_id for _, patient_id in about}
+        found = [one for one in found if one[1] in meant]
+        if len({patient_id for _, patient_id in found}) != 1:
+            return Sender(None, None, frozenset({Mark.AMBIGUOUS_PATIENT}))
     patients = {patient_id for _, patient_id in found}
     if len(patients) == 1:
         contact_id, patient_id = found[0]
@@ -111,4 +120,30 @@ def known_thread(work: Work, message: Message, sender: Sender, clinic: str) -> s
     )
     spoken = select(heard.c.thread_id).where(*same_people, same_talk)
     row = work.first(spoken.order_by(heard.c.received_at.desc())) or work.first(answered)
+    if row is None and message.channel is Channel.PORTAL:
+        return _answers_receipt(work, references, sender, clinic)
     return None if row is None else str(row.thread_id)
+
+
+def _answers_receipt(work: Work, references: list[str], sender: Sender, clinic: str) -> str | None:
+    """Return the conversation of our own reply that a portal message answers.
+
+    The portal calls our reply by the id it gave it, which we keep sealed as its receipt.
+    """
+    said, cases = tables.replies, tables.cases
+    query = (
+        select(said.c.id, said.c.receipt, cases.c.thread_id)
+        .join(cases, said.c.case_id == cases.c.id)
+        .where(
+            said.c.clinic == clinic,
+            said.c.contact_id == sender.contact_id,
+            cases.c.patient_id == sender.patient_id,
+            said.c.receipt.is_not(None),
+        )
+        .order_by(said.c.settled_at.desc())
+        .limit(_REFERENCES)
+    )
+    for row in work.rows(query):
+        if work.vault.text(row.receipt, row.id).reveal() in references:
+            return str(row.thread_id)
+    return None

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from triage.domain import Protected
 from triage.web.case import Seen, back_to
 from triage.web.pages import pages
-from triage.web.visitor import Posting, TheDesk
+from triage.web.visitor import Asking, Posting, TheDesk
 
 router = APIRouter(prefix="/case/{case_id}")
 
@@ -62,3 +62,12 @@ def consent(
     """Record what the patient said when this person asked whether e-mail is all right."""
     desk.people.record_consent(posting.user, contact, agreed == "yes")
     return back_to(case_id)
+
+
+@router.get("/portal")
+def portal(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLResponse:
+    """Show what the portal knows of the patient of a case, asked for just now."""
+    view = desk.portal.known(asking.user, case_id)
+    return pages(request).render(
+        "portal.html", asking, here="/queue", view=view, case=view.file.case, facts=view.facts
+    )

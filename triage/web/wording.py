@@ -253,3 +253,13 @@ WEAK: Mapping[str, str] = {
 def in_fours(text: str) -> str:
     """Return a key in groups of four, as people copy it."""
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+#: Why nothing from the portal is shown.
+PORTAL_TROUBLES: Mapping[str, str] = {
+    "no_portal": "No portal is connected that could be asked.",
+    "no_reference": "This patient has no verified place in the portal; link one first.",
+    "silent": "The portal does not answer now. Look in the portal itself, or try again later.",
+}
+PORTAL_MISSING = "The portal does not show us this. Look in the portal itself."
+PORTAL_MORE = "There is more in the portal."

@@ -1,0 +1,287 @@
+"""Tasks, notifications, log-in and what a portal says of itself, against a real FHIR server."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from tests.connectors.test_fhir import arrivals, communication, cursor_of, ids, inbox_of
+from tests.servers import FhirServer, free_port
+from triage.connectors.fhir import FhirInbox
+from triage.connectors.fhir_hints import Hints
+from triage.connectors.options import Options
+from triage.errors import BadSettings, InboxMissedNews, InboxRefused
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FhirServer]:
+    with FhirServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: FhirServer) -> FhirServer:
+    running.clear()
+    return running
+
+
+def task(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "id": f"t{number}",
+        "meta": {"versionId": "1", "lastUpdated": f"2026-01-01T00:00:{number:02}.000Z"},
+        "status": "requested",
+        "intent": "order",
+        **more,
+    }
+
+
+BOTH = {"resources": ["Communication", "Task"]}
+
+
+class TestTasks:
+    def test_a_task_hands_over_the_message_it_routes_once(self, server: FhirServer) -> None:
+        server.seed(communication(1), task(1, focus={"reference": "Communication/c1"}))
+        found = arrivals(list(inbox_of(server, **BOTH).deliveries({})))
+        assert len({one.position for one in found}) == 1, "the store keeps one of them"
+        assert len({one.content for one in found}) == 1
+        alone = arrivals(list(inbox_of(server, resources=["Task"]).deliveries({})))
+        assert [one.position for one in alone] == [found[0].position]
+
+    def test_a_task_that_says_something_comes_in_itself(self, server: FhirServer) -> None:
+        server.seed(
+            communication(1),
+            task(1, focus={"reference": "Communication/c1"}, description="please call her"),
+            task(2, description="refill asked by telephone"),
+            task(3, focus={"reference": "Communication/gone"}),
+            task(4, status="draft", description="not yet"),
+        )
+        found = arrivals(list(inbox_of(server, resources=["Task"]).deliveries({})))
+        told = [(one.position.mailbox, json.loads(one.content)["id"]) for one in found]
+        assert sorted(told) == [
+            ("Communication", "c1"), ("Task", "t1"), ("Task", "t2"), ("Task", "t3")
+        ]  # fmt: skip
+
+    def test_who_holds_a_task_is_no_new_message(self, server: FhirServer) -> None:
+        server.seed(task(1, description="refill"))
+        inbox = inbox_of(server, **BOTH)
+        first = arrivals(list(inbox.deliveries({})))
+        taken = task(1, description="refill", owner={"reference": "Practitioner/1"})
+        server.seed(taken | {"status": "accepted", "meta": {"versionId": "2"}})
+        assert [o.position for o in arrivals(list(inbox.deliveries({})))] == [first[0].position]
+
+
+def test_what_was_not_sent_yet_waits_until_it_is(server: FhirServer) -> None:
+    server.seed(communication(1, status="preparation"))
+    inbox = inbox_of(server)
+    found = list(inbox.deliveries({}))
+    assert ids(found) == []
+    server.seed(communication(1, seconds=9))
+    assert ids(list(inbox.deliveries(cursor_of(found)))) == ["c1"]
+
+
+def test_once_an_hour_the_walk_goes_back_far(server: FhirServer) -> None:
+    now = [datetime(2026, 1, 3, tzinfo=UTC)]
+    server.seed(communication(1, seconds=172_000))
+    inbox = FhirInbox(server.settings, "secret-for-tests", clock=lambda: now[0])
+    found = list(inbox.deliveries({}))
+    server.seed(communication(2, seconds=20_000))
+    assert "c2" not in ids(list(inbox.deliveries(cursor_of(found))))
+    now[0] += timedelta(minutes=61)
+    assert "c2" in ids(list(inbox.deliveries(cursor_of(found))))
+
+
+def notification(number: int, kind: str = "event-notification", events: int = 1) -> bytes:
+    """Return what an R4 server with the Subscriptions backport sends."""
+    parameters: list[dict[str, Any]] = [
+        {"name": "type", "valueCode": kind},
+        {"name": "events-since-subscription-start", "valueString": str(number)},
+    ]
+    parameters += [{"name": "notification-event", "part": []} for _ in range(events)]
+    status = {"resourceType": "Parameters", "parameter": parameters}
+    return json.dumps({"resourceType": "Bundle", "entry": [{"resource": status}]}).encode()
+
+
+class TestNotifications:
+    @pytest.mark.bar(9)
+    def test_a_gap_raises_an_alarm_and_the_next_walk_goes_back_far(
+        self, server: FhirServer
+    ) -> None:
+        port = free_port()
+        server.seed(communication(1, seconds=172_000))
+        inbox = inbox_of(server, hint_port=port, poll_seconds=60)
+        found = list(inbox.deliveries({}))
+        assert inbox.wait(0) is False
+        path = inbox._hints.path
+        for number in (4, 5, 9):
+            post(port, path, notification(number))
+        with pytest.raises(InboxMissedNews, match="3 notifications missed"):
+            inbox.wait(5)
+        server.seed(communication(2, seconds=20_000))
+        assert "c2" in ids(list(inbox.deliveries(cursor_of(found))))
+        assert inbox.wait(0) is False, "told once"
+        inbox.close()
+
+    def test_a_notification_only_makes_us_ask(self, server: FhirServer) -> None:
+        port = free_port()
+        inbox = inbox_of(server, hint_port=port, poll_seconds=60)
+        list(inbox.deliveries({}))
+        assert inbox.wait(0) is False
+        lie = json.loads(notification(1))
+        lie["entry"].append({"resource": communication(66)})
+        post(port, inbox._hints.path, json.dumps(lie).encode())
+        assert inbox.wait(0) is False, "nothing is new, whatever was said"
+        assert ids(list(inbox.deliveries({}))) == []
+        inbox.close()
+
+    def test_strangers_ring_no_bell(self, server: FhirServer) -> None:
+        port = free_port()
+        inbox = inbox_of(server, hint_port=port)
+        inbox.wait(0)
+        for path in ("/", "/hint/", f"{inbox._hints.path}0"):
+            with pytest.raises(HTTPError, match="404"):
+                post(port, path, notification(99))
+        assert not inbox._hints._bell.is_set()
+        assert inbox._hints.path in inbox.check()[-1]
+        with pytest.raises(BadSettings, match="hint_port"):
+            inbox_of(server, hint_port=port).wait(0)
+        inbox.close()
+
+    @pytest.mark.parametrize(
+        ("heard", "missed"),
+        [
+            ([(1, "event-notification", 1), (2, "event-notification", 1)], False),
+            ([(1, "event-notification", 1), (4, "event-notification", 3)], False),
+            ([(1, "event-notification", 1), (3, "event-notification", 1)], True),
+            ([(1, "event-notification", 1), (1, "heartbeat", 0)], False),
+            ([(1, "event-notification", 1), (2, "heartbeat", 0)], True),
+            ([(7, "event-notification", 1), (1, "event-notification", 1)], False),
+            ([(7, "event-notification", 1), (7, "event-notification", 1)], False),
+        ],
+    )
+    def test_numbers_are_compared(self, heard: list[tuple[int, str, int]], missed: bool) -> None:
+        hints = Hints(Options({"name": "x"}, "inbox"), "secret")
+        for number, kind, events in heard:
+            hints.heard(notification(number, kind, events))
+        assert bool(hints.missed()) is missed
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"{", b"[]", b"[" * 5000, b'{"entry":[]}', b'{"entry":[{"resource":7}]}',
+                 notification(3).replace(b'"3"', b'"many"'), b"\xff"]
+    )  # fmt: skip
+    def test_whatever_comes_only_rings(self, body: bytes) -> None:
+        hints = Hints(Options({"name": "x"}, "inbox"), "secret")
+        hints.heard(body)
+        assert hints._bell.is_set()
+        assert not hints.missed()
+
+
+def post(port: int, path: str, body: bytes) -> None:
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", body, method="POST")) as answer:
+        answer.read()
+
+
+class TestLogIn:
+    KEY = ECKey.generate_key("P-384")
+
+    def smart(self, server: FhirServer, **more: object) -> FhirInbox:
+        pem = self.KEY.as_pem(private=True).decode()
+        smart = {"auth": "smart", "client_id": "triage", "key_id": "k1", "algorithm": "ES384"}
+        return inbox_of(server, pem, **{**smart, **more})
+
+    def test_the_portal_says_where_to_log_in(self, server: FhirServer) -> None:
+        there = f"http://127.0.0.1:{server.port}/token"
+        server.set(smart={"token_endpoint": there})
+        server.seed(communication(1))
+        assert ids(list(self.smart(server).deliveries({}))) == ["c1"]
+        (said,) = server.state["asserted"]
+        assert jwt.decode(said, self.KEY, algorithms=["ES384"]).claims["aud"] == there
+
+    @pytest.mark.parametrize(
+        "there",
+        ["https://evil.example/token", "http://169.254.169.254/", "http://127.0.0.1:9/token", "x"],
+    )
+    def test_only_a_server_on_the_list_is_believed(self, server: FhirServer, there: str) -> None:
+        server.set(smart={"token_endpoint": there})
+        with pytest.raises(InboxRefused, match="also_allowed"):
+            list(self.smart(server).deliveries({}))
+
+    def test_a_server_that_was_named_is_believed(self, server: FhirServer) -> None:
+        with FhirServer() as other:
+            there = f"http://127.0.0.1:{other.port}"
+            server.set(smart={"token_endpoint": f"{there}/token"}, issued=["issued-0"])
+            server.seed(communication(1))
+            assert ids(list(self.smart(server, also_allowed=[there]).deliveries({}))) == ["c1"]
+
+    def test_each_assertion_serves_once_and_a_token_is_renewed_early(
+        self, server: FhirServer
+    ) -> None:
+        server.set(lifetime=300)
+        inbox = self.smart(server, token_url=f"http://127.0.0.1:{server.port}/token")
+        now = [1_800_000_000.0]
+        inbox._client._credentials.clock = lambda: now[0]
+        for later in (0, 260, 15):
+            now[0] += later
+            list(inbox.deliveries({}))
+        said = server.state["asserted"]
+        claims = [jwt.decode(one, self.KEY, algorithms=["ES384"]).claims for one in said]
+        assert len(claims) == 2, "kept at 260 seconds, renewed at 275"
+        assert len({one["jti"] for one in claims}) == 2
+
+
+def statement(**resources: dict[str, Any]) -> dict[str, Any]:
+    listed = [{"type": kind, **more} for kind, more in resources.items()]
+    rest = [{"mode": "server", "resource": listed}]
+    return {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": rest}
+
+
+SEARCHED = {
+    "interaction": [{"code": "search-type"}, {"code": "create"}],
+    "searchParam": [{"name": "_lastUpdated"}],
+    "conditionalCreate": True,
+}
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("said", "words"),
+        [
+            (statement(), "does not offer Communication at all"),
+            (statement(Communication={}), "can be searched"),
+            (statement(Communication={}), "does not let us create"),
+            (statement(Communication=SEARCHED | {"searchParam": []}), "_lastUpdated"),
+            (statement(Communication=SEARCHED | {"conditionalCreate": False}), "uncertain"),
+            (statement(Communication=SEARCHED), "has conditional create"),
+            (statement(Communication=SEARCHED), "has no Subscription"),
+            (statement(Communication=SEARCHED), "Appointment, Coverage, MedicationRequest"),
+            (statement(Communication=SEARCHED, Task={}), "has Task, too"),
+            (statement() | {"fhirVersion": "5.0.0"}, "speaks FHIR 5.0.0"),
+            ({"resourceType": "Patient"}, "not known"),
+            (statement() | {"rest": 7}, "does not offer Communication"),
+            (statement() | {"rest": [{"resource": [7, {}]}]}, "does not offer Communication"),
+        ],
+    )
+    def test_says_what_a_portal_lacks(
+        self, server: FhirServer, said: dict[str, Any], words: str
+    ) -> None:
+        server.set(statement=said)
+        lines = inbox_of(server).check()
+        assert any(words in line for line in lines), lines
+        assert "lets us read Communication" in lines[-1]
+
+    def test_says_nothing_that_is_not_so(self, server: FhirServer) -> None:
+        kinds = ("Communication", "Subscription", "Patient", "Appointment", "Coverage")
+        server.set(statement=statement(**dict.fromkeys((*kinds, "MedicationRequest"), SEARCHED)))
+        lines = inbox_of(server).check()
+        assert len(lines) == 2
+        assert "conditional create" in lines[0]
+
+    def test_says_that_nobody_is_there(self, server: FhirServer) -> None:
+        inbox = inbox_of(server, base_url="http://127.0.0.1:9/fhir")
+        assert "nobody answers" in inbox.check()[0]
