@@ -69,6 +69,7 @@ LIBRARIES = {
     "jinja2": {"web"},
     "markupsafe": {"web"},
     "nh3": {"web"},
+    "prometheus_client": {"web"},
     "uvicorn": {"web"},
     "pydantic": {"settings", "web"},
     "typer": {"cli"},

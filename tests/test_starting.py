@@ -228,7 +228,7 @@ def test_every_process_asks_before_it_begins(
     (home / "approval.key").chmod(0o644)
     begun: list[str] = []
     monkeypatch.setattr(processes, "set_up", lambda *_: None)
-    for one in ("_worker", "_sender", "_web", "_keep_alive"):
+    for one in ("_worker", "_sender", "_web", "_watch", "_keep_alive"):
         monkeypatch.setattr(processes, one, lambda *_, one=one: begun.append(one))
     with pytest.raises(UnsafeSetting):
         processes.run(home, part)

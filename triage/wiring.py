@@ -12,15 +12,16 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from triage.audit import AnchorFile
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
-from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
-from triage.domain import Channel
+from triage.connectors import ALERTS, INBOXES, OUTBOXES, AlertDoor, Inbox, Outbox
+from triage.domain import DAYS, Channel, OpeningHours, read_span
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
-from triage.errors import BadRules, MissingModel, TriageError, blame
+from triage.errors import BadRules, BadSettings, MissingModel, TriageError, blame
 from triage.pipeline import Rooms
 from triage.plugins import load
 from triage.redaction import BUILTIN as REDACTORS
@@ -38,12 +39,15 @@ from triage.settings import (
 
 # The database and the desk are loaded by what opens them: `triage classify` needs neither.
 if TYPE_CHECKING:
+    from triage.connectors.alert_mail import CanaryMail
     from triage.desk import Desk
-    from triage.engine import Sender, Worker
+    from triage.engine import SecondEye, Sender, Watch, Worker
     from triage.store import Keys, Store
 
 log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
+#: What the watch writes in every round, in the home folder; `triage run` looks at it.
+ALIVE = "watch.alive"
 
 
 #: Built-in parts that need no trained model.
@@ -204,6 +208,67 @@ class House:
             clinic=self.settings.clinic.id,
             notes=["outbox_failing" for _ in troubles],
         )
+
+    def alerts(self) -> list[AlertDoor]:
+        """Return the ways to tell staff; raise on the first bad one."""
+        made: list[AlertDoor] = []
+        for door in self.settings.alert:
+            kind = load("connectors", door.kind, ALERTS)
+            made.append(kind(door.model_dump(), secret(self.home, door.name)))
+        return made
+
+    def watch(self) -> "Watch":
+        """Return the process that tells staff when anything else is dead or stopped."""
+        from triage.engine import Limits, Watch, Watched
+        from triage.engine.alarms import AlarmBook
+
+        watch, clinic = self.settings.watch, self.settings.clinic
+        days = {DAYS.index(day): read_span(span) for day, span in watch.hours.items()}
+        watched = Watched(
+            clinic.id,
+            [door.name for door in self.settings.inbox],
+            hours=OpeningHours(days, ZoneInfo(clinic.timezone)),
+        )
+        return Watch(
+            lambda: self.store("watch"),
+            watched,
+            self.alerts(),
+            limits=Limits(
+                timedelta(seconds=watch.process_seconds),
+                timedelta(seconds=watch.inbox_seconds),
+                timedelta(minutes=watch.canary_minutes),
+            ),
+            canary=self._canary(),
+            alive_file=self.home / ALIVE,
+            life_file=self.home / watch.heartbeat_file,
+            life_sign=self._life_sign(),
+            book=AlarmBook(clinic.id, repeat=timedelta(minutes=watch.repeat_minutes)),
+        )
+
+    def second_eye(self) -> "SecondEye":
+        """Return what looks after the watch itself, in the process that started it."""
+        from triage.engine import SecondEye
+
+        return SecondEye(self.settings.clinic.id, self.home / ALIVE, self.alerts())
+
+    def _canary(self) -> "CanaryMail | None":
+        if self.settings.canary is None:
+            return None
+        from triage.connectors.alert_mail import CanaryMail
+
+        options = {**self.settings.canary.model_dump(), "name": "canary"}
+        mail = CanaryMail(options, secret(self.home, "canary"))
+        if mail.inbox not in {door.name for door in self.settings.inbox}:
+            raise BadSettings("canary.inbox is not the name of an inbox")
+        return mail
+
+    def _life_sign(self) -> "Callable[[], None] | None":
+        if not self.settings.watch.heartbeat_url:
+            return None
+        from triage.connectors.alert_hook import LifeSign
+
+        options = {"name": "heartbeat", "url": self.settings.watch.heartbeat_url}
+        return LifeSign(options, secret(self.home, "heartbeat")).give
 
 
 def _open(doors: Sequence[Door], make: Callable[[Door], Opened]) -> tuple[list[Opened], list[str]]:

@@ -19,7 +19,7 @@ from triage.web.visitor import Asking
 
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
-OPEN = {("GET", "/log-in"), ("POST", "/log-in")}
+OPEN = {("GET", "/log-in"), ("POST", "/log-in"), ("GET", "/healthz"), ("GET", "/metrics")}
 #: For people on their way in, who have given a password.
 ARRIVING = {(method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}

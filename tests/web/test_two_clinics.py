@@ -28,6 +28,7 @@ WITHOUT_ID = {
     ("GET", path)
     for path in ("/", "/account", "/queue", "/queue/rows", "/queue/version", "/log-in", "/audit")
 } | {("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")}
+WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign")}

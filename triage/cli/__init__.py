@@ -19,6 +19,7 @@ from triage.cli import (
     logs,
     trained,
     training,
+    watching,
 )
 from triage.errors import TriageError
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (clinic, audit, keeping, batch, export, training, evaluating, trained, demo):
+for room in (clinic, audit, keeping, batch, export, training, evaluating, trained, demo, watching):
     room.add_to(app)
 
 

@@ -1,11 +1,11 @@
 """Banners: what is not as it should be, said on top of every page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from triage.desk.rights import Right, may
 from triage.desk.views import Banner
-from triage.domain import User
+from triage.domain import Fault, User, read_alarm
 from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
@@ -16,6 +16,7 @@ LATE = timedelta(minutes=2)
 DUTIES = {
     "worker": "New messages are not being read.",
     "sender": "Approved replies are not leaving.",
+    "watch": "Nobody watches over triage: if something stops, no alert is sent.",
 }
 #: A note a process leaves with its heart-beat, and what it means on screen.
 NOTES = {
@@ -26,6 +27,9 @@ NOTES = {
     "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
+
+#: Said on the page in its own words already.
+_KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
 
 
 def banners(
@@ -40,6 +44,8 @@ def banners(
         if beat.process in DUTIES and now - beat.at > SILENCE:
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [Banner("alarm", NOTES[note]) for note in beat.notes if note in NOTES]
+        if beat.process == "watch" and now - beat.at <= SILENCE:
+            found += _watched(beat.notes)
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     rules = clinical.get("redflags")
@@ -48,6 +54,12 @@ def banners(
             Banner("warning", "The red-flag rules have not yet been reviewed by a clinician.")
         )
     return tuple(found)
+
+
+def _watched(notes: Sequence[str]) -> list[Banner]:
+    """Repeat on the page what the watch told staff, unless the page knows it by itself."""
+    alarms = [alarm for alarm in map(read_alarm, notes) if alarm and alarm.fault not in _KNOWN]
+    return [Banner("alarm", alarm.words) for alarm in alarms]
 
 
 def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:

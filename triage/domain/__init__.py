@@ -4,6 +4,7 @@ Rule of the room: frozen, typed, no third-party import, no behaviour beyond what
 trustworthy. Text that may identify a patient is `Protected` and prints only its length.
 """
 
+from triage.domain.canary import CANARY_HEADER, CANARY_SUBJECT, CANARY_WORDS, canary_mark
 from triage.domain.case import Case, Label, Request
 from triage.domain.desk import (
     Beat,
@@ -17,6 +18,7 @@ from triage.domain.desk import (
     newest_from_person,
 )
 from triage.domain.evidence import Anchor, Evidence, Stretch
+from triage.domain.hours import DAYS, OpeningHours, read_span
 from triage.domain.known import (
     NO_BACKGROUND,
     NOBODY,
@@ -58,6 +60,17 @@ from triage.domain.reply import (
 )
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
+from triage.domain.watch import (
+    OLDEST,
+    Alarm,
+    Canary,
+    Fault,
+    Figures,
+    Notice,
+    Pace,
+    Waiting,
+    read_alarm,
+)
 from triage.domain.words import (
     CaseState,
     Channel,
@@ -71,9 +84,15 @@ from triage.domain.words import (
 )
 
 __all__ = [
+    "CANARY_HEADER",
+    "CANARY_SUBJECT",
+    "CANARY_WORDS",
+    "DAYS",
     "NOBODY",
     "NOTHING",
     "NO_BACKGROUND",
+    "OLDEST",
+    "Alarm",
     "Anchor",
     "Approval",
     "Arrival",
@@ -82,6 +101,7 @@ __all__ = [
     "Background",
     "Beat",
     "BrokenGlass",
+    "Canary",
     "Case",
     "CaseFile",
     "CaseRow",
@@ -94,6 +114,8 @@ __all__ = [
     "Delivery",
     "Draft",
     "Evidence",
+    "Fault",
+    "Figures",
     "Flag",
     "IdentifierType",
     "KnownPeople",
@@ -102,7 +124,10 @@ __all__ = [
     "LeakTally",
     "Mark",
     "Message",
+    "Notice",
+    "OpeningHours",
     "Outgoing",
+    "Pace",
     "Patient",
     "Position",
     "Priority",
@@ -129,11 +154,15 @@ __all__ = [
     "TrainingRow",
     "Urgency",
     "User",
+    "Waiting",
     "approver_key",
+    "canary_mark",
     "fold",
     "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",
     "prove",
+    "read_alarm",
+    "read_span",
 ]

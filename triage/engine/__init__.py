@@ -8,5 +8,17 @@ from triage.engine.anchoring import Anchoring
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Sender, Worker
+from triage.engine.second import SecondEye
+from triage.engine.watching import Limits, Watch, Watched
 
-__all__ = ["Anchoring", "InboxKeeper", "Jobs", "Sender", "Worker"]
+__all__ = [
+    "Anchoring",
+    "InboxKeeper",
+    "Jobs",
+    "Limits",
+    "SecondEye",
+    "Sender",
+    "Watch",
+    "Watched",
+    "Worker",
+]

@@ -3,10 +3,11 @@
 import logging
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 
-from triage.connectors import Inbox
-from triage.errors import blame
+from triage.connectors import Inbox, Quota
+from triage.errors import InboxRefused, blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -66,10 +67,25 @@ class InboxKeeper:
             if land(self._inbox, self._store, clinic=self._clinic):
                 self._landed()
             self.trouble = ""
+            self._checked()
             self._inbox.wait(self._poll)
         except Exception as trouble:
             self.trouble = type(trouble).__name__
+            self._unchecked(trouble)
             log.error("inbox %(inbox)s failed: %(error)s", blame(trouble, inbox=self.name))
             self._inbox.close()
             return False
         return True
+
+    def _checked(self) -> None:
+        """Say that a look was completed, an empty one too: no mail is normal, no look is not."""
+        full = self._inbox.full() if isinstance(self._inbox, Quota) else False
+        self._store.beats.beat(f"inbox:{self.name}", notes=["inbox_full"] if full else [])
+
+    def _unchecked(self, trouble: Exception) -> None:
+        """Say why no look was completed, as far as the store lets us."""
+        refused = isinstance(trouble, InboxRefused)
+        with suppress(Exception):
+            self._store.beats.trouble(
+                f"inbox:{self.name}", "inbox_refused" if refused else "inbox_failing"
+            )

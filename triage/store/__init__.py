@@ -13,6 +13,7 @@ from typing import Any
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
+from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.engine import connect, refuse_unsafe
@@ -34,6 +35,7 @@ from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.signatures import Signatures
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
+from triage.store.waiting import Counts
 
 __all__ = [
     "Keys",
@@ -67,6 +69,8 @@ class Store:
         self.audit = AuditLog(transactions)
         self.signatures = Signatures(transactions)
         self.beats = Beats(transactions)
+        self.canaries = Canaries(transactions)
+        self.counts = Counts(transactions)
 
     def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
         """Return everything about one patient, for the copy they may ask for; audited."""

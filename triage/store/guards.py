@@ -73,6 +73,7 @@ _KEPT = (
     *_WRITTEN_ONCE,
     "audit_head",
     "break_glass",
+    "canaries",
     "cases",
     "erasures",
     "holds",
@@ -203,7 +204,19 @@ GUARDS: tuple[Guard, ...] = (
         "raw_messages",
         "UPDATE",
         "filed without a message",
-        "NEW.filed_at IS NOT NULL AND NOT " + _exists("messages", "messages.raw_id = NEW.id"),
+        "NEW.filed_at IS NOT NULL AND NOT "
+        + _exists("messages", "messages.raw_id = NEW.id")
+        + " AND NOT "
+        + _exists("canaries", "canaries.raw_id = NEW.id AND canaries.clinic = NEW.clinic"),
+    ),
+    Guard("canaries", "INSERT", "nobody saw it yet", "NEW.raw_id IS NOT NULL"),
+    Guard("canaries", "UPDATE", "seen once", "OLD.raw_id IS NOT NULL"),
+    Guard(
+        "canaries",
+        "UPDATE",
+        "what was sent stays",
+        "NEW.id <> OLD.id OR NEW.clinic <> OLD.clinic OR NEW.inbox <> OLD.inbox"
+        " OR NEW.sent_at <> OLD.sent_at",
     ),
     Guard("raw_messages", "INSERT", "filed without a message", "NEW.filed_at IS NOT NULL"),
     Guard(

@@ -18,8 +18,10 @@ from triage.errors import NotAllowed, OpenDoor
 Page = tuple[str, str]
 Asked = Callable[..., Any]
 
-#: For anybody; nothing about anybody is on them.
-ANYBODY: frozenset[Page] = frozenset({("GET", "/log-in"), ("POST", "/log-in")})
+#: For anybody; nothing about anybody is on them. `/metrics` asks for a token by itself.
+ANYBODY: frozenset[Page] = frozenset(
+    {("GET", "/log-in"), ("POST", "/log-in"), ("GET", "/healthz"), ("GET", "/metrics")}
+)
 #: For those whose password was right, before their second factor; only about that.
 ARRIVING: frozenset[Page] = frozenset(
     (method, f"/log-in/{page}") for method in ("GET", "POST") for page in ("code", "enrol")

@@ -37,6 +37,7 @@ from triage.store.tables.trail import (
     queue_versions,
     roster_versions,
 )
+from triage.store.tables.watch import canaries
 from triage.store.tables.work import (
     approvals,
     cases,
@@ -56,6 +57,7 @@ __all__ = [
     "audit_head",
     "beats",
     "break_glass",
+    "canaries",
     "cases",
     "classifications",
     "clinics",
