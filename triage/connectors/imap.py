@@ -112,6 +112,10 @@ class ImapInbox:
             found.append(str(trouble))
         return tuple(found)
 
+    def full(self) -> bool:
+        """Say whether the first mailbox is full or nearly so, as far as the server tells."""
+        return self._connected().full(self._mailboxes[0])
+
     def close(self) -> None:
         """Let go of the connection, also while another thread waits."""
         self._closed.set()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import Event, Thread
 
 from triage.connectors import Inbox, Quota
-from triage.errors import InboxRefused, blame
+from triage.errors import InboxRefused, TriageError, blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -79,7 +79,11 @@ class InboxKeeper:
 
     def _checked(self) -> None:
         """Say that a look was completed, an empty one too: no mail is normal, no look is not."""
-        full = self._inbox.full() if isinstance(self._inbox, Quota) else False
+        full = False
+        if isinstance(self._inbox, Quota):
+            # The look was complete, whatever the server makes of this question.
+            with suppress(TriageError):
+                full = self._inbox.full()
         self._store.beats.beat(f"inbox:{self.name}", notes=["inbox_full"] if full else [])
 
     def _unchecked(self, trouble: Exception) -> None:
