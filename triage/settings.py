@@ -77,7 +77,7 @@ class WatchSettings(_Strict):
     """How long what may be silent before staff are told, and who watches the watch."""
 
     every_seconds: float = Field(default=10.0, ge=1, le=30)
-    process_seconds: float = Field(default=60.0, ge=10, le=90)
+    process_seconds: float = Field(default=60.0, ge=3, le=90)
     #: With a round of the watch added, an inbox without a look for 180 seconds has alarmed.
     inbox_seconds: float = Field(default=150.0, ge=70, le=150)
     canary_minutes: float = Field(default=5.0, ge=1, le=60)

@@ -109,7 +109,7 @@ def test_a_replayed_one_is_a_normal_message(store: Store, clock: Clock) -> None:
     mark = issued(store)
     assert landed(store, written(mark)) == 0
     again = written(mark, Received="from elsewhere.example")
-    assert landed(store, written(mark), again) == 1
+    assert landed(store, written(mark), again) == 2
     late = issued(store)
     clock.turn(13 * 3600)
     assert landed(store, written(late)) == 1
