@@ -18,7 +18,19 @@ from triage.errors import InboxRefused, blame
 
 CANARY = "Rosalind Canary"
 #: What a log line may say: ids, our parts' names, types, numbers, and the words of our errors.
-FIELDS = {"door", "error", "inbox", "job", "method", "missed", "model", "part", "raw", "raws"} | {
+FIELDS = {
+    "door",
+    "error",
+    "fault",
+    "inbox",
+    "job",
+    "method",
+    "missed",
+    "model",
+    "part",
+    "raw",
+    "raws",
+} | {
     "reply",
     "seconds",
     "why",

@@ -64,16 +64,17 @@ class Scene:
             lambda: store,
             Watched(CLINIC, ["front-desk"]),
             doors,
-            limits=Limits(patience=2.0),
+            limits=Limits(patience=20.0),
             clock=clock,
             **more,  # type: ignore[arg-type]
         )
 
     def pass_time(self, seconds: float) -> None:
         """Let the clinic live for so long, with a round of the watch every ten seconds."""
-        for _ in range(int(seconds / ROUND)):
+        for turn in range(int(seconds / ROUND)):
             self.clock.turn(ROUND)
             for name in (*PARTS, "inbox:front-desk"):
-                if name not in self.dead:
+                # Every half minute is often enough, and quicker.
+                if name not in self.dead and turn % 3 == 0:
                     self.store.beats.beat(name, notes=self.notes.get(name, ()))
             self.watch.once()

@@ -271,7 +271,8 @@ class Watch:
         """Tell staff through every door; return whether at least one took it."""
         for alarm, new in notice.alarms:
             if new:
-                log.error("the watch found %(what)s", {"what": alarm.note})
+                facts = {"fault": alarm.fault.value, "part": alarm.part}
+                log.error("the watch found %(fault)s %(part)s", facts)
         told = 0
         for door, bounded in self._doors:
 
