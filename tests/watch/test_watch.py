@@ -13,7 +13,7 @@ from tests.watch.cast import ROUND, Clock, Door, Scene, opened
 from triage.domain import Alarm, Fault, Notice
 from triage.engine import SecondEye
 from triage.engine.alarms import AlarmBook
-from triage.engine.watching import FAILING, read_sign, write_sign
+from triage.engine.watching import FAILING, Bounded, read_sign, write_sign
 from triage.errors import StoreRefused
 from triage.store import Keys, Store
 
@@ -121,6 +121,19 @@ def test_a_database_that_refuses_or_hangs_is_told(living: Store, clock: Clock) -
         scene.watch.once()
         assert scene.door.words == ["database:"], trouble
     again.set()
+
+
+def test_a_question_that_hung_is_asked_again_once_it_came_back() -> None:
+    asked, again = Bounded[int](5.0), Event()
+    assert [asked.ask(lambda: 7) for _ in range(2000)] == [7] * 2000
+    asked._seconds = 0.01
+    assert asked.ask(lambda: again.wait(10) and 7) is None
+    assert asked.ask(lambda: 8) is None
+    again.set()
+    asked._seconds = 5.0
+    while (answer := asked.ask(lambda: 9)) is None:
+        pass
+    assert answer == 9
 
 
 def test_what_was_started_again_is_told(scene: Scene) -> None:

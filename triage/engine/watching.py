@@ -86,12 +86,14 @@ class Bounded(Generic[Answer]):
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._thread: Thread | None = None
+        #: Where the answer to a question that took too long will come.
+        self._owed: Queue[Answer | None] | None = None
 
     def ask(self, step: Callable[[], Answer]) -> Answer | None:
         """Return the answer, or None when it raised, took too long or still hangs."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._owed is not None and self._owed.empty():
             return None
+        self._owed = None
         answers: Queue[Answer | None] = Queue(1)
 
         def run() -> None:
@@ -102,11 +104,11 @@ class Bounded(Generic[Answer]):
                 answers.put(None)
 
         # A daemon: a question that never ends must not keep the process alive.
-        self._thread = Thread(target=run, daemon=True)
-        self._thread.start()
+        Thread(target=run, daemon=True).start()
         try:
             return answers.get(timeout=self._seconds)
         except Empty:
+            self._owed = answers
             log.error("the watch got no answer within %(seconds).0f s", {"seconds": self._seconds})
             return None
 
