@@ -15,12 +15,12 @@ from benchmarks.messages import mixed, registry
 from benchmarks.rounds import ROUNDS, column, few, keep, per_message, ratio, rounds
 from benchmarks.stock import StockClassifier, StockRedactor
 from triage.domain import Clinic
+from triage.loading import load_parts
 from triage.patience import Patience
 from triage.pipeline import Rooms, file, land
 from triage.settings import PartsSettings
 from triage.store import Keys, Store, migrate, open_store
 from triage.testing import MemoryInbox, mail
-from triage.wiring import load_parts
 
 MESSAGES = 1000
 WANTED = {"stock_over_ours": ">= 3", "percent_of_cpu_in_encoder": ">= 60"}

@@ -35,10 +35,11 @@ FLOORS = {
     "plugins": 4,
     "testing": 4,
     "evaluation": 4,
-    "wiring": 5,
-    "web": 6,
-    "cli": 7,
-    "__main__": 8,
+    "loading": 5,
+    "wiring": 6,
+    "web": 7,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,
 }
 LIBRARIES = {
@@ -71,6 +72,7 @@ LIBRARIES = {
     "jinja2": {"web"},
     "markupsafe": {"web"},
     "nh3": {"web"},
+    "prometheus_client": {"web"},
     "uvicorn": {"web"},
     "pydantic": {"settings", "web"},
     "typer": {"cli"},
@@ -255,7 +257,7 @@ def test_a_process_that_classifies_loads_neither_torch_nor_the_database() -> Non
         "from pathlib import Path\n"
         "from triage.encoder.registry import Registry\n"
         "from triage.testing import message\n"
-        "from triage.settings import PartsSettings\nfrom triage.wiring import load_parts\n"
+        "from triage.settings import PartsSettings\nfrom triage.loading import load_parts\n"
         "rooms = load_parts(PartsSettings(), Registry(Path('nowhere')), {}).rooms\n"
         "hidden = rooms.redactor.redact([message('Dear Dr. Bob Hope')])\n"
         "rooms.classifier.classify(hidden)\n"

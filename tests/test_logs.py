@@ -24,6 +24,7 @@ FIELDS = {
     "case",
     "door",
     "error",
+    "fault",
     "inbox",
     "job",
     "method",

@@ -18,9 +18,10 @@ from triage.cli.clinic import TEMPLATE, init, make_master
 from triage.cli.clinic import migrate as bring_up_to_date
 from triage.cli.starting import CHECKS, refuse_unsafe
 from triage.errors import BadSettings, StoreRefused, TriageError, UnsafeSetting, WrongKey
+from triage.loading import Parts
 from triage.settings import read_settings
 from triage.store import Keys, migrate
-from triage.wiring import House, Parts
+from triage.wiring import House
 
 SETTINGS = """
 [clinic]
@@ -268,7 +269,7 @@ def test_every_process_asks_before_it_begins(
     (home / "approval.key").chmod(0o644)
     begun: list[str] = []
     monkeypatch.setattr(processes, "set_up", lambda *_: None)
-    for one in ("_worker", "_sender", "_web", "_keep_alive"):
+    for one in ("_worker", "_sender", "_web", "_watch", "_keep_alive"):
         monkeypatch.setattr(processes, one, lambda *_, one=one: begun.append(one))
     with pytest.raises(UnsafeSetting):
         processes.run(home, part)

@@ -11,11 +11,12 @@ from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.domain import Channel, RawMessage
 from triage.encoder.registry import Registry
 from triage.errors import BadSettings, MissingModel, UnknownPlugin
+from triage.loading import load_parts
 from triage.plugins import load
 from triage.redaction import BUILTIN
 from triage.settings import PartsSettings, approval_master, read_settings, secret
 from triage.testing import arrival, mail
-from triage.wiring import House, load_parts
+from triage.wiring import House
 
 GOOD = '[clinic]\nid = "willow"\nname = "Willow"\n'
 

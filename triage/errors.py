@@ -229,6 +229,10 @@ class SendPostponed(TriageError):
     """The reply could not be handed over yet and nothing was delivered; it will be tried again."""
 
 
+class AlertFailed(TriageError):
+    """Staff could not be told through this alert door; check its settings and its server."""
+
+
 class LeakFound(TriageError):
     """Redacted words still name somebody, so nothing was exported; open the cases to see what is
     readable, bring the roster up to date, and leave those rows out (`--without-leaking`).

@@ -4,11 +4,13 @@ Rule of the room: a model that hangs is waited for once; nothing here knows what
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, Queue
 from threading import Thread
 from typing import TypeVar
 
+from triage.domain import Pace
 from triage.errors import blame
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class Patience:
     def __init__(self, seconds: float = LONGEST) -> None:
         self._seconds = seconds
         self._stuck: Thread | None = None
+        #: How often it was asked, and for how long in all; a hang counts with its patience.
+        self.pace = Pace()
 
     @property
     def exhausted(self) -> bool:
@@ -81,6 +85,7 @@ class Patience:
         # A daemon thread, because a step that never returns must not keep the process alive.
         thread = Thread(target=_answer, args=(step, items, answer), daemon=True)
         seconds = self._seconds + characters / CHARACTERS_A_SECOND
+        began = time.monotonic()
         try:
             thread.start()
             return answer.get(timeout=seconds)
@@ -90,6 +95,9 @@ class Patience:
         except (RuntimeError, MemoryError) as trouble:
             # A machine short of memory may refuse to begin the thread at all.
             log.error("a model step did not begin: %(error)s", blame(trouble))
+        finally:
+            spent = self.pace.seconds + time.monotonic() - began
+            self.pace = Pace(self.pace.steps + 1, spent)
         return None
 
 

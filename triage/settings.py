@@ -12,10 +12,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from triage.domain import read_span
 from triage.errors import BadSettings
 
 #: A key of a door by which a secret would come into the file that people send around.
 _SECRET_KEY = re.compile(r"secret|passw|pwd|token$|api_?key|private_?key|credential", re.IGNORECASE)
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 class _Strict(BaseModel):
@@ -42,6 +44,7 @@ class StoreSettings(_Strict):
     web_url: str = ""
     worker_url: str = ""
     sender_url: str = ""
+    watch_url: str = ""
 
 
 class AuditSettings(_Strict):
@@ -119,6 +122,29 @@ class OpenIdSettings(_Strict):
     ca_file: str = ""
 
 
+class WatchSettings(_Strict):
+    """How long what may be silent before staff are told, and who watches the watch."""
+
+    every_seconds: float = Field(default=10.0, ge=1, le=30)
+    process_seconds: float = Field(default=60.0, ge=3, le=90)
+    #: With a round of the watch added, an inbox without a look for 180 seconds has alarmed.
+    inbox_seconds: float = Field(default=150.0, ge=70, le=150)
+    canary_minutes: float = Field(default=5.0, ge=1, le=60)
+    repeat_minutes: float = Field(default=30.0, ge=1, le=1440)
+    #: In the home folder unless absolute; old when the watch is dead or cannot tell anybody.
+    heartbeat_file: str = "watch.heartbeat"
+    #: Asked once a minute for the same reason, as a watcher elsewhere wants it.
+    heartbeat_url: str = ""
+    #: Day -> `08:00-17:30`; empty: every hour counts.
+    hours: dict[Day, str] = {}
+
+    @model_validator(mode="after")
+    def _hours_can_be_read(self) -> Self:
+        for span in self.hours.values():
+            read_span(span)
+        return self
+
+
 class PartsSettings(_Strict):
     """Which redactor, classifier and drafter serve; the order of steps cannot be set."""
 
@@ -159,6 +185,14 @@ class OutboxSettings(DoorSettings):
     channel: Literal["email", "portal"]
 
 
+class CanarySettings(BaseModel):
+    """The test mail; further keys belong to the mail server that takes it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    inbox: str
+    to: str
+
+
 class Settings(_Strict):
     """The whole of triage.toml."""
 
@@ -172,6 +206,10 @@ class Settings(_Strict):
     parts: PartsSettings = PartsSettings()
     inbox: tuple[InboxSettings, ...] = ()
     outbox: tuple[OutboxSettings, ...] = ()
+    watch: WatchSettings = WatchSettings()
+    #: Where staff are told; none of these can reach a patient.
+    alert: tuple[DoorSettings, ...] = ()
+    canary: CanarySettings | None = None
 
 
 def read_settings(home: Path) -> Settings:

@@ -5,30 +5,31 @@ person, with a note for the banner; the order of the steps is not chosen here.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
 
 from triage.audit import AnchorFile
-from triage.classifiers import BUILTIN as CLASSIFIERS
-from triage.classifiers.abstain import AlwaysAbstain
-from triage.connectors import INBOXES, OUTBOXES, Inbox, Outbox
-from triage.domain import Channel, PortalFacts, Protected
-from triage.drafting import BUILTIN as DRAFTERS
+from triage.connectors import ALERTS, INBOXES, OUTBOXES, AlertDoor, Inbox, Outbox
+from triage.domain import DAYS, Channel, OpeningHours, PortalFacts, Protected, read_span
 from triage.encoder.registry import Registry
-from triage.errors import BadRules, MissingModel, PortalSilent, TriageError, blame
+from triage.errors import (
+    BadSettings,
+    MissingModel,
+    PortalSilent,
+    TriageError,
+    blame,
+)
+from triage.loading import Parts, clinical_digests, load_parts
 from triage.pipeline import Rooms
 from triage.plugins import load
-from triage.redaction import BUILTIN as REDACTORS
-from triage.redaction.withhold import WithholdEverything
 from triage.settings import (
     DoorSettings,
     OutboxSettings,
-    PartsSettings,
     Settings,
     approval_master,
     read_settings,
@@ -38,28 +39,19 @@ from triage.settings import (
 
 # The database and the desk are loaded by what opens them: `triage classify` needs neither.
 if TYPE_CHECKING:
+    from triage.connectors.alert_mail import CanaryMail
     from triage.desk import Desk, Provider
     from triage.desk.portal import Ask
-    from triage.engine import Chore, Sender, Worker
+    from triage.engine import Chore, SecondEye, Sender, Watch, Worker
     from triage.store import Keys, Life, Store
 
 log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
+#: What the watch writes in every round, in the home folder; `triage run` looks at it.
+ALIVE = "watch.alive"
 
 
-#: Built-in parts that need no trained model.
-MODEL_FREE = frozenset({"withhold", "abstain"})
 Door = TypeVar("Door", bound=DoorSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The rooms of the path and what could not be loaded."""
-
-    rooms: Rooms
-    notes: tuple[str, ...] = ()
-    #: Errors behind the notes, in words for an administrator.
-    troubles: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +289,67 @@ class House:
             notes=["outbox_failing" for _ in troubles],
         )
 
+    def alerts(self) -> list[AlertDoor]:
+        """Return the ways to tell staff; raise on the first bad one."""
+        made: list[AlertDoor] = []
+        for door in self.settings.alert:
+            kind = load("connectors", door.kind, ALERTS)
+            made.append(kind(door.model_dump(), secret(self.home, door.name)))
+        return made
+
+    def watch(self) -> "Watch":
+        """Return the process that tells staff when anything else is dead or stopped."""
+        from triage.engine import Limits, Watch, Watched
+        from triage.engine.alarms import AlarmBook
+
+        watch, clinic = self.settings.watch, self.settings.clinic
+        days = {DAYS.index(day): read_span(span) for day, span in watch.hours.items()}
+        watched = Watched(
+            clinic.id,
+            [door.name for door in self.settings.inbox],
+            hours=OpeningHours(days, ZoneInfo(clinic.timezone)),
+        )
+        return Watch(
+            lambda: self.store("watch"),
+            watched,
+            self.alerts(),
+            limits=Limits(
+                timedelta(seconds=watch.process_seconds),
+                timedelta(seconds=watch.inbox_seconds),
+                timedelta(minutes=watch.canary_minutes),
+            ),
+            canary=self._canary(),
+            alive_file=self.home / ALIVE,
+            life_file=self.home / watch.heartbeat_file,
+            life_sign=self._life_sign(),
+            book=AlarmBook(clinic.id, repeat=timedelta(minutes=watch.repeat_minutes)),
+        )
+
+    def second_eye(self) -> "SecondEye":
+        """Return what looks after the watch itself, in the process that started it."""
+        from triage.engine import SecondEye
+
+        return SecondEye(self.settings.clinic.id, self.home / ALIVE, self.alerts())
+
+    def _canary(self) -> "CanaryMail | None":
+        if self.settings.canary is None:
+            return None
+        from triage.connectors.alert_mail import CanaryMail
+
+        options = {**self.settings.canary.model_dump(), "name": "canary"}
+        mail = CanaryMail(options, secret(self.home, "canary"))
+        if mail.inbox not in {door.name for door in self.settings.inbox}:
+            raise BadSettings("canary.inbox is not the name of an inbox")
+        return mail
+
+    def _life_sign(self) -> "Callable[[], None] | None":
+        if not self.settings.watch.heartbeat_url:
+            return None
+        from triage.connectors.alert_hook import LifeSign
+
+        options = {"name": "heartbeat", "url": self.settings.watch.heartbeat_url}
+        return LifeSign(options, secret(self.home, "heartbeat")).give
+
 
 def _open(doors: Sequence[Door], make: Callable[[Door], Opened]) -> tuple[list[Opened], list[str]]:
     """Make every door; one that cannot be made is logged and the others go on."""
@@ -311,66 +364,8 @@ def _open(doors: Sequence[Door], make: Callable[[Door], Opened]) -> tuple[list[O
     return opened, troubles
 
 
-def clinical_digests() -> dict[str, str]:
-    """Return the digests of what a clinician signs; a table that cannot be read is left out."""
-    from triage.drafting.wording import urgent_digest
-    from triage.priority.redflags import TABLE
-    from triage.priority.table import load as load_table
-
-    digests = {"urgent_texts": urgent_digest()}
-    with suppress(BadRules):
-        digests["redflags"] = load_table(TABLE).digest
-    return digests
-
-
-def load_parts(parts: PartsSettings, registry: Registry, drafting: Mapping[str, object]) -> Parts:
-    """Load what serves; each part that fails is replaced and noted."""
-    from triage.parsing import parse
-    from triage.priority import RedFlags, rank
-
-    notes: list[str] = []
-    troubles: list[str] = []
-
-    def attempt(make: Any, instead: Any, note: str) -> Any:
-        try:
-            return make()
-        except Exception as trouble:
-            # Also what nobody foresaw, such as too little memory for a model: the worker starts.
-            notes.append(note)
-            ours = isinstance(trouble, TriageError | OSError | ImportError)
-            troubles.append(str(trouble) if ours else f"{note}: {type(trouble).__name__}")
-            return instead
-
-    def model(task: str, name: str, table: Mapping[str, str]) -> Any:
-        options = dict(parts.options.get(name, {}))
-        if name in table and name not in MODEL_FREE:
-            options.setdefault("model_dir", str(registry.believed(task)))
-        if name == "minilm":
-            options = {**options, **_promised(registry)}
-        return load({"redactor": "redaction", "router": "classifiers"}[task], name, table)(options)
-
-    redactor = attempt(
-        lambda: model("redactor", parts.redactor, REDACTORS), WithholdEverything(), "no_redactor"
-    )
-    classifier = attempt(
-        lambda: model("router", parts.classifier, CLASSIFIERS), AlwaysAbstain(), "no_classifier"
-    )
-    rules = attempt(RedFlags, None, "no_rules")
-    options = {**drafting, **parts.options.get(parts.drafter, {})}
-    drafter = attempt(
-        lambda: load("drafting", parts.drafter, DRAFTERS)(options), None, "no_drafter"
-    )
-    rooms = Rooms(parse, redactor, classifier, rules, rank, drafter)
-    return Parts(rooms, tuple(notes), tuple(troubles))
-
-
 def _folder(registry: Registry, task: str) -> str:
     try:
         return f"{registry.folder(task)} {registry.pin(registry.serving(task))}"
     except MissingModel:
         return ""
-
-
-def _promised(registry: Registry) -> dict[str, float]:
-    """Return what the clinic wants promised, as the classifier's settings name it."""
-    return dict(zip(("promise_missed", "promise_wrong"), registry.promise() or (), strict=False))

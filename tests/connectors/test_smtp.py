@@ -21,7 +21,8 @@ def outbox(port: int, **settings: object) -> SmtpOutbox:
         "sender": "desk@clinic.example", "sender_name": "Willow Creek Clinic",
         "timeout_seconds": 5, "answer_seconds": 5,
     }  # fmt: skip
-    return SmtpOutbox({**plain, **settings}, str(settings.pop("secret", PASSWORD)))
+    secret = str(settings.pop("secret", PASSWORD))
+    return SmtpOutbox({**plain, **settings}, secret)
 
 
 @pytest.fixture

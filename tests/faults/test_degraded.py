@@ -34,13 +34,13 @@ from triage.domain import Classification, Lane, Mark, Redacted, Route, Urgency
 from triage.encoder.registry import Registry
 from triage.engine import InboxKeeper, Jobs, Worker
 from triage.engine.jobs import BATCH
+from triage.loading import Parts, load_parts
 from triage.patience import CHARACTERS_A_SECOND, LONGEST, Patience
 from triage.pipeline import Rooms
 from triage.priority import RedFlags, rank
 from triage.settings import PartsSettings
 from triage.store import Keys, Store, jobs_database
 from triage.testing import MemoryInbox
-from triage.wiring import Parts, load_parts
 
 #: The first test of a machine trains and exports the tiny models.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.bar(27)]

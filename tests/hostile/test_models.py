@@ -16,8 +16,8 @@ from triage.encoder import base, folder
 from triage.encoder.checkpoint import Checkpoint
 from triage.encoder.registry import Registry
 from triage.errors import MissingModel
+from triage.loading import load_parts
 from triage.settings import PartsSettings
-from triage.wiring import load_parts
 
 pytestmark = pytest.mark.bar(42)
 

@@ -24,6 +24,8 @@ from triage.store.vault import Vault
 
 #: Nothing about a patient is on these; the walk holds them to that, too.
 ABOUT_NOBODY = {
+    ("GET", "/healthz"),
+    ("GET", "/metrics"),
     ("GET", "/log-in"),
     ("POST", "/log-in"),
     ("GET", "/"),

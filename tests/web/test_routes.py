@@ -22,7 +22,7 @@ pytestmark = pytest.mark.bar(44)
 
 NOBODY = "0" * 32
 #: Reached by anybody, or by anybody signed in; nothing about a patient is on them.
-OPEN = {("GET", "/log-in"), ("POST", "/log-in")}
+OPEN = {("GET", "/log-in"), ("POST", "/log-in"), ("GET", "/healthz"), ("GET", "/metrics")}
 OPEN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: For people on their way in, who have given a password.
 ARRIVING = {

@@ -33,6 +33,7 @@ WITHOUT_ID = {
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 }
+WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {

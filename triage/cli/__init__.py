@@ -20,6 +20,7 @@ from triage.cli import (
     logs,
     trained,
     training,
+    watching,
 )
 from triage.errors import TriageError
 
@@ -30,7 +31,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (clinic, inboxes, audit, keeping, batch, export, training, evaluating, trained, demo):
+ROOMS = (
+    clinic,
+    inboxes,
+    audit,
+    keeping,
+    batch,
+    export,
+    training,
+    evaluating,
+    trained,
+    watching,
+    demo,
+)
+for room in ROOMS:
     room.add_to(app)
 
 

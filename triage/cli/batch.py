@@ -69,8 +69,9 @@ def classify(home: Home = None) -> None:
 def _rooms(home: Path | None) -> Any:
     """Load the parts; a missing one is said on standard error and stands in safely."""
     from triage.encoder.registry import Registry
+    from triage.loading import load_parts
     from triage.settings import PartsSettings
-    from triage.wiring import House, load_parts
+    from triage.wiring import House
 
     if home is not None:
         parts = House.at(home).parts()

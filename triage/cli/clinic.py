@@ -54,6 +54,14 @@ mail_domain = "{domain}"
 # channel = "email"
 # host = "smtp.example.org"
 # sender = "frontdesk@example.org"
+#
+# [[alert]]
+# Whom the watch tells when something stops: staff only. docs/watching.md says more.
+# name = "on-call"
+# kind = "smtp"
+# host = "smtp.example.org"
+# sender = "triage@example.org"
+# to = ["it@example.org"]
 """
 
 
@@ -143,7 +151,7 @@ def make_master(home: Path) -> None:
 
 def run(
     home: Home = HERE,
-    part: Annotated[str, typer.Option(help="all, web, worker or sender.")] = "all",
+    part: Annotated[str, typer.Option(help="all, web, worker, sender or watch.")] = "all",
     logs: Annotated[
         str, typer.Option(help="plain, or json: one object a line.", envvar="TRIAGE_LOGS")
     ] = "plain",

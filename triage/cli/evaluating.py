@@ -135,9 +135,9 @@ def card(
 def _redactors(model: Path | None, against: Yardstick | None) -> "list[Redactor]":
     """Return ours, the one in `model` or the serving one, and what it is measured against."""
     from triage.encoder.registry import Registry
+    from triage.loading import load_parts
     from triage.redaction.presidio import PresidioRedactor
     from triage.settings import PartsSettings
-    from triage.wiring import load_parts
 
     if model is not None:
         redactors: list[Redactor] = [PresidioRedactor({"model_dir": model})]

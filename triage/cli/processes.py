@@ -1,4 +1,4 @@
-"""Web, worker and sender as processes of their own, started together on one machine."""
+"""Web, worker, sender and watch as processes of their own, started together on one machine."""
 
 import logging
 import os
@@ -39,6 +39,8 @@ def run(home: Path, part: str, *, logs: str = "plain") -> None:
         _worker(home, stop)
     elif part == "sender":
         _sender(home, stop)
+    elif part == "watch":
+        _watch(home, stop)
     else:
         _web(home)
 
@@ -60,16 +62,25 @@ def environment_of(part: str, settings: Settings) -> dict[str, str]:
 
 
 def _keep_alive(home: Path, stop: Event, logs: str) -> None:
+    from triage.wiring import House
+
     children = {part: start(home, part, logs=logs) for part in PARTS}
+    # The watch tells staff what of the others was started again; this tells them of the watch.
+    second = House.at(home).second_eye()
     while not stop.wait(AGAIN):
-        for part, child in children.items():
-            if child.poll() is not None:
-                log.error("%(part)s stopped; starting it again", {"part": part})
-                children[part] = start(home, part, logs=logs)
+        dead = [part for part, child in children.items() if child.poll() is not None]
+        for part in dead:
+            log.error("%(part)s stopped; starting it again", {"part": part})
+            children[part] = start(home, part, logs=logs)
+        second.once(restarted="watch" in dead)
     for child in children.values():
         child.terminate()
     for child in children.values():
-        child.wait(10)
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            # One that is stopped or hangs must not outlive the others unseen.
+            child.kill()
 
 
 def _stop_on_signals() -> Event:
@@ -92,6 +103,7 @@ def _worker(home: Path, stop: Event) -> None:
     parts = house.parts(store)
     for trouble in parts.troubles:
         log.error("a part is replaced by people: %(why)s", {"why": trouble})
+    store.beats.beat("start:worker")
     house.worker(store, parts, name=os.environ.get("TRIAGE_WORKER", "worker")).run(stop)
     store.close()
 
@@ -101,11 +113,20 @@ def _sender(home: Path, stop: Event) -> None:
 
     house = House.at(home)
     store = house.store("sender")
+    store.beats.beat("start:sender")
     house.sender(store).run(stop)
     store.close()
 
 
+def _watch(home: Path, stop: Event) -> None:
+    from triage.wiring import House
+
+    house = House.at(home)
+    house.watch().run(stop, house.settings.watch.every_seconds)
+
+
 def _web(home: Path) -> None:
+    from triage.settings import secret
     from triage.web.app import create_app
     from triage.web.security import LOOPBACK
     from triage.web.serve import serve
@@ -113,6 +134,7 @@ def _web(home: Path) -> None:
 
     house = House.at(home)
     store = house.store("web")
+    store.beats.beat("start:web")
     settings = house.settings
     desk = settings.desk
     app = create_app(
@@ -120,6 +142,8 @@ def _web(home: Path) -> None:
         clinic_name=settings.clinic.name,
         demonstration=desk.demonstration,
         hosts={*LOOPBACK, *desk.names},
+        metrics_token=secret(home, "metrics"),
+        behind_proxy=desk.behind_tls,
     )
     serve(
         app,

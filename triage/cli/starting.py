@@ -16,7 +16,7 @@ from triage.settings import approval_master, secret
 from triage.wiring import House
 
 #: The processes of a clinic; each can run alone.
-PARTS = ("worker", "sender", "web")
+PARTS = ("worker", "sender", "web", "watch")
 #: Rights of others on a file that only its owner may read.
 _OTHERS = 0o077
 #: A random key of 32 bytes has about 30 different ones; a typed or counted one has few.
@@ -41,6 +41,10 @@ def refuse_unsafe(home: Path, part: str) -> None:
     for check in CHECKS:
         for trouble in check(house, part):
             raise UnsafeSetting(trouble)
+    # The watch starts without its store: that the database is gone is what it has to tell.
+    if part == "watch":
+        house.watch()
+        return
     for process in PARTS if part == "all" else (part,):
         house.store(process).close()
 
@@ -87,6 +91,7 @@ def default_secrets(house: House, part: str) -> Iterator[str]:
     """Find a door whose secret stands in every manual, or is its own user name."""
     doors: list[Any] = [*house.settings.inbox] if part in ("all", "worker") else []
     doors += [*house.settings.outbox] if part in ("all", "sender") else []
+    doors += [*house.settings.alert] if part in ("all", "watch") else []
     for door in doors:
         given = secret(house.home, door.name, keyring=door.keyring)
         options = door.model_dump()
@@ -109,11 +114,13 @@ def plain_text(house: House, part: str) -> Iterator[str]:
             yield f"{place} is plain HTTP to another machine; use https"
         if key.endswith("url") and value.startswith("postgresql") and not _is_verified(value):
             yield f"{place} reaches a database over the network; add sslmode=verify-full"
-    for door in (*house.settings.inbox, *house.settings.outbox):
-        options = door.model_dump()
+    canary = [house.settings.canary] if house.settings.canary else []
+    settings = house.settings
+    for door in (*settings.inbox, *settings.outbox, *settings.alert, *canary):
+        options = {"name": "canary", **door.model_dump()}
         host = str(options.get("host", ""))
         if options.get("security") == "plain" and not is_loopback(host):
-            yield f"{door.name}.security is plain to another machine; use tls or starttls"
+            yield f"{options['name']}.security is plain to another machine; use tls or starttls"
     for door in house.settings.outbox:
         if door.model_dump().get("security") == "plain" and not desk.demonstration:
             yield f"{door.name}.security is plain, which only a demonstration may; use starttls"

@@ -9,7 +9,7 @@ To add one: a module beside this file, a row in `INBOXES` or `OUTBOXES`, and it 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from triage.domain import Approval, Arrival, Channel, Cursor, Delivery, Listing, Outgoing
+from triage.domain import Approval, Arrival, Channel, Cursor, Delivery, Listing, Notice, Outgoing
 
 
 class Inbox(Protocol):
@@ -57,6 +57,15 @@ class Listed(Protocol):
         ...
 
 
+@runtime_checkable
+class Quota(Protocol):
+    """An inbox whose server can say how full the mailbox is."""
+
+    def full(self) -> bool:
+        """Say whether new mail is, or soon will be, turned away for want of room."""
+        ...
+
+
 class Outbox(Protocol):
     """A way out for approved replies on one channel."""
 
@@ -72,6 +81,20 @@ class Outbox(Protocol):
         ...
 
 
+class AlertDoor(Protocol):
+    """A way to tell staff that something is wrong; it is no outbox and cannot become one.
+
+    Whom it tells stands in its settings. It is handed a `Notice`, which has no field for an
+    address or a sentence, so it can neither reach a patient nor quote one.
+    """
+
+    name: str
+
+    def tell(self, notice: Notice) -> None:
+        """Say the notice's fixed words to the staff of the settings; raise AlertFailed."""
+        ...
+
+
 #: name -> dotted path of a class taking one settings mapping and a secret.
 INBOXES: Mapping[str, str] = {
     "imap": "triage.connectors.imap.ImapInbox",
@@ -82,4 +105,9 @@ INBOXES: Mapping[str, str] = {
 OUTBOXES: Mapping[str, str] = {
     "smtp": "triage.connectors.smtp.SmtpOutbox",
     "fhir": "triage.connectors.fhir_outbox.FhirOutbox",
+}
+
+ALERTS: Mapping[str, str] = {
+    "smtp": "triage.connectors.alert_mail.MailAlert",
+    "webhook": "triage.connectors.alert_hook.HookAlert",
 }

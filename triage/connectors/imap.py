@@ -112,6 +112,10 @@ class ImapInbox:
         """Try every step from the host's name to each mailbox; say what works, what to mend."""
         return tuple(examine(self._access, self._mailboxes, self._afterwards, self._poll))
 
+    def full(self) -> bool:
+        """Say whether the first mailbox is full or nearly so, as far as the server tells."""
+        return self._connected().full(self._mailboxes[0])
+
     def close(self) -> None:
         """Let go of the connection, also while another thread waits."""
         self._closed.set()

@@ -20,6 +20,8 @@ from triage.errors import InboxLied, InboxRefused, InboxUnreachable
 
 #: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
 _WINDOW = 50_000
+#: A mailbox with this share of its quota used turns the next large mail away.
+_FULL = 0.95
 _PIECE = 4 * 1024 * 1024
 #: The slowest line that is still worth waiting for, in bytes a second.
 _SLOWEST = 32 * 1024
@@ -110,6 +112,14 @@ class Line:
         """Return the names of the mailboxes this account sees."""
         with self._speaking():
             return sorted(str(name) for _, _, name in self._client.list_folders())
+
+    def full(self, mailbox: str) -> bool:
+        """Say whether the server's quota leaves hardly any room; without quotas it never does."""
+        with self._speaking():
+            if not self._client.has_capability("QUOTA"):
+                return False
+            _, quotas = self._client.get_quota_root(mailbox)
+            return any(one.limit and one.usage >= _FULL * one.limit for one in quotas)
 
     def alive(self) -> bool:
         """Ask whether the line still stands."""

@@ -15,6 +15,7 @@ from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
+from triage.desk.watching import WatchDesk
 from triage.domain import Anchor, User
 from triage.encoder.registry import Registry
 from triage.errors import NotAllowed
@@ -60,6 +61,7 @@ class Desk:
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
+        self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 
     def who(self, token: str, *, watching: bool = False) -> User:

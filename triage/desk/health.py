@@ -1,11 +1,11 @@
 """Banners: what is not as it should be, said on top of every page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from triage.desk.rights import Right, may
 from triage.desk.views import Banner
-from triage.domain import User
+from triage.domain import Fault, User, read_alarm
 from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
@@ -18,6 +18,7 @@ REPAIRED = timedelta(hours=24)
 DUTIES = {
     "worker": "New messages are not being read.",
     "sender": "Approved replies are not leaving.",
+    "watch": "Nobody watches over triage: if something stops, no alert is sent.",
 }
 #: A note a process leaves with its heart-beat, and what it means on screen.
 NOTES = {
@@ -37,6 +38,9 @@ NOTES = {
 #: Notes about what is set up, not about what has failed.
 WARNINGS = frozenset({"senders_unchecked"})
 
+#: Said on the page in its own words already.
+_KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
+
 
 def banners(
     store: Store, actor: User, now: datetime, clinical: Mapping[str, str]
@@ -54,6 +58,8 @@ def banners(
             for note in beat.notes
             if note in NOTES
         ]
+        if beat.process == "watch" and now - beat.at <= SILENCE:
+            found += _watched(beat.notes)
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     found += [Banner("alarm", words) for words in _mailboxes(store, clinic, now)]
@@ -72,6 +78,12 @@ def _mailboxes(store: Store, clinic: str, now: datetime) -> Iterator[str]:
         yield f"{what} in the mailbox and cannot be fetched; read the mailbox itself, and tell IT."
     if store.mailboxes.repaired(since=now - REPAIRED, clinic=clinic):
         yield "Messages were missing here; they were fetched again. Tell IT today."
+
+
+def _watched(notes: Sequence[str]) -> list[Banner]:
+    """Repeat on the page what the watch told staff, unless the page knows it by itself."""
+    alarms = [alarm for alarm in map(read_alarm, notes) if alarm and alarm.fault not in _KNOWN]
+    return [Banner("alarm", alarm.words) for alarm in alarms]
 
 
 def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:

@@ -4,6 +4,7 @@ Rule of the room: frozen, typed, no third-party import, no behaviour beyond what
 trustworthy. Text that may identify a patient is `Protected` and prints only its length.
 """
 
+from triage.domain.canary import CANARY_HEADER, CANARY_SUBJECT, CANARY_WORDS, canary_mark
 from triage.domain.case import Case, Label, Request
 from triage.domain.desk import (
     Beat,
@@ -17,6 +18,7 @@ from triage.domain.desk import (
     newest_from_person,
 )
 from triage.domain.evidence import Anchor, Evidence, Head, Stretch
+from triage.domain.hours import DAYS, OpeningHours, read_span
 from triage.domain.known import (
     NO_BACKGROUND,
     NOBODY,
@@ -75,6 +77,17 @@ from triage.domain.reply import (
 from triage.domain.search import Hits, Wanted
 from triage.domain.shares import Share
 from triage.domain.text import NOTHING, Protected, new_id
+from triage.domain.watch import (
+    OLDEST,
+    Alarm,
+    Canary,
+    Fault,
+    Figures,
+    Notice,
+    Pace,
+    Waiting,
+    read_alarm,
+)
 from triage.domain.words import (
     CaseState,
     Channel,
@@ -89,9 +102,15 @@ from triage.domain.words import (
 )
 
 __all__ = [
+    "CANARY_HEADER",
+    "CANARY_SUBJECT",
+    "CANARY_WORDS",
+    "DAYS",
     "NOBODY",
     "NOTHING",
     "NO_BACKGROUND",
+    "OLDEST",
+    "Alarm",
     "Anchor",
     "Appointment",
     "Approval",
@@ -102,6 +121,7 @@ __all__ = [
     "Balance",
     "Beat",
     "BrokenGlass",
+    "Canary",
     "Case",
     "CaseFile",
     "CaseRow",
@@ -117,6 +137,8 @@ __all__ = [
     "Draft",
     "Errand",
     "Evidence",
+    "Fault",
+    "Figures",
     "Flag",
     "Head",
     "Hits",
@@ -129,7 +151,10 @@ __all__ = [
     "Mark",
     "Medication",
     "Message",
+    "Notice",
+    "OpeningHours",
     "Outgoing",
+    "Pace",
     "Patient",
     "PortalFacts",
     "Position",
@@ -161,13 +186,17 @@ __all__ = [
     "Urgency",
     "User",
     "Vouched",
+    "Waiting",
     "Wanted",
     "approved_words",
     "approver_key",
+    "canary_mark",
     "certificate_of",
     "fold",
     "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",
+    "read_alarm",
+    "read_span",
 ]

@@ -9,6 +9,7 @@ from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
+from triage.domain.watch import Pace
 from triage.domain.words import Channel, IdentifierType, Mark, ReplyState, Urgency
 
 #: Message-IDs between the first and the answered one that a reply names; the newest of them.
@@ -135,6 +136,8 @@ class Beat:
     process: str
     at: datetime
     notes: tuple[str, ...] = ()
+    #: Model -> how it does.
+    paces: Mapping[str, Pace] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Sender, Worker
 from triage.engine.retention import Retention
+from triage.engine.second import SecondEye
+from triage.engine.watching import Limits, Watch, Watched
 
 __all__ = [
     "Anchoring",
@@ -18,7 +20,11 @@ __all__ = [
     "Chore",
     "InboxKeeper",
     "Jobs",
+    "Limits",
     "Retention",
+    "SecondEye",
     "Sender",
+    "Watch",
+    "Watched",
     "Worker",
 ]

@@ -5,11 +5,12 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 
-from triage.connectors import Inbox
+from triage.connectors import Inbox, Quota
 from triage.engine.reconcile import reconcile
-from triage.errors import InboxLied, InboxRefused, blame
+from triage.errors import InboxLied, InboxRefused, TriageError, blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -74,9 +75,11 @@ class InboxKeeper:
         try:
             self._cycle()
             self.trouble = ""
+            self._checked()
             self._inbox.wait(self._poll)
         except Exception as trouble:
             self.trouble = type(trouble).__name__
+            self._unchecked(trouble)
             log.error("inbox %(inbox)s failed: %(error)s", blame(trouble, inbox=self.name))
             self._inbox.close()
             return False
@@ -98,3 +101,20 @@ class InboxKeeper:
             self._landed()
         if trouble is not None:
             raise trouble
+
+    def _checked(self) -> None:
+        """Say that a look was completed, an empty one too: no mail is normal, no look is not."""
+        full = False
+        if isinstance(self._inbox, Quota):
+            # The look was complete, whatever the server makes of this question.
+            with suppress(TriageError):
+                full = self._inbox.full()
+        self._store.beats.beat(f"inbox:{self.name}", notes=["inbox_full"] if full else [])
+
+    def _unchecked(self, trouble: Exception) -> None:
+        """Say why no look was completed, as far as the store lets us."""
+        refused = isinstance(trouble, InboxRefused)
+        with suppress(Exception):
+            self._store.beats.trouble(
+                f"inbox:{self.name}", "inbox_refused" if refused else "inbox_failing"
+            )

@@ -96,7 +96,12 @@ class Worker:
             self._anchoring.once()
             notes |= {"anchor_failing"} if self._anchoring.trouble else set()
         try:
-            self._store.beats.beat("worker", notes=sorted(notes))
+            rooms = self._jobs.rooms
+            paces = {
+                "redactor": rooms.redactor_patience.pace,
+                "classifier": rooms.classifier_patience.pace,
+            }
+            self._store.beats.beat("worker", notes=sorted(notes), paces=paces)
         except Exception as trouble:
             log.error("worker beat failed: %(error)s", blame(trouble))
 

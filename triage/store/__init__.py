@@ -14,6 +14,7 @@ from triage.store.accounts import Accounts
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
+from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.engine import connect, refuse_unsafe
@@ -39,6 +40,7 @@ from triage.store.signatures import Signatures
 from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
+from triage.store.waiting import Counts
 
 __all__ = [
     "Keys",
@@ -76,6 +78,8 @@ class Store:
         self.audit = AuditLog(transactions)
         self.signatures = Signatures(transactions)
         self.beats = Beats(transactions)
+        self.canaries = Canaries(transactions)
+        self.counts = Counts(transactions)
 
     def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
         """Return everything about one patient, for the copy they may ask for; audited."""

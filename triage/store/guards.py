@@ -7,13 +7,12 @@ Each rule below is one SQL condition under which a row is refused; it is written
 both engines share. `EMPTY_UNLESS(x)` there means that the sub-query x finds nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 
 from triage.audit import GENESIS
 from triage.errors import StoreRefused
+from triage.store.door_guards import AT_THE_DOOR
+from triage.store.guard import Guard, changed, exists
 
 _FROZEN_REPLY = (
     "id",
@@ -66,10 +65,6 @@ _FROZEN_MESSAGE = (
     "redacted_subject",
     "redacted_body",
 )
-#: A second factor is given by a new session, never put into one.
-_FROZEN_SESSION = ("id", "clinic", "user_id", "opened_at", "factor_at", "way")
-_FROZEN_FACTOR = ("id", "clinic", "secret", "made_at")
-_FROZEN_USER = ("id", "clinic", "username")
 _FROZEN_GLASS = ("id", "clinic", "case_id", "user_id", "reason", "at", "minutes")
 #: Rows of these are never changed once written.
 _WRITTEN_ONCE = (
@@ -87,6 +82,7 @@ _KEPT = (
     *_WRITTEN_ONCE,
     "audit_heads",
     "break_glass",
+    "canaries",
     "cases",
     "erasures",
     "holds",
@@ -107,86 +103,15 @@ _MOVES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One refusal: on `event` of a row in `table`, when `when` holds, saying `says`."""
-
-    table: str
-    event: str
-    says: str
-    when: str
-
-    @property
-    def name(self) -> str:
-        """The trigger's name in the database."""
-        return f"guard_{self.table}_{self.says.replace(' ', '_')}_{self.event.lower()}"
-
-
-def _changed(columns: Sequence[str]) -> str:
-    return " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in columns)
-
-
-def _exists(table: str, condition: str) -> str:
-    # Both parts are constants of this module; nothing a user typed comes here.
-    return f"EXISTS (SELECT 1 FROM {table} WHERE {condition})"  # noqa: S608
-
-
-_APPROVED = _exists(
+_APPROVED = exists(
     "approvals",
     "approvals.id = NEW.approval_id AND approvals.reply_id = NEW.id"
     " AND approvals.clinic = NEW.clinic AND approvals.digest = NEW.digest",
 )
 
 
-def _nobody(column: str, also: str = " AND users.active") -> str:
-    """Return the condition that a row's person is not an active one of its clinic."""
-    return "NOT " + _exists("users", f"users.id = NEW.{column} AND users.clinic = NEW.clinic{also}")
-
-
-_SESSIONS_LEFT = _exists("sessions", "sessions.user_id = OLD.id")
-#: How people get in: whoever writes rows here by hand still opens no door.
-_AT_THE_DOOR = (
-    Guard("users", "UPDATE", "who somebody is stays", _changed(_FROZEN_USER)),
-    Guard("sessions", "INSERT", "no such person here", _nobody("user_id")),
-    Guard(
-        "sessions",
-        "INSERT",
-        "no second factor to give",
-        "NEW.factor_at IS NOT NULL AND NOT "
-        + _exists("second_factors", "second_factors.id = NEW.user_id")
-        + " AND NOT (NEW.way = 'openid' AND "
-        + _exists("openid_subjects", "openid_subjects.id = NEW.user_id")
-        + ")",
-    ),
-    Guard("sessions", "UPDATE", "who signed in stays", _changed(_FROZEN_SESSION)),
-    Guard("second_factors", "INSERT", "no such person here", _nobody("id")),
-    Guard(
-        "second_factors",
-        "INSERT",
-        "this app exists",
-        _exists("second_factors", "second_factors.id = NEW.id"),
-    ),
-    Guard("second_factors", "UPDATE", "the secret stays", _changed(_FROZEN_FACTOR)),
-    Guard("second_factors", "UPDATE", "a code works once", "NEW.last_step <= OLD.last_step"),
-    Guard("second_factors", "DELETE", "sessions end first", _SESSIONS_LEFT),
-    # Also of somebody shut out, who may come back; no session opens for them before.
-    Guard("openid_subjects", "INSERT", "no such person here", _nobody("id", "")),
-    Guard(
-        "openid_subjects",
-        "INSERT",
-        "this subject exists",
-        _exists(
-            "openid_subjects",
-            "openid_subjects.id = NEW.id OR (openid_subjects.clinic = NEW.clinic"
-            " AND openid_subjects.issuer = NEW.issuer AND openid_subjects.subject = NEW.subject)",
-        ),
-    ),
-    Guard("openid_subjects", "UPDATE", "written once", "1 = 1"),
-    Guard("openid_subjects", "DELETE", "sessions end first", _SESSIONS_LEFT),
-    Guard("openid_starts", "UPDATE", "written once", "1 = 1"),
-)
 #: A proof key lives as long as the session it was made in, and no longer than it says itself.
-_PROVEN = _exists(
+_PROVEN = exists(
     "proof_keys, sessions",
     "proof_keys.id = NEW.key_id AND proof_keys.user_id = NEW.approver"
     " AND proof_keys.clinic = NEW.clinic AND proof_keys.until >= NEW.approved_at"
@@ -211,7 +136,7 @@ GUARDS: tuple[Guard, ...] = (
         "replies",
         "INSERT",
         "this reply exists",
-        _exists("replies", "replies.id = NEW.id OR replies.approval_id = NEW.approval_id"),
+        exists("replies", "replies.id = NEW.id OR replies.approval_id = NEW.approval_id"),
     ),
     Guard(
         "replies",
@@ -224,7 +149,7 @@ GUARDS: tuple[Guard, ...] = (
         "replies",
         "UPDATE",
         "approved words stay",
-        f"OLD.state <> 'draft' AND ({_changed(_FROZEN_REPLY)})",
+        f"OLD.state <> 'draft' AND ({changed(_FROZEN_REPLY)})",
     ),
     Guard("replies", "UPDATE", "the undo window stays", "NEW.not_before < OLD.not_before"),
     Guard(
@@ -232,9 +157,7 @@ GUARDS: tuple[Guard, ...] = (
         "INSERT",
         "the approver is nobody here",
         "NOT "
-        + _exists(
-            "users", "users.id = NEW.approver AND users.clinic = NEW.clinic AND users.active"
-        ),
+        + exists("users", "users.id = NEW.approver AND users.clinic = NEW.clinic AND users.active"),
     ),
     Guard("approvals", "INSERT", "no living proof key", f"NOT {_PROVEN}"),
     Guard(
@@ -242,31 +165,31 @@ GUARDS: tuple[Guard, ...] = (
         "INSERT",
         "no session with a second factor",
         "NOT "
-        + _exists(
+        + exists(
             "sessions",
             "sessions.id = NEW.session_id AND sessions.user_id = NEW.user_id"
             " AND sessions.clinic = NEW.clinic AND sessions.factor_at IS NOT NULL",
         ),
     ),
-    Guard("proof_keys", "INSERT", "this key exists", _exists("proof_keys", "id = NEW.id")),
+    Guard("proof_keys", "INSERT", "this key exists", exists("proof_keys", "id = NEW.id")),
     Guard(
         "approvals",
         "INSERT",
         "this approval exists",
-        _exists("approvals", "approvals.id = NEW.id OR approvals.reply_id = NEW.reply_id"),
+        exists("approvals", "approvals.id = NEW.id OR approvals.reply_id = NEW.reply_id"),
     ),
     Guard(
         "approvals",
         "INSERT",
         "the reply is older than its approval",
-        _exists("replies", "replies.id = NEW.reply_id AND replies.state <> 'draft'"),
+        exists("replies", "replies.id = NEW.reply_id AND replies.state <> 'draft'"),
     ),
     Guard(
         "audit",
         "INSERT",
         "out of order",
         "NOT "
-        + _exists(
+        + exists(
             "audit_heads",
             "audit_heads.chain = NEW.chain AND audit_heads.number + 1 = NEW.number"
             " AND audit_heads.digest = NEW.previous",
@@ -277,7 +200,7 @@ GUARDS: tuple[Guard, ...] = (
         "UPDATE",
         "out of order",
         "NEW.chain <> OLD.chain OR NEW.number <> OLD.number + 1 OR NOT "
-        + _exists(
+        + exists(
             "audit",
             "audit.chain = NEW.chain AND audit.number = NEW.number AND audit.digest = NEW.digest",
         ),
@@ -287,24 +210,36 @@ GUARDS: tuple[Guard, ...] = (
         "INSERT",
         "a chain begins empty",
         f"NEW.number <> 0 OR NEW.digest <> '{GENESIS}' OR "
-        + _exists("audit_heads", "audit_heads.chain = NEW.chain"),
+        + exists("audit_heads", "audit_heads.chain = NEW.chain"),
     ),
-    Guard("raw_messages", "UPDATE", "landed bytes stay", _changed(_FROZEN_RAW)),
+    Guard("raw_messages", "UPDATE", "landed bytes stay", changed(_FROZEN_RAW)),
     Guard("raw_messages", "UPDATE", "attempts only grow", "NEW.attempts < OLD.attempts"),
     Guard(
         "raw_messages",
         "UPDATE",
         "filed without a message",
-        "NEW.filed_at IS NOT NULL AND NOT " + _exists("messages", "messages.raw_id = NEW.id"),
+        "NEW.filed_at IS NOT NULL AND NOT "
+        + exists("messages", "messages.raw_id = NEW.id")
+        + " AND NOT "
+        + exists("canaries", "canaries.raw_id = NEW.id AND canaries.clinic = NEW.clinic"),
+    ),
+    Guard("canaries", "INSERT", "nobody saw it yet", "NEW.raw_id IS NOT NULL"),
+    Guard("canaries", "UPDATE", "seen once", "OLD.raw_id IS NOT NULL"),
+    Guard(
+        "canaries",
+        "UPDATE",
+        "what was sent stays",
+        "NEW.id <> OLD.id OR NEW.clinic <> OLD.clinic OR NEW.inbox <> OLD.inbox"
+        " OR NEW.sent_at <> OLD.sent_at",
     ),
     Guard("raw_messages", "INSERT", "filed without a message", "NEW.filed_at IS NOT NULL"),
     Guard(
         "raw_messages",
         "INSERT",
         "this message exists",
-        _exists("raw_messages", "raw_messages.id = NEW.id"),
+        exists("raw_messages", "raw_messages.id = NEW.id"),
     ),
-    Guard("messages", "UPDATE", "what was read stays", _changed(_FROZEN_MESSAGE)),
+    Guard("messages", "UPDATE", "what was read stays", changed(_FROZEN_MESSAGE)),
     Guard("break_glass", "INSERT", "longer than an hour", "NEW.minutes NOT BETWEEN 1 AND 60"),
     Guard("break_glass", "INSERT", "nobody looked into it yet", "NEW.reviewed_by IS NOT NULL"),
     Guard(
@@ -312,11 +247,11 @@ GUARDS: tuple[Guard, ...] = (
         "INSERT",
         "no such case or person here",
         "NOT "
-        + _exists("cases", "cases.id = NEW.case_id AND cases.clinic = NEW.clinic")
+        + exists("cases", "cases.id = NEW.case_id AND cases.clinic = NEW.clinic")
         + " OR NOT "
-        + _exists("users", "users.id = NEW.user_id AND users.clinic = NEW.clinic AND users.active"),
+        + exists("users", "users.id = NEW.user_id AND users.clinic = NEW.clinic AND users.active"),
     ),
-    Guard("break_glass", "UPDATE", "what happened stays", _changed(_FROZEN_GLASS)),
+    Guard("break_glass", "UPDATE", "what happened stays", changed(_FROZEN_GLASS)),
     Guard("break_glass", "UPDATE", "reviewed once", "OLD.reviewed_by IS NOT NULL"),
     Guard("break_glass", "UPDATE", "nobody reviews their own", "NEW.reviewed_by = OLD.user_id"),
     Guard(
@@ -329,9 +264,9 @@ GUARDS: tuple[Guard, ...] = (
         "replies",
         "INSERT",
         "the case was erased",
-        _exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
+        exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
-    *_AT_THE_DOOR,
+    *AT_THE_DOOR,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from triage.store.guards import Guard
+    from triage.store.guard import Guard
 
 #: Bits of pg_trigger.tgtype: for each row, before, and the event.
 _ROW, _BEFORE = 1, 2

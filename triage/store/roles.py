@@ -14,6 +14,7 @@ from triage.store.row_rights import grant_rows
 from triage.store.tables import metadata
 
 WORKER, WEB, SENDER = "triage_worker", "triage_web", "triage_sender"
+WATCH = "triage_watch"
 
 
 def _may(rights: str, *names: str) -> dict[str, str]:
@@ -44,6 +45,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE", "mailboxes"),
         **_may("SELECT, INSERT, UPDATE, DELETE", "uncollected"),
         **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
+        **_may("SELECT, UPDATE (seen_at, raw_id)", "canaries"),
         **_EVERYBODY,
     },
     # Shows cases and takes approvals; a guard lets it queue and recall replies, never send one.
@@ -74,11 +76,20 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         " consent_to_email)",
         **_EVERYBODY,
     },
+    # Counts, looks at moments and sends test mails: no column with a patient's words or name.
+    WATCH: {
+        **_may("SELECT, INSERT", "canaries"),
+        "cases": "SELECT (id, clinic, lane, state, marks, last_message_at)",
+        "raw_messages": "SELECT (id, clinic, filed_at, received_at)",
+        "replies": "SELECT (case_id, clinic, state, not_before, claimed_at, settled_at)",
+        "drafts": "SELECT (clinic, edited_at, reply_id)",
+        **_EVERYBODY,
+    },
 }
 
 
 def grant_roles(connection: Connection) -> None:
-    """Make the three roles if they are missing and give each exactly its rights.
+    """Make the four roles if they are missing and give each exactly its rights.
 
     Run as the owner of the tables, who needs CREATEROLE the first time. The roles have no
     password: give them one, or let `pg_hba.conf` tell them apart.

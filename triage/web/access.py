@@ -18,13 +18,15 @@ from triage.errors import NotAllowed, OpenDoor
 Page = tuple[str, str]
 Asked = Callable[..., Any]
 
-#: For anybody; nothing about anybody is on them.
+#: For anybody; nothing about anybody is on them. `/metrics` asks for a token by itself.
 ANYBODY: frozenset[Page] = frozenset(
     {
         ("GET", "/log-in"),
         ("POST", "/log-in"),
         ("GET", "/log-in/openid"),
         ("GET", "/log-in/openid/back"),
+        ("GET", "/healthz"),
+        ("GET", "/metrics"),
     }
 )
 #: For those whose password was right, before their second factor; only about that.

@@ -28,6 +28,7 @@ from triage.web import (
     session,
     trained,
     users,
+    watch,
 )
 from triage.web.access import Doorkeepers, check_doors
 from triage.web.assets import STATIC, fingerprint
@@ -53,6 +54,7 @@ ROUTERS = (
     promises,
     users,
     glass,
+    watch,
 )
 
 KEEPERS = Doorkeepers(visitor, watcher, poster, arrival, knocker)
@@ -65,14 +67,24 @@ def create_app(
     sink_url: str | None = None,
     hosts: Collection[str] = LOOPBACK,
     demonstration: bool = False,
+    metrics_token: str = "",
+    behind_proxy: bool = False,
 ) -> FastAPI:
     """Return the application that shows this desk.
 
     `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to;
-    `demonstration` says on the way in that nobody here is real.
+    `demonstration` says on the way in that nobody here is real. `metrics_token` opens `/metrics`,
+    which without one answers this machine only, and nobody `behind_proxy`.
     """
-    app = FastAPI(title="triage", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="triage",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=watch.beating(desk),
+    )
     app.state.desk = desk
+    app.state.metrics_token, app.state.behind_proxy = metrics_token, behind_proxy
     static = f"/static/{fingerprint()}"
     app.state.pages = Pages(
         clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration

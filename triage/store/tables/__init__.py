@@ -46,6 +46,7 @@ from triage.store.tables.trail import (
     queue_versions,
     roster_versions,
 )
+from triage.store.tables.watch import canaries
 from triage.store.tables.work import (
     approvals,
     bounces,
@@ -67,6 +68,7 @@ __all__ = [
     "beats",
     "bounces",
     "break_glass",
+    "canaries",
     "cases",
     "classifications",
     "clinics",

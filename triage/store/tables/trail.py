@@ -86,4 +86,6 @@ beats = Table(
     Column("process", String(64), primary_key=True),
     Column("at", Moment, nullable=False),
     Column("notes", JSON, nullable=False),
+    # Model -> [steps, seconds], where the process asks models.
+    Column("paces", JSON),
 )

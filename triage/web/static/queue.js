@@ -5,6 +5,7 @@ import { tellTimes } from "./times.js";
 const EVERY = 4000;
 // After this long without an answer the page says that it may be old.
 const STALE = 120000;
+const PATIENCE = 15000;
 
 export function startQueue() {
   const rows = document.getElementById("rows");
@@ -19,7 +20,10 @@ export function startQueue() {
 
   async function ask() {
     try {
-      const answer = await fetch("/queue/version", { headers: { Accept: "application/json" } });
+      // A desk that is stopped keeps the line open and never answers.
+      const signal = AbortSignal.timeout(PATIENCE);
+      const headers = { Accept: "application/json" };
+      const answer = await fetch("/queue/version", { headers, signal });
       if (answer.status === 401) return window.location.assign("/log-in");
       if (!answer.ok) throw new Error(answer.status);
       answered = Date.now();
@@ -27,7 +31,14 @@ export function startQueue() {
     } catch {
       // The line below tells the person once it has lasted.
     }
-    stale.hidden = Date.now() - answered < STALE;
+    tellAge();
+  }
+
+  // Looks at the clock by itself: whoever waits for an answer would never say that none came.
+  function tellAge() {
+    const old = Date.now() - answered >= STALE;
+    stale.hidden = !old;
+    document.body.classList.toggle("old", old);
   }
 
   async function take(news) {
@@ -71,6 +82,7 @@ export function startQueue() {
 
   document.addEventListener("visibilitychange", () => document.hidden || ask());
   setInterval(ask, EVERY);
+  setInterval(tellAge, 1000);
 }
 
 const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);

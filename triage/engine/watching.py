@@ -1,0 +1,325 @@
+"""Looks, from a process of its own, whether everything else still lives.
+
+Rule of the room: it mends and restarts nothing; it says what is wrong. Whatever it asks may hang,
+so it waits for nothing longer than it has said it would, and its own sign of life outside is only
+given when the round was whole and staff could be told.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import Generic, Protocol, TypeVar
+
+from triage.connectors import AlertDoor
+from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
+from triage.engine.alarms import AlarmBook
+from triage.errors import blame
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+#: How the processes are called in the heart-beats; `watch` is this one.
+PROCESSES = ("worker", "sender", "web")
+#: Heart-beats of an inbox, and of a process's start, are called so.
+INBOX, START = "inbox:", "start:"
+#: Notes of the worker and the sender that mean that a part is failing.
+FAILING = frozenset(
+    {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
+)
+REFUSED, FULL = "inbox_refused", "inbox_full"
+#: Starts so soon after our own belong to the same start of everything.
+TOGETHER = timedelta(minutes=2)
+#: A landed message in no queue after this long.
+LATE = timedelta(minutes=2)
+#: Longest that handing one mail or alert over may take, in seconds.
+DOOR = 30.0
+#: How often the address of a watcher elsewhere is asked.
+SIGN = timedelta(seconds=60)
+#: A test mail that has not come back after this long is missed.
+CANARY_PATIENCE = timedelta(minutes=4)
+
+
+class CanaryWay(Protocol):
+    """What hands a test mail over."""
+
+    @property
+    def inbox(self) -> str:
+        """The inbox it must arrive in."""
+        ...
+
+    def send(self, mark: str) -> None:
+        """Send it, or raise AlertFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long what may be silent."""
+
+    process: timedelta = timedelta(seconds=60)
+    #: With one round added an inbox without a completed check for three minutes has alarmed.
+    inbox: timedelta = timedelta(seconds=150)
+    canary: timedelta = timedelta(minutes=5)
+    #: How long one question to the store or to a door may take, in seconds.
+    patience: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look at the store found."""
+
+    beats: Mapping[str, Beat]
+    late: int
+    oldest: Mapping[Waiting, datetime]
+    canaries: Sequence[Canary]
+
+
+class Bounded(Generic[Answer]):
+    """Asks something that may hang; while it hangs, every further question has no answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        #: Where the answer to a question that took too long will come.
+        self._owed: Queue[Answer | None] | None = None
+
+    def ask(self, step: Callable[[], Answer]) -> Answer | None:
+        """Return the answer, or None when it raised, took too long or still hangs."""
+        if self._owed is not None and self._owed.empty():
+            return None
+        self._owed = None
+        answers: Queue[Answer | None] = Queue(1)
+
+        def run() -> None:
+            try:
+                answers.put(step())
+            except Exception as trouble:
+                log.error("the watch asked in vain: %(error)s", blame(trouble))
+                answers.put(None)
+
+        # A daemon: a question that never ends must not keep the process alive.
+        Thread(target=run, daemon=True).start()
+        try:
+            return answers.get(timeout=self._seconds)
+        except Empty:
+            self._owed = answers
+            log.error("the watch got no answer within %(seconds).0f s", {"seconds": self._seconds})
+            return None
+
+
+@dataclass(slots=True)
+class Watched:
+    """What belongs to this clinic and must live."""
+
+    clinic: str
+    inboxes: Sequence[str] = ()
+    processes: Sequence[str] = PROCESSES
+    hours: OpeningHours = field(default_factory=OpeningHours)
+
+
+class Watch:
+    """The watch of one clinic; `once` is one round."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        watched: Watched,
+        doors: Sequence[AlertDoor],
+        *,
+        limits: Limits | None = None,
+        canary: CanaryWay | None = None,
+        alive_file: Path | None = None,
+        life_file: Path | None = None,
+        life_sign: Callable[[], None] | None = None,
+        book: AlarmBook | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._open_store = open_store
+        self._store: Store | None = None
+        self._watched = watched
+        self._doors = [(door, Bounded[bool](DOOR)) for door in doors]
+        self._limits = limits or Limits()
+        self._canary = canary
+        self._alive_file, self._life_file, self._life_sign = alive_file, life_file, life_sign
+        self._sign_due = clock()
+        self._book = book or AlarmBook(watched.clinic)
+        self._clock = clock
+        self._began = clock()
+        self._look = Bounded[Sight](self._limits.patience)
+        self._life = Bounded[bool](self._limits.patience)
+        self._sending = Bounded[bool](DOOR)
+        self._starts: dict[str, datetime] | None = None
+        self._failing: set[str] = set()
+        self._canary_due, self._canary_failed = clock(), False
+
+    def run(self, stop: Event, every: float = 10.0) -> None:
+        """Look again and again until `stop` is set."""
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                self.once()
+            except Exception as trouble:
+                # Nothing here may end the watch; the sign of life stays away instead.
+                log.critical("a round of the watch failed: %(error)s", blame(trouble))
+            stop.wait(max(0.5, every - (time.monotonic() - began)))
+
+    def once(self) -> tuple[Alarm, ...]:
+        """Look at everything and tell staff what is new; return what was found."""
+        now = self._clock()
+        sight = self._look.ask(self._sight)
+        found = {Alarm(Fault.DATABASE)} if sight is None else set(self._judge(sight, now))
+        found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._failing}
+        notice = self._book.notice(found, now)
+        if notice is not None and self._tell(notice):
+            self._book.told(notice)
+        if sight is not None:
+            self._send_canary(now)
+        self._live(now)
+        return tuple(sorted(found))
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def _sight(self) -> Sight:
+        """Read and write the store; both must work for it to count as alive."""
+        if self._store is None:
+            self._store = self._open_store()
+        store, clinic, now = self._store, self._watched.clinic, self._clock()
+        store.beats.beat("watch", notes=[alarm.note for alarm in self._book.open])
+        canaries: Sequence[Canary] = ()
+        if self._canary is not None:
+            since = max(self._began, now - 3 * self._limits.canary - CANARY_PATIENCE)
+            canaries = store.canaries.newest(self._canary.inbox, clinic=clinic, since=since)
+        return Sight(
+            {beat.process: beat for beat in store.beats.all()},
+            store.landing.late(before=now - LATE, clinic=clinic),
+            store.counts.oldest(clinic=clinic),
+            canaries,
+        )
+
+    def _judge(self, sight: Sight, now: datetime) -> Iterator[Alarm]:
+        yield from self._processes(sight.beats, now)
+        yield from self._inboxes(sight.beats, now)
+        notes = {note for name in PROCESSES for note in _notes(sight.beats, name)}
+        yield from (Alarm(Fault.PART_FAILING, note) for note in notes & FAILING)
+        if sight.late:
+            yield Alarm(Fault.NOT_QUEUED)
+        for kind, since in sight.oldest.items():
+            if self._watched.hours.between(since, now) > OLDEST:
+                yield Alarm(Fault.TOO_OLD, kind.value)
+        yield from self._canaries(sight.canaries, now)
+
+    def _processes(self, beats: Mapping[str, Beat], now: datetime) -> Iterator[Alarm]:
+        for name in self._watched.processes:
+            if self._silent(beats.get(name), now, self._limits.process):
+                yield Alarm(Fault.PROCESS_SILENT, name)
+        starts = {name.removeprefix(START): b.at for name, b in beats.items() if START in name}
+        known = self._starts if self._starts is not None else starts
+        for name, at in starts.items():
+            if known.get(name) != at and at - self._began > TOGETHER:
+                yield Alarm(Fault.PROCESS_RESTARTED, name)
+        self._starts = starts
+
+    def _inboxes(self, beats: Mapping[str, Beat], now: datetime) -> Iterator[Alarm]:
+        for name in self._watched.inboxes:
+            beat = beats.get(f"{INBOX}{name}")
+            notes = beat.notes if beat is not None else ()
+            if FULL in notes:
+                yield Alarm(Fault.INBOX_FULL, name)
+            if self._silent(beat, now, self._limits.inbox):
+                refused = REFUSED in notes
+                yield Alarm(Fault.INBOX_REFUSED if refused else Fault.INBOX_SILENT, name)
+
+    def _silent(self, beat: Beat | None, now: datetime, limit: timedelta) -> bool:
+        last = self._began if beat is None else max(beat.at, self._began)
+        return now - last > limit
+
+    # --- the test mail ------------------------------------------------------------------------
+
+    def _canaries(self, canaries: Sequence[Canary], now: datetime) -> Iterator[Alarm]:
+        if self._canary is None:
+            return
+        if self._canary_failed:
+            yield Alarm(Fault.CANARY_NOT_SENT, self._canary.inbox)
+        due = [one for one in canaries if now - one.sent_at > CANARY_PATIENCE]
+        if len(due) >= 2 and not any(one.seen_at for one in canaries[: len(canaries) - len(due)]):
+            missed = all(one.seen_at is None for one in due[:2])
+            if missed:
+                yield Alarm(Fault.CANARY_MISSED, self._canary.inbox)
+
+    def _send_canary(self, now: datetime) -> None:
+        if self._canary is None or self._store is None or now < self._canary_due:
+            return
+        way, store = self._canary, self._store
+
+        def send() -> bool:
+            _, mark = store.canaries.issue(way.inbox, clinic=self._watched.clinic)
+            way.send(mark)
+            return True
+
+        sent = self._sending.ask(send) is True
+        self._canary_failed = not sent
+        # What could not be handed over is tried again soon: a full mailbox is told within minutes.
+        self._canary_due = now + (self._limits.canary if sent else timedelta(seconds=60))
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _tell(self, notice: Notice) -> bool:
+        """Tell staff through every door; return whether at least one took it."""
+        for alarm, new in notice.alarms:
+            if new:
+                facts = {"fault": alarm.fault.value, "part": alarm.part}
+                log.error("the watch found %(fault)s %(part)s", facts)
+        told = 0
+        for door, bounded in self._doors:
+
+            def tell(door: AlertDoor = door) -> bool:
+                door.tell(notice)
+                return True
+
+            if bounded.ask(tell) is True:
+                told += 1
+                self._failing.discard(door.name)
+            else:
+                self._failing.add(door.name)
+        # Where nobody can be told by a door, the page and the log are all there is.
+        return told > 0 or not self._doors
+
+    def _live(self, now: datetime) -> None:
+        """Give the signs of life: one for `triage run`, and one for a watcher elsewhere.
+
+        The second stays away while staff cannot be told, so that the other one tells them.
+        """
+        for path in filter(None, (self._alive_file, None if self._failing else self._life_file)):
+            try:
+                write_sign(path, now)
+            except OSError as trouble:
+                log.error("the sign of life cannot be written: %(error)s", blame(trouble))
+        sign = self._life_sign
+        if sign is not None and not self._failing and now >= self._sign_due:
+            self._sign_due = now + SIGN
+            self._life.ask(lambda: sign() is None)
+
+
+def write_sign(path: Path, now: datetime) -> None:
+    """Write the moment into the file, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(f"{now.isoformat()}\n", encoding="ascii")
+    os.replace(fresh, path)
+
+
+def read_sign(path: Path) -> datetime | None:
+    """Return the moment in the file; None where there is none."""
+    try:
+        return datetime.fromisoformat(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return None
+
+
+def _notes(beats: Mapping[str, Beat], name: str) -> tuple[str, ...]:
+    return beats[name].notes if name in beats else ()

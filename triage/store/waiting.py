@@ -1,0 +1,84 @@
+"""The store in numbers: how much waits where and since when; about nobody.
+
+Rule of the room: counts and moments only. No id, no text and no key leaves by this door.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, String, Table, cast, func, or_, select
+
+from triage.domain import CaseState, Figures, Lane, Mark, ReplyState, Waiting
+from triage.store import tables
+from triage.store.transaction import Transactions
+
+_STUCK = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
+_OPEN = tables.cases.c.state == CaseState.OPEN.value
+
+
+class Counts:
+    """How much work lies where."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def oldest(self, *, clinic: str) -> dict[Waiting, datetime]:
+        """Return since when the oldest work of each kind waits; a kind with none is left out."""
+        cases, replies, drafts = tables.cases, tables.replies, tables.drafts
+        marked = cast(cases.c.marks, String).like(f'%"{Mark.NOT_READ.value}"%')
+        waits: Mapping[Waiting, tuple[Table, ColumnElement[datetime], ColumnElement[bool]]] = {
+            Waiting.APPROVED_NOT_SENT: (replies, replies.c.not_before, replies.c.state.in_(_STUCK)),
+            Waiting.UNCERTAIN: (
+                replies,
+                func.coalesce(replies.c.settled_at, replies.c.claimed_at, replies.c.not_before),
+                (replies.c.state == ReplyState.UNCERTAIN.value)
+                & replies.c.case_id.in_(select(cases.c.id).where(_OPEN)),
+            ),
+            Waiting.DRAFT: (drafts, drafts.c.edited_at, drafts.c.reply_id.is_(None)),
+            Waiting.UNSORTED: (
+                cases,
+                cases.c.last_message_at,
+                _OPEN & (cases.c.lane == Lane.UNSORTED.value),
+            ),
+            Waiting.NOT_READ: (
+                cases,
+                cases.c.last_message_at,
+                _OPEN & or_(cases.c.lane == Lane.UNREADABLE.value, marked),
+            ),
+        }
+        found: dict[Waiting, datetime] = {}
+        with self._transactions.read() as work:
+            for kind, (table, since, which) in waits.items():
+                query = select(since.label("since")).where(table.c.clinic == clinic, which)
+                row = work.first(query.order_by(since))
+                if row is not None and row.since is not None:
+                    found[kind] = row.since
+        return found
+
+    def figures(self, *, clinic: str) -> Figures:
+        """Return what a monitor asks for."""
+        cases, raws, replies = tables.cases, tables.raw_messages, tables.replies
+        lanes = (
+            select(
+                cases.c.lane,
+                func.count().label("rows"),
+                func.min(cases.c.last_message_at).label("since"),
+            )
+            .where(cases.c.clinic == clinic, _OPEN)
+            .group_by(cases.c.lane)
+        )
+        states = (
+            select(replies.c.state, func.count().label("rows"))
+            .where(replies.c.clinic == clinic)
+            .group_by(replies.c.state)
+        )
+        landed = select(func.count()).select_from(raws).where(raws.c.clinic == clinic)
+        with self._transactions.read() as work:
+            rows = work.rows(lanes)
+            return Figures(
+                open={str(row.lane): int(row.rows) for row in rows},
+                oldest={str(row.lane): row.since for row in rows},
+                landed=work.number(landed),
+                in_no_queue=work.number(landed.where(raws.c.filed_at.is_(None))),
+                replies={str(row.state): int(row.rows) for row in work.rows(states)},
+            )
