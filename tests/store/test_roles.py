@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import select
 
 from tests.postgres import PostgresServer
 from tests.store.practice import add_staff, ana, approval, arrival, draft, reading
@@ -20,8 +21,8 @@ from triage.domain import (
     Urgency,
     User,
 )
-from triage.errors import NotFound, StoreRefused
-from triage.store import Keys, Store, migrate, open_store
+from triage.errors import StoreRefused
+from triage.store import Keys, Store, migrate, open_store, tables
 from triage.store.engine import connect
 
 pytestmark = pytest.mark.postgres
@@ -162,6 +163,11 @@ def test_only_the_owner_migrates(house: House, postgres: PostgresServer, keys: K
         migrate(url, keys)
 
 
+def seen_by(store: Store) -> list[str]:
+    with store.transactions.read() as work:
+        return [row.id for row in work.rows(select(tables.replies.c.id))]
+
+
 def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: House) -> None:
     moved_in(house)
     now = house.web._transactions.clock()
@@ -170,12 +176,14 @@ def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: H
     reply = house.web.replies.approve(
         approval(words), words, not_before=now, message_id="<1@clinic.example>"
     )
-    sender = house.sender.replies
-    assert sender.get(reply.id, clinic=CLINIC, by="sender").outgoing == words.outgoing
-    assert sender.claim(reply.id, clinic=CLINIC, by="sender") is not None
-    sender.settle(reply.id, ReplyState.SENT, clinic=CLINIC, by="sender")
-    with pytest.raises(NotFound):
-        sender.get(reply.id, clinic=CLINIC, by="sender")
+    assert seen_by(house.sender) == [reply.id]
+    claimed = house.sender.replies.claim(reply.id, clinic=CLINIC, by="sender")
+    assert claimed is not None
+    assert claimed.outgoing == words.outgoing
+    assert seen_by(house.sender) == [reply.id]
+    house.sender.replies.settle(reply.id, ReplyState.SENT, clinic=CLINIC, by="sender")
+    assert seen_by(house.sender) == []
+    assert seen_by(house.web) == [reply.id]
     assert house.web.replies.get(reply.id, clinic=CLINIC, by="x").state is ReplyState.SENT
 
 
