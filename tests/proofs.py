@@ -24,14 +24,14 @@ def browser_key(master: bytes, user_id: str) -> BrowserKey:
 def enrol(store: Store, key: BrowserKey, *, clinic: str, user_id: str) -> str:
     """Enrol a key in a session of its own in which the second factor was given; return its id."""
     with store.transactions.write() as work:
-        _have_app(work, clinic, user_id)
+        have_app(work, clinic, user_id)
         # Opened so late, it outlives every clock; nobody deletes it for its age.
         token = open_in(work, clinic, user_id, now=FAR, factor_at=FAR)
     known = {"public": key.public, "until": key.until, "certificate": key.certificate}
     return store.proof_keys.enrol(token, now=FAR - timedelta(hours=1), **known)
 
 
-def _have_app(work: Work, clinic: str, user_id: str) -> None:
+def have_app(work: Work, clinic: str, user_id: str) -> None:
     """Give somebody an authenticator app who has none: without one no second factor is given."""
     table = tables.second_factors
     if work.first(select(table.c.id).where(table.c.id == user_id)) is None:

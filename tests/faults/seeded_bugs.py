@@ -1,6 +1,7 @@
 """Mistakes that mail programs and help desks have made, put into ours one at a time."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from sqlalchemy import select
 
 from triage import pipeline
 from triage.desk.replies import ReplyDesk
-from triage.domain import ReplyState
+from triage.domain import ReplyState, new_id
 from triage.engine import loops
-from triage.store import filing, landing, tables, transaction
+from triage.store import filing, landing, tables, trail
 from triage.store.cases import Cases
 from triage.store.replies import Replies
 from triage.store.transaction import Work
@@ -22,10 +23,10 @@ def same_bytes_are_dropped(patch: pytest.MonkeyPatch) -> None:
     """A mail whose bytes are known is taken for the same mail."""
     real = landing._land
 
-    def land(work: Work, arrival: Any, clinic: str) -> str | None:
+    def land(work: Work, arrival: Any, clinic: str, *, at: datetime) -> str | None:
         digest = work.vault.blind("raw", clinic, arrival.digest)
         known = select(tables.ledger.c.id).where(tables.ledger.c.digest == digest)
-        return None if work.first(known) is not None else real(work, arrival, clinic)
+        return None if work.first(known) is not None else real(work, arrival, clinic, at=at)
 
     patch.setattr(landing, "_land", land)
 
@@ -58,9 +59,9 @@ def the_uid_is_the_identity(patch: pytest.MonkeyPatch) -> None:
     """A number that was seen before is a mail that was seen before."""
     real = landing._land
 
-    def land(work: Work, arrival: Any, clinic: str) -> str | None:
+    def land(work: Work, arrival: Any, clinic: str, *, at: datetime) -> str | None:
         known = select(tables.ledger.c.id).where(tables.ledger.c.uid == arrival.position.uid)
-        return None if work.first(known) is not None else real(work, arrival, clinic)
+        return None if work.first(known) is not None else real(work, arrival, clinic, at=at)
 
     patch.setattr(landing, "_land", land)
 
@@ -68,11 +69,11 @@ def the_uid_is_the_identity(patch: pytest.MonkeyPatch) -> None:
 def what_is_listed_anew_is_new(patch: pytest.MonkeyPatch) -> None:
     """After a change of UIDVALIDITY everything comes in a second time."""
 
-    def land(work: Work, arrival: Any, clinic: str) -> str | None:
+    def land(work: Work, arrival: Any, clinic: str, *, at: datetime) -> str | None:
         if landing._place_known(work, arrival, clinic):
             return None
         digest = work.vault.blind("raw", clinic, arrival.digest)
-        raw_id = landing._write_raw(work, arrival, clinic, digest)
+        raw_id = landing._write_raw(work, arrival, clinic, digest, new_id(), at=at)
         fate = landing.LANDED
         landing._write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=fate)
         return raw_id
@@ -156,10 +157,8 @@ def a_postponed_reply_counts_as_sent(patch: pytest.MonkeyPatch) -> None:
 
 def the_chain_is_sealed_with_another_key(patch: pytest.MonkeyPatch) -> None:
     """One process writes the audit with a key of its own."""
-    real = transaction.seal
-    patch.setattr(
-        transaction, "seal", lambda event, before, *, key: real(event, before, key=b"x" * 32)
-    )
+    real = trail.seal
+    patch.setattr(trail, "seal", lambda event, before, *, key: real(event, before, key=b"x" * 32))
 
 
 #: Those of the short form first: they lie nearest to what everybody does.

@@ -8,11 +8,13 @@ triggers, rights) is one of the two, every row is there, and an old shape is not
 import itertools
 import os
 import random
+import re
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from triage.store.schema import newest
 pytestmark = pytest.mark.bar(16)
 
 ROWS = many(50, long=100_000)
+#: The tables that have so many; every other one has a single row.
+MANY = ("patients", "audit")
 KILLS = many(1, long=20)
 #: Each migration ends with a statement on this table.
 _STEP = "alembic_version"
@@ -71,9 +75,14 @@ class Database:
                 tuple(map(str, row)) for query in queries for row in connection.execute(query)
             )
 
-    def patients(self) -> int:
+    def rows(self) -> dict[str, int]:
+        """Return table -> how many rows it has."""
         with self.owner() as connection:
-            return int(connection.execute(sa.text("SELECT count(*) FROM patients")).scalar_one())
+            names = sa.inspect(connection).get_table_names()
+            counted = (
+                (name, sa.select(sa.func.count()).select_from(sa.table(name))) for name in names
+            )
+            return {name: connection.execute(query).scalar_one() for name, query in counted}
 
 
 SQLITE_SHAPE = [sa.text("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")]
@@ -166,7 +175,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path, keys: Keys) -> Iterato
 
 @pytest.fixture
 def two_behind(empty: Database) -> Database:
-    """A database two migrations behind, full of patients, with the triggers of its time."""
+    """A database two migrations behind, with rows in every table and the triggers of its time."""
     from alembic import command
 
     with pytest.MonkeyPatch.context() as patch, empty.owner() as connection:
@@ -174,6 +183,8 @@ def two_behind(empty: Database) -> Database:
         patch.setattr(command, "upgrade", lambda config, _: real(config, revisions()[-3]))
         schema._begin(connection)
         schema._upgrade(connection)
+        if not sa.inspect(connection).has_table("audit_heads"):
+            patch.setattr(schema, "begin_chains", lambda _: None)
         schema._seed(connection, empty.keys)
         fill(connection)
         old_guards(connection)
@@ -182,41 +193,65 @@ def two_behind(empty: Database) -> Database:
 
 
 def fill(connection: Connection) -> None:
-    """Give one clinic its patients, whatever columns they had at that time."""
-    tables = sa.MetaData()
-    tables.reflect(connection, only=["clinics", "patients"])
-    for name, count in (("clinics", 1), ("patients", ROWS)):
-        table = tables.tables[name]
+    """Give every table rows, whatever tables and columns there were at that time."""
+    known = sa.MetaData()
+    known.reflect(connection)
+    for table in known.sorted_tables:
+        if table.name in (_STEP, "key_checks"):
+            continue
         needed = [column for column in table.columns if not column.nullable]
-        rows = [{one.name: value(one, number) for one in needed} for number in range(count)]
+        numbers = range(1, 1 + (ROWS if table.name in MANY else 1))
+        rows = [{one.name: value(one, number) for one in needed} for number in numbers]
         connection.execute(table.insert(), rows)
 
 
 def value(column: sa.Column[Any], number: int) -> object:
-    if column.name == "clinic":
-        return "c1"
-    if isinstance(column.type, sa.LargeBinary):
-        return b"sealed %d" % number
-    if isinstance(column.type, sa.Integer | sa.Boolean):
-        return column.type.python_type(number)
-    return f"{column.name}-{number}"
+    """Return what row `number` has there; what is named elsewhere is the first row of its table."""
+    for link in column.foreign_keys:
+        return value(link.column, 1)
+    kind = column.type
+    if isinstance(kind, sa.DateTime | sa.Date):
+        moment = datetime(2026, 11, 2, tzinfo=UTC)
+        return moment if isinstance(kind, sa.DateTime) else moment.date()
+    if isinstance(kind, sa.JSON):
+        return []
+    if isinstance(kind, sa.LargeBinary):
+        return b"%d sealed" % number
+    if isinstance(kind, sa.Integer | sa.Boolean | sa.Float):
+        return kind.python_type(number)
+    return f"{number} {column.name}"[: getattr(kind, "length", None)]
 
 
 def old_guards(connection: Connection) -> None:
     """Make today's guards as far as the tables of that time have what they speak of."""
     known = sa.inspect(connection)
+    columns = {
+        name: {column["name"] for column in known.get_columns(name)}
+        for name in known.get_table_names()
+    }
+    made = set()
     for guard in GUARDS:
-        if known.has_table(guard.table) and "erased" not in guard.when:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql(_sqlite(guard))
-            else:
-                from triage.store.guards_postgresql import make
+        spoken = re.findall(r"(\w+)\.(\w+)", guard.when)
+        places = {(guard.table if name in ("NEW", "OLD") else name, of) for name, of in spoken}
+        if guard.table not in columns or any(
+            of not in columns.get(name, ()) for name, of in places
+        ):
+            continue
+        made.add((guard.table, guard.says))
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(_sqlite(guard))
+        else:
+            from triage.store.guards_postgresql import make
 
-                make(connection, [guard], ())
+            make(connection, [guard], ())
+    # What no version changed; a migration that touches such rows must let the guards go first.
+    assert {("audit", "written once"), ("audit", "never deleted")} <= made
 
 
-def check_old_or_new(database: Database, old: object, new: object, patients: int, at: str) -> str:
-    """Say which shape it is; a between, a lost row or an opened old one fails."""
+def check_old_or_new(
+    database: Database, old: object, new: object, rows: dict[str, int], at: str
+) -> None:
+    """Fail for a shape between the old and the new, a lost row, and an opened old one."""
     found = database.shape()
     assert found in (old, new), at
     if found == old:
@@ -224,9 +259,8 @@ def check_old_or_new(database: Database, old: object, new: object, patients: int
             open_store(database.url, database.keys)
         migrate(database.url, database.keys)
     open_store(database.url, database.keys).close()
-    assert database.patients() == patients, at
+    assert database.rows() == rows, at
     assert database.shape() == new, at
-    return "old" if found == old else "new"
 
 
 def test_every_migration_killed_leaves_the_old_shape_or_the_new(
@@ -235,9 +269,10 @@ def test_every_migration_killed_leaves_the_old_shape_or_the_new(
     """From nothing to the newest: all migrations, and the kills fall into each of them."""
     chance = random.Random(seed := random.randrange(10**9))
     statements: list[str] = []
-    with empty.copy("whole") as whole, listening(told(statements)):
-        migrate(whole.url, whole.keys)
-        new = whole.shape()
+    with empty.copy("whole") as whole:
+        with listening(told(statements)):
+            migrate(whole.url, whole.keys)
+        new, rows = whole.shape(), whole.rows()
     steps = [n for n, one in enumerate(statements, 1) if _STEP in one and "CREATE" not in one]
     done = [n for n in steps if statements[n - 1].startswith(("INSERT", "UPDATE"))]
     assert len(done) == len(revisions())
@@ -251,7 +286,7 @@ def test_every_migration_killed_leaves_the_old_shape_or_the_new(
             assert migrate_and_die(database, at)
             assert database.shape() in (old, new), f"seed {seed}, statement {at}"
             if number == len(points) // 2:
-                check_old_or_new(database, old, new, 0, f"seed {seed}, statement {at}")
+                check_old_or_new(database, old, new, rows, f"seed {seed}, statement {at}")
 
 
 def test_two_versions_behind_killed_at_any_statement(
@@ -259,13 +294,18 @@ def test_two_versions_behind_killed_at_any_statement(
 ) -> None:
     chance = random.Random(seed := random.randrange(10**9))
     statements: list[str] = []
-    old = two_behind.shape()
-    with two_behind.copy("whole") as whole, listening(told(statements)):
+    old, before = two_behind.shape(), two_behind.rows()
+    with two_behind.copy("whole") as whole:
         began = time.monotonic()
-        migrate(whole.url, whole.keys)
+        with listening(told(statements)):
+            migrate(whole.url, whole.keys)
         took = time.monotonic() - began
-        new = whole.shape()
+        new, rows = whole.shape(), whole.rows()
     assert old != new
+    assert before["patients"] == before["audit"] == ROWS
+    gone = {name for name, count in before.items() if rows.get(name, 0) < count}
+    # Its one row went into the table of heads.
+    assert gone <= {"audit_head"}
     assert len(set(statements)) > 20
     moments = [None] * KILLS + [chance.uniform(0, took * 1.2) for _ in range(many(0, long=20))]
     record_property("tried", len(moments))
@@ -277,7 +317,7 @@ def test_two_versions_behind_killed_at_any_statement(
             else:
                 forked(lambda one=database: migrate(one.url, one.keys), kill_after=moment)
             where = f"seed {seed}, kill {number} at statement {at} or after {moment} s"
-            check_old_or_new(database, old, new, ROWS, where)
+            check_old_or_new(database, old, new, rows, where)
 
 
 def test_oracle_a_migration_that_commits_in_between_is_seen(

@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import update
 
-from tests.proofs import FAR, browser_key, enrol, proof_of
+from tests.proofs import FAR, browser_key, enrol, have_app, proof_of
 from tests.sizes import many
 from tests.small_practice import (
     MASTER,
@@ -322,6 +322,7 @@ def test_a_key_proves_nothing_once_its_session_or_its_person_is_gone(
     digest, key = draft.outgoing.digest, browser_key(MASTER, SECRETARY.id)
     with practice.transactions.write() as work:
         now = work.now
+        have_app(work, "c1", SECRETARY.id)
         token = open_in(work, "c1", SECRETARY.id, now=now, factor_at=now)
     known = {"public": key.public, "certificate": key.certificate}
     until = now + timedelta(hours=1)

@@ -7,12 +7,14 @@ LIBRARY`, where LIBRARY is the version SQLite says it has: an old one keeps a ro
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 from tests.powercut.recording import Acks
-from tests.store.practice import add_staff, ana, approval, draft, reading
-from triage.domain import Clinic, ReplyState
+from tests.proofs import browser_key, enrol
+from tests.store.practice import MASTER, add_staff, ana, approval, draft, reading
+from triage.domain import Clinic, Head, ReplyState
 from triage.errors import NotFound
 from triage.store import Keys, Store, open_store, verify_database
 
@@ -32,6 +34,9 @@ def move_in(url: str, keys: Keys) -> None:
 
 def work(store: Store, steps: int, acknowledge: Callable[[str], None]) -> None:
     """Let mail come in and replies go out; acknowledge each commit once the store says so."""
+    # This process knows no key of another one's browser.
+    key = browser_key(MASTER, "user-dora")
+    enrol(store, key, clinic=NOON_ID, user_id="user-dora")
     for number in range(steps):
         found = reading(store, NOON_ID, uid=str(number))
         acknowledge(f"landed {found.raw.id} raw words {number}")
@@ -39,6 +44,7 @@ def work(store: Store, steps: int, acknowledge: Callable[[str], None]) -> None:
         acknowledge(f"filed {case_id} {found.raw.id}")
         words = draft(store, NOON_ID, case_id)
         yes = approval(words)
+        yes = replace(yes, proof=key.prove(yes.reply_id, yes.digest))
         message_id = f"<{yes.reply_id}@clinic.example>"
         store.replies.approve(yes, words, not_before=yes.approved_at, message_id=message_id)
         acknowledge(f"reply {yes.reply_id} queued")
@@ -46,8 +52,8 @@ def work(store: Store, steps: int, acknowledge: Callable[[str], None]) -> None:
         acknowledge(f"reply {yes.reply_id} sending")
         store.replies.settle(yes.reply_id, ReplyState.SENT, clinic=NOON_ID, by="sender")
         acknowledge(f"reply {yes.reply_id} sent")
-        seq, digest = store.audit.head()
-        acknowledge(f"audit {seq} {digest}")
+        for head in store.audit.heads():
+            acknowledge(f"audit {head.chain} {head.number} {head.digest}")
 
 
 def work_unsafely(url: str, keys: Keys, steps: int, acknowledge: Callable[[str], None]) -> None:
@@ -60,17 +66,17 @@ def work_unsafely(url: str, keys: Keys, steps: int, acknowledge: Callable[[str],
 
 def lost(url: str, keys: Keys, acks: Sequence[str]) -> list[str]:
     """Open the store as a process would after the cut; return every acknowledged fact it lacks."""
-    head: tuple[int, str] | None = None
+    heads: dict[str, Head] = {}
     # The newest thing said of each: a reply on its way is asked for once.
     newest = {tuple(fact.split(" ")[:2]): fact for fact in acks if not fact.startswith("audit")}
     for fact in acks:
         if fact.startswith("audit"):
-            _, seq, digest = fact.split(" ")
-            head = (int(seq), digest)
+            _, chain, number, digest = fact.split(" ")
+            heads[chain] = Head(chain, int(number), digest)
     store = open_store(url, keys)
     missing = [fact for fact in newest.values() if not _kept(store, *fact.split(" ", 2))]
     store.close()
-    verdict = verify_database(url, keys, head=head)
+    verdict = verify_database(url, keys, heads=heads.values())
     if not verdict.holds:
         missing.append(f"audit at {verdict.broken_at}: {verdict.why}")
     return missing

@@ -10,7 +10,7 @@ from tests.store.practice import ana, arrival, queued, reading
 from triage.errors import Erased, StoreRefused, WrongKey
 from triage.store import Keys, Store, migrate, open_store, tables
 from triage.store.columns import Sealed
-from triage.store.keyring import Keyring, of_case, of_patient, of_raw
+from triage.store.keyring import STORE, Keyring, of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore, connect_keys, key_file
 
 pytestmark = pytest.mark.bar(44)
@@ -42,6 +42,8 @@ def test_each_value_is_sealed_with_the_key_of_its_owner(store: Store, clinic: st
     found = owners(store)
     assert found.pop("raw_messages") == {of_raw(raw_id)}
     assert found.pop("patients") == found.pop("contacts") == {of_patient("patient-1")}
+    # The secret of the approver's app is nobody's but the practice's own.
+    assert found.pop("second_factors") == {STORE}
     assert {owner for names in found.values() for owner in names} == {of_case(case_id)}
     assert {"messages", "drafts", "replies", "redactions", "suggestions"} <= set(found)
 
