@@ -309,8 +309,8 @@ def test_the_banner_comes_with_the_first_batch_of_a_long_round(
     filed: list[int] = []
     beat = clinic.store.beats.beat
 
-    def noted(process: str, *, notes: Sequence[str]) -> None:
-        beat(process, notes=notes)
+    def noted(process: str, *, notes: Sequence[str], **more: Any) -> None:
+        beat(process, notes=notes, **more)
         if banner(clinic.store, NO_CLASSIFIER):
             filed.append(sum(clinic.store.cases.counts(clinic="c1").values()))
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from tests.proofs import proof_of
 from tests.web.conftest import Visit
-from tests.web.practice import CLINIC, Letter, Practice, open_practice
+from tests.web.practice import CLINIC, MASTER, Letter, Practice, open_practice
 from tests.web.test_routes import FORM, NOBODY, routes
 from triage.desk import Desk
 from triage.domain import (
@@ -26,6 +27,7 @@ from triage.domain import (
     Route,
     Urgency,
     User,
+    Wanted,
 )
 from triage.errors import TriageError
 from triage.store import Keys
@@ -114,7 +116,8 @@ def _case(practice: Practice, number: int, vectors: Sequence[str]) -> str:
         draft = desk.replies.save(ALL, case_id, subject=subject, body=body)
         if number % 3 == 1:
             digest = draft.outgoing.digest
-            desk.replies.approve(ALL, case_id, digest=digest, proof="0" * 64)
+            proof = proof_of(practice.store, MASTER, ALL.id, draft.id, digest)
+            desk.replies.approve(ALL, case_id, digest=digest, proof=proof)
     if number % 3 == 2:
         with contextlib.suppress(TriageError):
             note = Protected(v[11])
@@ -181,6 +184,7 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "attachment_id": file.messages[0].attachments[0].id,
         "reply_id": file.replies[0].id if file.replies else NOBODY,
         "item_id": items[0].id if items else NOBODY,
+        "search_id": found.desk.search.keep(ALL, Wanted(Protected("x0"))),
         "user_id": "u-x0",
         "glass_id": glass[0].id if glass else NOBODY,
     }

@@ -148,6 +148,7 @@ def message_page(environment: Environment, vector: str, number: int, *, everywhe
         id=f"message{number}", subject=words, sender_name=words, sender=words, topic=words.reveal(),
         channel=Channel.EMAIL, received_at=datetime(2026, 1, 1, tzinfo=UTC), body=words,
         quoted=words, signature=words, html=Protected(vector), attachments=(file,),
+        marks=frozenset(), about=words,
     )  # fmt: skip
     source = '{% from "_parts.html" import moment with context %}{% include "_message.html" %}'
     case = SimpleNamespace(id=f"case{number}")
