@@ -40,7 +40,9 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DovecotServer]
     key.write_text(base64.b64encode(KEY.encode()).decode())
     args = folder / "oauth2.conf"
     args.write_text(_CHECKS.format(folder=folder))
-    for path in (*folder.rglob("*"), *[p for p in folder.parents if p.name.startswith("pytest-")]):
+    # Dovecot reads them as a user of its own; pytest makes a folder of folders for each process.
+    above = [path for path in folder.parents if path.name.startswith(("pytest-", "popen-"))]
+    for path in (*folder.rglob("*"), *above):
         path.chmod(0o755 if path.is_dir() else 0o644)
     folder.chmod(0o755)
     with DovecotServer(more=_TOKENS.format(args=args)) as server:
