@@ -82,7 +82,7 @@ if SMALL:
     for part in ("messages", "routes"):
         (data / part).mkdir(parents=True, exist_ok=True)
         for path in (DATA / part).glob("*.jsonl"):
-            few = path.read_text(encoding="utf-8").splitlines()[:40]
+            few = path.read_text(encoding="utf-8").splitlines()[:16]
             (data / part / path.name).write_text("\n".join(few) + "\n", encoding="utf-8")
 
 registry = Registry(HOME)

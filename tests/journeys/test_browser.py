@@ -423,7 +423,9 @@ def test_a_search_is_typed_in_the_queue_and_is_there_again_on_the_way_back(
 def test_every_page_fits_its_window_and_has_no_serious_barrier(
     served: Served, opened: Opened, axe_source: str, tmp_path: Path
 ) -> None:
-    folder = Path(os.environ.get("TRIAGE_SCREENSHOTS", tmp_path))
+    # Pictures for people to look at take as long as the rest together: they are made when wanted.
+    wanted = os.environ.get("TRIAGE_SCREENSHOTS")
+    folder = Path(wanted or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     people: dict[str, Page] = {}
     faults = []
@@ -437,7 +439,8 @@ def test_every_page_fits_its_window_and_has_no_serious_barrier(
             page.set_viewport_size({"width": size[0], "height": size[1]})
             if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
                 faults.append(f"{name} is wider than {size[0]}")
-            page.screenshot(path=folder / f"{who}-{name}-{size[0]}.png", full_page=True)
+            if wanted:
+                page.screenshot(path=folder / f"{who}-{name}-{size[0]}.png", full_page=True)
         page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
         faults += [f"{name}: {found}" for found in serious(page, axe_source)]
         page.emulate_media(color_scheme="dark")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import many
 from triage.domain import (
     Channel,
     Classification,
@@ -59,7 +60,8 @@ MARKS = st.frozensets(st.sampled_from(Mark), max_size=4)
 FLOORS = {Urgency.EMERGENCY: 90, Urgency.TODAY: 70, Urgency.ROUTINE: 0}
 
 
-@settings(max_examples=10_000, deadline=None)
+# tests/faults/test_model_only_raises.py tries 10,000 pairs every time.
+@settings(max_examples=many(2_000, long=10_000), deadline=None)
 @given(FLAGS, st.none() | CLASSIFIED, MARKS, st.booleans())
 def test_never_below_the_rule(
     flags: list[Flag], classification: Classification | None, marks: frozenset[Mark], failed: bool
