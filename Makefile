@@ -1,7 +1,7 @@
 # Two commands for people: `make demo` and `make test`. The rest serves those who build triage.
 PYTHON ?= python3
 # A person sees pip's progress bars; a machine does not need them.
-PIP = .venv/bin/python -m pip install $(if $(CI),--quiet) --disable-pip-version-check
+PIP = .venv/bin/python -m pip install $(if $(CI),--quiet --no-compile) --disable-pip-version-check
 ONCE ?=
 ONLY ?=
 

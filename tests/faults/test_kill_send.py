@@ -29,8 +29,8 @@ from triage.wiring import House
 
 pytestmark = pytest.mark.bar(21)
 
-REPLIES = many(30, long=500)
-KILLS = many(5, long=200)
+REPLIES = many(24, long=500)
+KILLS = many(4, long=200)
 
 SETTINGS = """
 [clinic]

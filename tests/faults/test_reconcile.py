@@ -29,7 +29,7 @@ from triage.testing import mail
 
 pytestmark = pytest.mark.bar(2)
 
-MAILS = many(60, long=1000)
+MAILS = many(40, long=1000)
 SECRETARY = User("u1", "clinic-a", "ana", "Ana", frozenset({Role.SECRETARY}))
 
 

@@ -23,7 +23,7 @@ from triage.store import Keys, Store, landing, open_store
 
 pytestmark = [pytest.mark.bar(10), pytest.mark.timeout(many(180, long=2400))]
 
-MAILS = many(24, long=10_000)
+MAILS = many(16, long=10_000)
 FETCHES = many(6, long=20)
 MAILBOXES = ("INBOX", "Junk")
 

@@ -1,7 +1,7 @@
 """Safety-bar 40: a message that gives orders is still only a message.
 
 Both forms run more than 500 orders against the screen and the drafters; the long form
-(TRIAGE_LONG=1) also walks all of them through the path, the short form 60. The model behind the
+(TRIAGE_LONG=1) also walks all of them through the path, the short form 24. The model behind the
 drafter obeys every order; nothing is sent, approved, lowered or named that is not the clinic's.
 """
 
@@ -74,7 +74,7 @@ def test_nothing_an_obedient_model_writes_gets_through_the_screen() -> None:
 def test_orders_walk_the_path_and_nothing_obeys(store: Store) -> None:
     """Real parser, rules, store and drafter; classifier and redactor are doubles."""
     move_in(store)
-    rules, orders = RedFlags(), some(ORDERS, 60, seed=40)
+    rules, orders = RedFlags(), some(ORDERS, 24, seed=40)
     with model_server() as server:
         settings = {**CLINIC, "enabled": True, "base_url": server.url, "model": "m"}
         house = rooms(rules=rules, drafter=OpenAIDrafter(settings))
