@@ -294,7 +294,8 @@ class House:
         made: list[AlertDoor] = []
         for door in self.settings.alert:
             kind = load("connectors", door.kind, ALERTS)
-            made.append(kind(door.model_dump(), secret(self.home, door.name)))
+            held = secret(self.home, door.name, keyring=door.keyring)
+            made.append(kind(door.model_dump(), held))
         return made
 
     def watch(self) -> "Watch":

@@ -54,11 +54,16 @@ def start(home: Path, part: str, *, logs: str = "plain") -> "subprocess.Popen[by
 
 
 def environment_of(part: str, settings: Settings) -> dict[str, str]:
-    """Return our environment without the secrets of doors that another part opens."""
-    opens = {"worker": settings.inbox, "sender": settings.outbox}
-    own = {secret_variable(door.name) for door in opens.get(part, ())}
-    doors = {secret_variable(door.name) for kind in opens.values() for door in kind}
-    return {name: value for name, value in os.environ.items() if name not in doors - own}
+    """Return our environment without the secrets that another part uses."""
+    uses = {
+        "web": ["openid", "metrics"],
+        "worker": [door.name for door in settings.inbox],
+        "sender": [door.name for door in settings.outbox],
+        "watch": ["canary", "heartbeat", *(door.name for door in settings.alert)],
+    }
+    own = {secret_variable(name) for name in uses.get(part, ())}
+    every = {secret_variable(name) for names in uses.values() for name in names}
+    return {name: value for name, value in os.environ.items() if name not in every - own}
 
 
 def _keep_alive(home: Path, stop: Event, logs: str) -> None:
