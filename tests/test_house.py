@@ -36,6 +36,7 @@ FLOORS = {
     "testing": 4,
     "evaluation": 4,
     "loading": 5,
+    "upkeep": 5,
     "wiring": 6,
     "web": 7,
     "cli": 8,

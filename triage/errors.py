@@ -91,6 +91,14 @@ class WrongKey(TriageError):
     """The key does not open this database; give the key it was made with."""
 
 
+class WrongCode(TriageError):
+    """This code does not open the list; read it again from the paper, letter by letter."""
+
+
+class AlreadyEntered(TriageError):
+    """Somebody has already entered what was done with this case; look at their entry."""
+
+
 class Erased(TriageError):
     """This was erased and its key destroyed; what remains is that it was, in the audit."""
 

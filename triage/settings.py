@@ -74,6 +74,15 @@ class RetentionSettings(_Strict):
     second_list: str = ""
 
 
+class DowntimeSettings(_Strict):
+    """The list for a time without a machine: where it lies (best on another machine's disk)."""
+
+    #: In the home folder unless absolute.
+    folder: str = "downtime"
+    #: A list older than a quarter of an hour is an alarm.
+    every_minutes: float = Field(default=10.0, ge=1, le=14)
+
+
 class DeskSettings(_Strict):
     """The web page and the undo window."""
 
@@ -201,6 +210,7 @@ class Settings(_Strict):
     audit: AuditSettings = AuditSettings()
     backup: BackupSettings = BackupSettings()
     retention: RetentionSettings = RetentionSettings()
+    downtime: DowntimeSettings = DowntimeSettings()
     desk: DeskSettings = DeskSettings()
     openid: OpenIdSettings = OpenIdSettings()
     parts: PartsSettings = PartsSettings()

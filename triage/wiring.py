@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from triage.connectors.alert_mail import CanaryMail
     from triage.desk import Desk, Provider
     from triage.desk.portal import Ask
-    from triage.engine import Chore, SecondEye, Sender, Watch, Worker
+    from triage.engine import SecondEye, Sender, Watch, Worker
     from triage.store import Keys, Life, Store
 
 log = logging.getLogger(__name__)
@@ -182,6 +182,7 @@ class House:
         """Return the process that lands and files."""
         from triage.engine import Anchoring, InboxKeeper, Jobs, Worker
         from triage.store import jobs_database
+        from triage.upkeep import chores
 
         bell, clinic = Event(), self.settings.clinic.id
         database = jobs_database(self.url_of("worker"), self.keys)
@@ -202,29 +203,16 @@ class House:
             notes=[*parts.notes, *doors],
             refresh=refresh,
             anchoring=anchoring,
-            chores=self._chores(store),
+            chores=chores(
+                self.home,
+                self.settings,
+                self.keys,
+                url=self.url,
+                lists=self.erasure_lists,
+                open_life=lambda: self.life(store),
+                open_store=self.store,
+            ),
         )
-
-    def _chores(self, store: "Store") -> "list[Chore]":
-        """Return what the worker does by itself as the owner of the tables: backups, retention."""
-        from triage.engine import Backups, Retention
-        from triage.store.backup import make_backup
-        from triage.store.backup_folder import BackupFolder
-
-        backup, days = self.settings.backup, self.settings.retention.days
-        chores: list[Chore] = []
-        if backup.folder:
-            folder, kept = self.home / backup.folder, timedelta(days=backup.keep_days)
-            every = timedelta(minutes=backup.every_minutes)
-
-            def make() -> None:
-                make_backup(self.url, self.keys, folder, lists=self.erasure_lists, kept=kept)
-
-            chores.append(Backups(make, BackupFolder(folder).newest, every=every))
-        if days is not None:
-            term, clinic = timedelta(days=days), self.settings.clinic.id
-            chores.append(Retention(lambda: self.life(store), term, clinic=clinic))
-        return chores
 
     def _refresher(
         self, store: "Store", doors: Sequence[str]

@@ -187,7 +187,17 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "search_id": found.desk.search.keep(ALL, Wanted(Protected("x0"))),
         "user_id": "u-x0",
         "glass_id": glass[0].id if glass else NOBODY,
+        "list_id": _on_paper(found),
     }
+
+
+def _on_paper(found: Poisoned) -> str:
+    """Return a time on paper with every case on its list, made at the first call."""
+    paper = found.practice.store.paper
+    if paper.newest(clinic="c1") is None and not paper.outages(clinic="c1", by="test"):
+        paper.written(paper.now(clinic="c1", by="paper"), clinic="c1")
+        found.desk.paper.begin(ALL)
+    return paper.outages(clinic="c1", by="test")[0].id
 
 
 def inline(text: str) -> list[str]:

@@ -124,6 +124,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "contact_id": "p2-mail",
         "item_id": item.id,
         "glass_id": glass.id,
+        "list_id": _on_paper(practice),
         "search_id": desk.search.keep(INSIDER, Wanted(Protected("lisinopril"))),
         "digest": draft.outgoing.digest,
         "proof": proof,
@@ -134,6 +135,18 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     }
     message = store.cases.get(own, clinic=ELSEWHERE.id, by="test").messages[0].id
     return Neighbours(practice, first, item, own, message)
+
+
+def _on_paper(practice: Practice) -> str:
+    """Return the time in which the first clinic worked from its list on paper."""
+    paper = practice.store.paper
+    for _ in range(2):
+        # The second list is the one that the next time on paper would begin with.
+        paper.written(paper.now(clinic="c1", by="paper"), clinic="c1")
+        if not paper.outages(clinic="c1", by="test"):
+            practice.desk.paper.begin(INSIDER)
+    (outage,) = paper.outages(clinic="c1", by="test")
+    return outage.id
 
 
 def _identify(practice: Practice, case_id: str) -> None:

@@ -55,6 +55,7 @@ ABOUT_NOBODY = {
     ("GET", "/log-in/openid"),
     ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),
+    ("POST", "/downtime/begin"),
     *ARRIVING,
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
@@ -185,7 +186,7 @@ class Walk:
             form.setdefault("seen", file.messages[0].id)
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
-        own = ("reply_id", "item_id", "user_id", "glass_id", "search_id")
+        own = ("reply_id", "item_id", "user_id", "glass_id", "search_id", "list_id")
         parts |= {part: form.pop(part) for part in own if part in form}
         for part, value in parts.items():
             path = path.replace(f"{{{part}}}", value)
@@ -269,6 +270,17 @@ class Walk:
         self.ask("sam", "POST", "/sample/{item_id}", item_id=item, answer="routine")
         self.ask("devi", "POST", "/models/training", without_leaking="true")
 
+    def downtime(self) -> None:
+        """What was on paper, and entering it."""
+        store, clinic = self.practice.store, {"clinic": "c1"}
+        store.paper.written(store.paper.now(**clinic, by="paper"), **clinic)
+        self.ask("dana", "POST", "/downtime/begin")
+        self.ask("dana", "GET", "/downtime")
+        (outage,) = store.paper.outages(**clinic, by="test")
+        form = {"case": self.practice.cases["refill"], "acted_by": "u-milo"}
+        form |= {"acted_at": "2026-01-02T10:00", "outcome": "still_open", "note": "called"}
+        self.ask("dana", "POST", "/downtime/{list_id}", list_id=outage.id, **form)
+
     def emergency(self) -> None:
         """Opening a case in an emergency, and looking into it afterwards."""
         case_id = self.practice.cases["chest"]
@@ -284,8 +296,9 @@ def walk(practice: Practice, visit: Callable[[str], Visit], watch: Watch) -> Wal
 
 
 def test_no_route_is_without_its_row(app: FastAPI, walk: Walk) -> None:
-    for part in (walk.queue, walk.reply, walk.supervise, walk.emergency, walk.nobody):
+    for part in (walk.queue, walk.reply, walk.supervise, walk.emergency, walk.downtime):
         part()
+    walk.nobody()
     assert walk.found == {}
     assert walk.walked == routes(app)
 

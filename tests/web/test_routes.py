@@ -84,6 +84,9 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/users/{user_id}/password"): Right.MANAGE_USERS,
     ("POST", "/users/{user_id}/authenticator"): Right.MANAGE_USERS,
     ("POST", "/users/{user_id}/account"): Right.MANAGE_USERS,
+    ("GET", "/downtime"): Right.SEE_QUEUE,
+    ("POST", "/downtime/begin"): Right.WORK_CASE,
+    ("POST", "/downtime/{list_id}"): Right.WORK_CASE,
     ("GET", "/emergency"): Right.BREAK_GLASS,
     ("POST", "/emergency"): Right.BREAK_GLASS,
     ("GET", "/emergencies"): Right.REVIEW_GLASS,
@@ -251,8 +254,10 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
 
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:
-    menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample", "/clinical"}}
+    menus = {"dana": {"/queue", "/downtime"}, "devi": {"/models"}}
+    menus["nia"] = {"/queue", "/sample", "/clinical", "/downtime"}
     menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises", "/emergencies"}
+    menus["sam"] |= {"/downtime"}
     menus["ada"] = {"/models", "/users", "/emergency"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():

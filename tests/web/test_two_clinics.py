@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ WITHOUT_ID = {
 } | {("GET", "/account/password")}
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
-}
+} | {("GET", "/downtime")}
 WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
@@ -64,12 +65,17 @@ FORM = {
     "reason": "nobody can wait",
     "minutes": "15",
     "password": PASSWORD,
+    "acted_by": "u-milo",
+    "acted_at": "2026-01-05T09:30",
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
     "Desk.banners",
     "GlassDesk.all",
     "OpenIdDesk.subjects",
+    "PaperDesk.begin",
+    "PaperDesk.view",
+    "PaperDesk.zone",
     "PeopleDesk.users",
     "PeopleDesk.enrolled",
     "PeopleDesk.add_user",
@@ -111,6 +117,7 @@ def forms(both: Neighbours) -> dict[str, str]:
     first = dict(both.first)
     contact = first["contact_id"]
     first |= {"part": first["request_id"], "patient": first["patient_id"]}
+    first |= {"case": first["case_id"]}
     return FORM | first | {"contact": contact}
 
 
@@ -178,6 +185,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close")}
     # A search is its person's own.
     kept.add("GET /search/{search_id}")
+    # What was done on paper would close the same case.
+    kept.add("POST /downtime/{list_id}")
     assert with_ids - found.keys() == kept
     assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
@@ -223,6 +232,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "wrong": 0.1,
         "reason": Protected("nobody can wait"),
         "minutes": 15,
+        "acted_by": "u-milo",
+        "acted_at": datetime(2026, 1, 5, tzinfo=UTC),
     }
 
 
@@ -275,5 +286,9 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     names = {name for name, _ in counters(both.practice.desk)}
     served = ask(both, INSIDER)
     # A reply is on its way by then, so that nobody could write another or close the case.
-    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
+    assert names - ANSWERS - served.keys() == {
+        "QueueDesk.close",
+        "ReplyDesk.save",
+        "PaperDesk.enter",
+    }
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

@@ -31,12 +31,15 @@ NOTES = {
     "backup_failing": "A backup could not be made; it is tried again every few minutes.",
     "backup_disk_full": "The disk for the backups is full. Tell the person who keeps this machine.",
     "retention_failing": "Old cases could not all be erased; it is tried again.",
+    "paper_not_set_up": "There is no list for the hour in which nothing works. Whoever keeps this"
+    " machine runs `triage downtime setup`.",
+    "paper_late": "The list for the hour in which nothing works is too old or cannot be written.",
     "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
     " an administrator sets authserv_id.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
 #: Notes about what is set up, not about what has failed.
-WARNINGS = frozenset({"senders_unchecked"})
+WARNINGS = frozenset({"senders_unchecked", "paper_not_set_up"})
 
 #: Said on the page in its own words already.
 _KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
@@ -63,6 +66,7 @@ def banners(
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     found += [Banner("alarm", words) for words in _mailboxes(store, clinic, now)]
+    found += _on_paper(store, actor)
     rules = clinical.get("redflags")
     if rules and store.signatures.signed("redflags", rules, clinic=clinic) is None:
         found.append(
@@ -84,6 +88,16 @@ def _watched(notes: Sequence[str]) -> list[Banner]:
     """Repeat on the page what the watch told staff, unless the page knows it by itself."""
     alarms = [alarm for alarm in map(read_alarm, notes) if alarm and alarm.fault not in _KNOWN]
     return [Banner("alarm", alarm.words) for alarm in alarms]
+
+
+def _on_paper(store: Store, actor: User) -> tuple[Banner, ...]:
+    """Say that nobody has entered yet what was done while nothing worked."""
+    count = store.paper.missing(clinic=actor.clinic) if may(actor, Right.WORK_CASE) else 0
+    if not count:
+        return ()
+    what = "1 case was" if count == 1 else f"{count} cases were"
+    words = f"{what} on paper while triage was down. Enter what was done under Downtime."
+    return (Banner("alarm", words),)
 
 
 def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:

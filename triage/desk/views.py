@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from triage.domain import (
     NOTHING,
@@ -12,6 +13,7 @@ from triage.domain import (
     Evidence,
     Hits,
     Lane,
+    Outage,
     Protected,
     Reply,
     ReplyState,
@@ -83,6 +85,19 @@ class CaseView:
     names: dict[str, str]
     #: Until when an emergency keeps the case open to this person; None for whose work it is.
     glass_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """The times in which people worked from a list on paper."""
+
+    #: The practice's time zone, in which people write down what they did.
+    zone: ZoneInfo
+    #: When the list that lies on the disk was made; None before the first.
+    newest: datetime | None
+    outages: tuple[Outage, ...]
+    #: Display names of the clinic's people by id.
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

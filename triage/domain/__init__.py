@@ -41,6 +41,7 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
+from triage.domain.paper import OLDEST_LIST, Outage, PaperEntry, PaperItem, PaperList
 from triage.domain.people import (
     BrokenGlass,
     Clinic,
@@ -110,6 +111,7 @@ __all__ = [
     "NOTHING",
     "NO_BACKGROUND",
     "OLDEST",
+    "OLDEST_LIST",
     "Alarm",
     "Anchor",
     "Appointment",
@@ -153,8 +155,12 @@ __all__ = [
     "Message",
     "Notice",
     "OpeningHours",
+    "Outage",
     "Outgoing",
     "Pace",
+    "PaperEntry",
+    "PaperItem",
+    "PaperList",
     "Patient",
     "PortalFacts",
     "Position",

@@ -30,6 +30,7 @@ from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.life import Life
 from triage.store.mailboxes import Mailboxes
+from triage.store.paper import Paper
 from triage.store.patient_copy import copy_of
 from triage.store.people import People
 from triage.store.proof import ProofKeys
@@ -69,6 +70,7 @@ class Store:
         self.replies = Replies(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)
+        self.paper = Paper(transactions)
         self.factors = SecondFactors(transactions)
         self.proof_keys = ProofKeys(transactions)
         self.tries = Tries(transactions)

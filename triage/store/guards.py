@@ -74,6 +74,7 @@ _WRITTEN_ONCE = (
     "bounces",
     "ledger",
     "labels",
+    "paper_entries",
     "proof_keys",
     "signatures",
 )
@@ -85,6 +86,7 @@ _KEPT = (
     "canaries",
     "cases",
     "erasures",
+    "paper_lists",
     "holds",
     "messages",
     "attachments",

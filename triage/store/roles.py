@@ -61,6 +61,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         ),
         **_may("SELECT, INSERT, DELETE", "openid_subjects", "openid_starts"),
         **_may("SELECT, INSERT", "approvals", "labels", "proof_keys", "signatures"),
+        **_may("SELECT, INSERT", "paper_entries"),
+        "paper_lists": "SELECT, UPDATE (until)",
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         **_EVERYBODY,

@@ -17,6 +17,7 @@ from triage.web import (
     factor,
     glass,
     openid,
+    paper,
     password,
     patients,
     promises,
@@ -54,6 +55,7 @@ ROUTERS = (
     promises,
     users,
     glass,
+    paper,
     watch,
 )
 

@@ -33,6 +33,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.Erased: (410, "This was erased"),
     errors.OnHold: (409, "A legal hold forbids this"),
     errors.ChangedUnderneath: (409, "It changed while you were looking"),
+    errors.AlreadyEntered: (409, "This was entered already"),
     errors.AlreadyClaimed: (409, "Somebody else is on this case"),
     errors.NoRecipient: (409, "Nobody to answer yet"),
     errors.NoConsent: (409, "No e-mail to this patient"),

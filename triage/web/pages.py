@@ -28,6 +28,7 @@ MENU = (
     ("/queue", "Queue", Right.SEE_QUEUE),
     ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
+    ("/downtime", "Downtime", Right.SEE_QUEUE),
     ("/audit", "Audit", Right.SEE_AUDIT),
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),

@@ -144,6 +144,11 @@ OUTCOMES: Mapping[str, str] = {
     "passed_on": "Passed on",
     "no_reply_needed": "No reply needed",
 }
+#: What may be said of a case that was on paper besides an outcome.
+ON_PAPER: Mapping[str, str] = {
+    "nothing": "Nothing was done on paper",
+    "still_open": "Something was done; it stays open",
+}
 #: What redaction hides, as a list of kinds.
 IDENTIFIERS: Mapping[IdentifierType, str] = {
     IdentifierType.NAME: "Names",

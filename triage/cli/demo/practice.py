@@ -15,7 +15,9 @@ from triage.domain import Clinic, Role, User, approver_key
 from triage.errors import BadSettings
 from triage.settings import approval_master
 from triage.store import Keys, Store, migrate, open_store
+from triage.store.paper_seal import make_key as make_paper_key
 from triage.store.totp import STEP, code_at, unspelled
+from triage.upkeep import PAPER_KEY
 from triage.wiring import House
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data" / "samples"
@@ -61,6 +63,7 @@ def set_up(home: Path, servers: tuple[Mailbox, Sink, Portal], undo: float, port:
     (home / "secrets" / "front-desk").write_text(MAIL_PASSWORD, encoding="utf-8")
     make_master(home)
     keys = Keys.make(home / "keys")
+    make_paper_key(home / PAPER_KEY)
     house = House.at(home)
     migrate(house.url, keys)
     return house

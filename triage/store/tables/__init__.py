@@ -18,6 +18,7 @@ from triage.store.tables.mail import (
     suggestions,
 )
 from triage.store.tables.mailboxes import mailboxes, uncollected
+from triage.store.tables.paper import paper_entries, paper_lists
 from triage.store.tables.people import (
     break_glass,
     clinics,
@@ -89,6 +90,8 @@ __all__ = [
     "metadata",
     "openid_starts",
     "openid_subjects",
+    "paper_entries",
+    "paper_lists",
     "patients",
     "priorities",
     "proof_keys",

@@ -1,0 +1,292 @@
+"""The hour in which nothing works: the list, its code, and what is entered afterwards."""
+
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sizes import many
+from tests.store.practice import Clock
+from tests.web.conftest import Visit
+from tests.web.practice import PEOPLE, Practice, open_practice
+from triage.domain import CaseState, PaperList, Protected
+from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
+from triage.errors import AlreadyEntered, BadSettings, NotAnswerable, NotFound, WrongCode
+from triage.store import Keys
+from triage.store.paper_seal import make_key, read_key, seal, unseal
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.bar(34)
+DANA = PEOPLE["dana"]
+#: The code has 100 random bits; the tests need not be slow to guess.
+QUICK = 1000
+
+
+@pytest.fixture(scope="module")
+def envelope(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The public key on the disk and the code that lies in an envelope."""
+    path = tmp_path_factory.mktemp("envelope") / "downtime.key"
+    return path, make_key(path, iterations=QUICK)
+
+
+def shuffled(practice: Practice, chance: random.Random) -> None:
+    """Bring the desk into some state: cases closed, claimed, marked done."""
+    rows = practice.store.cases.queue(clinic="c1", by="test", limit=1000)
+    still_open = {row.case.id for row in rows}
+    for key, case_id in practice.cases.items():
+        if case_id not in still_open:
+            continue
+        step = chance.randrange(8)
+        if step == 1:
+            practice.store.cases.claim(case_id, clinic="c1", by=DANA.id, now=datetime.now(UTC))
+        elif step == 2 and key != "chest":
+            file = practice.store.cases.get(case_id, clinic="c1", by="test")
+            for part in file.case.requests:
+                practice.store.cases.tick(case_id, part.id, clinic="c1", by=DANA.id)
+            practice.store.cases.close(case_id, "passed_on", Protected(""), clinic="c1", by=DANA.id)
+
+
+def open_items(practice: Practice) -> dict[str, str]:
+    """Return code -> subject of every open case, read by another way than the list."""
+    rows = practice.store.cases.queue(clinic="c1", by="test", limit=1000)
+    return {row.case.id[:8]: row.subject.reveal() for row in rows}
+
+
+def test_the_list_can_be_read_with_everything_down(
+    store_url: str, keys: Keys, tmp_path: Path, envelope: tuple[Path, str], request: Any
+) -> None:
+    """Drills: any state of the desk, everything stopped, the code from the envelope."""
+    practice = open_practice(tmp_path, url=store_url, keys=keys)
+    key, code = envelope
+    seed = random.randrange(2**32)
+    request.node.user_properties.append(("seed", seed))
+    drills, states = many(3, long=20), []
+    for drill in range(drills):
+        shuffled(practice, random.Random(seed + drill))
+        made = practice.store.paper.now(clinic="c1", by="paper")
+        write_list(tmp_path / f"{drill}.html", seal(read_key(key), made.content))
+        states.append(open_items(practice))
+    practice.store.close()
+    for drill, expected in enumerate(states):
+        items = unseal(sealed_in(tmp_path / f"{drill}.html"), code.lower())["items"]
+        assert isinstance(items, list)
+        assert {one["code"]: one["subject"] for one in items} == expected
+        known = [one for one in items if "patient" in one]
+        assert known
+        assert all(one["born"] and one["reached"] for one in known)
+        ranks = [("routine", "today", "emergency").index(one["urgency"]) for one in items]
+        assert ranks == sorted(ranks, reverse=True)
+    request.node.user_properties.append(("tried", drills))
+
+
+def test_a_list_that_forgets_a_case_is_found(practice: Practice) -> None:
+    """Sabotage: one open case less on the list is seen by the comparison above."""
+    items = list(practice.store.paper.now(clinic="c1", by="paper").content["items"])  # type: ignore[call-overload]  # The content is JSON of any shape.
+    expected = open_items(practice)
+    assert {one["code"] for one in items} == expected.keys()
+    assert {one["code"] for one in items[1:]} != expected.keys()
+
+
+def test_nothing_on_the_disk_is_readable_without_the_code(
+    practice: Practice, tmp_path: Path, envelope: tuple[Path, str]
+) -> None:
+    key, code = envelope
+    made = practice.store.paper.now(clinic="c1", by="paper")
+    page = tmp_path / FILE
+    write_list(page, seal(read_key(key), made.content))
+    content = page.read_text() + key.read_text()
+    words = json.dumps(made.content)
+    assert "Keane" in words
+    for secret in ("Keane", "lisinopril", "MRN4", code, code.replace("-", "")):
+        assert secret not in content
+    sealed = sealed_in(page)
+    other = code[:-1] + ("0" if code[-1] != "0" else "1")
+    with pytest.raises(WrongCode):
+        unseal(sealed, other)
+    spoilt = dict(sealed, sealed=str(sealed["sealed"])[:-8] + "AAAAAAA=")
+    with pytest.raises(WrongCode):
+        unseal(spoilt, code)
+
+
+def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "k").write_text('{"public": "AAAA"}')
+    with pytest.raises(BadSettings):
+        read_key(tmp_path / "k")
+
+
+def test_any_browser_opens_the_page_without_a_network(
+    practice: Practice, tmp_path: Path, envelope: tuple[Path, str], browser: "Browser"
+) -> None:
+    key, code = envelope
+    made = practice.store.paper.now(clinic="c1", by="paper")
+    content = json.loads(json.dumps(made.content))
+    content["items"][0]["subject"] = "<img src=x onerror=\"document.title='ran'\">"
+    write_list(tmp_path / FILE, seal(read_key(key), content))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / FILE).as_uri())
+    page.fill("#code", "wrong")
+    page.click("button")
+    page.wait_for_selector("#trouble:has-text('does not open')")
+    assert page.locator("article").count() == 0
+    page.fill("#code", f" {code.lower().replace('0', 'o')} ")
+    page.click("button")
+    page.wait_for_selector("article")
+    assert page.locator("article").count() == len(content["items"])
+    assert [one.inner_text() for one in page.locator("article code").all()] == [
+        one["code"] for one in content["items"]
+    ]
+    text = page.inner_text("#list")
+    assert all(one["text"].split("\n")[0].strip() in text for one in content["items"])
+    assert "<img src=x" in text
+    assert page.title() == "Open items"
+    assert asked == [(tmp_path / FILE).as_uri()]
+    context.close()
+
+
+class Shelf:
+    """A desk double: what was gathered and written."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.kept = clock, list[datetime]()
+
+    def gather(self) -> PaperList:
+        return PaperList(self.clock(), ("one",), {"items": []})
+
+    def written(self, made: PaperList) -> None:
+        self.kept.append(made.made_at)
+
+
+def test_the_list_is_never_older_than_a_quarter_of_an_hour_without_an_alarm(
+    tmp_path: Path, envelope: tuple[Path, str]
+) -> None:
+    clock = Clock()
+    shelf, key = Shelf(clock), read_key(envelope[0])
+    paper = PaperFile(
+        tmp_path / "list", shelf.gather, lambda c: seal(key, c), shelf.written, clock=clock
+    )
+    for _ in range(60):
+        paper.once()
+        assert paper.notes() == frozenset()
+        assert clock() - shelf.kept[-1] <= timedelta(minutes=15)
+        clock.forward(timedelta(seconds=50))
+    (tmp_path / "list").rename(tmp_path / "away")
+    (tmp_path / "list").write_text("a file stands where the folder was")
+    for _ in range(20):
+        paper.once()
+        old = clock() - shelf.kept[-1] > timedelta(minutes=15)
+        assert paper.notes() == {"paper_late"} or not old
+        clock.forward(timedelta(minutes=1))
+    assert paper.notes() == {"paper_late"}
+    (tmp_path / "list").unlink()
+    clock.forward(timedelta(minutes=1))
+    assert paper.once()
+    assert paper.notes() == frozenset()
+    clock.forward(-timedelta(days=3))
+    assert paper.once(), "a clock that was set back keeps no list away"
+
+
+def test_without_a_code_no_list_is_written_and_people_are_told(tmp_path: Path) -> None:
+    clock = Clock()
+    shelf = Shelf(clock)
+    paper = PaperFile(tmp_path, shelf.gather, None, shelf.written, clock=clock)
+    assert not paper.once()
+    assert paper.notes() == {"paper_not_set_up"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def down(practice: Practice) -> str:
+    """Write a list, be down for an hour, write the next one; return the id of the outage."""
+    paper, clinic = practice.store.paper, {"clinic": "c1"}
+    before = paper.now(**clinic, by="paper")
+    paper.written(before, **clinic)
+    after = PaperList(before.made_at + timedelta(hours=1), before.cases[:-1], {})
+    paper.written(after, **clinic)
+    (outage,) = paper.outages(**clinic, by="test")
+    assert outage.made_at == before.made_at
+    assert {item.case_id for item in outage.items} == set(before.cases)
+    return outage.id
+
+
+def test_a_gap_between_two_lists_is_a_time_on_paper_and_a_pause_is_none(
+    practice: Practice,
+) -> None:
+    paper, clinic = practice.store.paper, {"clinic": "c1"}
+    made = paper.now(**clinic, by="paper")
+    for minutes in (0, 10, 20, 34):
+        paper.written(
+            PaperList(made.made_at + timedelta(minutes=minutes), made.cases, {}), **clinic
+        )
+    assert paper.outages(**clinic, by="test") == ()
+    assert paper.missing(**clinic) == 0
+    later = PaperList(made.made_at + timedelta(minutes=50), made.cases, {})
+    paper.written(later, **clinic)
+    assert paper.missing(**clinic) == len(made.cases)
+
+
+def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana = down(practice), visit("dana")
+    count = len(practice.cases)
+    assert f"{count} cases were on paper" in dana.get("/queue").text
+    bill = practice.cases["bill"]
+    file = practice.store.cases.get(bill, clinic="c1", by="test")
+    form = {"case": bill, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30"}
+    refused = dana.post(f"/downtime/{outage}", **form, outcome="phoned")
+    assert refused.status_code == 409, "a request is open: closed neither on paper nor at the desk"
+    assert practice.store.paper.missing(clinic="c1") == count
+    for part in file.case.requests:
+        practice.store.cases.tick(bill, part.id, clinic="c1", by=DANA.id)
+    assert (
+        dana.post(f"/downtime/{outage}", **form, outcome="phoned", note="told").status_code == 303
+    )
+    assert dana.post(f"/downtime/{outage}", **form, outcome="nothing").status_code == 409
+    closed = practice.store.cases.get(bill, clinic="c1", by="test")
+    assert closed.case.state is CaseState.CLOSED
+    assert closed.case.outcome == "phoned"
+    (found,) = practice.store.paper.outages(clinic="c1", by="test")
+    entry = next(item.entry for item in found.items if item.case_id == bill)
+    assert entry is not None
+    assert (entry.acted_by, entry.entered_by, entry.note.reveal()) == ("u-milo", "u-dana", "told")
+    assert entry.acted_at == datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+    for case_id in practice.cases.values():
+        if case_id != bill:
+            other = {**form, "case": case_id, "outcome": "still_open"}
+            assert dana.post(f"/downtime/{outage}", **other).status_code == 303
+    page = dana.get("/downtime").text
+    assert "all are entered" in page
+    assert "cases were on paper" not in page
+    events = practice.store.cases.history(bill, clinic="c1", by="test")
+    assert {"paper.listed", "paper.entered", "case.closed"} <= {event.action for event in events}
+
+
+def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(
+    practice: Practice,
+) -> None:
+    desk, outage = practice.desk.paper, down(practice)
+    case_id = practice.cases["refill"]
+    good: dict[str, Any] = {"acted_by": "u-milo", "acted_at": datetime(2026, 1, 5, tzinfo=UTC)}
+    good |= {"outcome": "nothing", "note": Protected("")}
+    with pytest.raises(NotFound):
+        desk.enter(DANA, outage, "0" * 32, **good)
+    with pytest.raises(NotFound):
+        desk.enter(DANA, outage, case_id, **{**good, "acted_by": "u-eve"})
+    late = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(NotAnswerable):
+        desk.enter(DANA, outage, case_id, **{**good, "acted_at": late})
+    with pytest.raises(NotAnswerable):
+        desk.enter(DANA, outage, case_id, **{**good, "outcome": "forgotten"})
+    with pytest.raises(NotFound):
+        desk.enter(DANA, "0" * 32, case_id, **good)
+    desk.enter(DANA, outage, case_id, **good)
+    with pytest.raises(AlreadyEntered):
+        desk.enter(DANA, outage, case_id, **good)

@@ -1,0 +1,283 @@
+"""The list for a time without a machine: what stands on it, and what was done from it.
+
+Rule of the room: a list names every open case there is; an entry is written once, by name, and
+never changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from triage.domain import (
+    NOTHING,
+    OLDEST_LIST,
+    CaseRow,
+    CaseState,
+    Outage,
+    PaperEntry,
+    PaperItem,
+    PaperList,
+    Urgency,
+    new_id,
+)
+from triage.errors import AlreadyEntered, Erased, NotFound
+from triage.store import tables
+from triage.store.casefile import queue_rows
+from triage.store.keyring import of_case
+from triage.store.transaction import Transactions, Work
+
+#: Letters of a message that stand on paper; the whole of it waits for the machine.
+SHOWN = 1500
+#: Cases read at once.
+_STEP = 200
+
+
+class Paper:
+    """What people need when nothing works, and what they tell us afterwards."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def now(self, *, clinic: str, by: str) -> PaperList:
+        """Return every open case as it goes on paper, in the order of the queue; audited."""
+        cases = tables.cases
+        query = (
+            select(cases)
+            .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
+            .order_by(cases.c.urgency.desc(), cases.c.score.desc(), cases.c.opened_at, cases.c.id)
+        )
+        with self._transactions.write() as work:
+            found = work.rows(query)
+            items = [
+                one
+                for at in range(0, len(found), _STEP)
+                for one in _step(work, found[at : at + _STEP])
+            ]
+            ids = tuple(str(row.id) for row in found)
+            for at in range(0, len(ids), _STEP):
+                work.note("paper.listed", clinic=clinic, by=by, cases=ids[at : at + _STEP])
+            name = work.first(select(tables.clinics.c.name).where(tables.clinics.c.id == clinic))
+        content = {
+            "clinic": name.name if name else clinic,
+            "made_at": work.now.isoformat(timespec="seconds"),
+            "items": items,
+        }
+        return PaperList(work.now, ids, content)
+
+    def written(self, made: PaperList, *, clinic: str) -> None:
+        """Remember which cases stood on the list that lies on the disk now.
+
+        The list before it is kept when it is so old that people worked from it meanwhile.
+        """
+        table = tables.paper_lists
+        newest = (table.c.clinic == clinic, table.c.until.is_(None))
+        with self._transactions.write() as work:
+            work.lock(f"paper {clinic}")
+            row = work.first(select(table.c.id, table.c.made_at).where(*newest))
+            fresh = {"made_at": made.made_at, "cases": list(made.cases)}
+            if row is not None and made.made_at - row.made_at > OLDEST_LIST:
+                _end(work, row.id, made.made_at, clinic=clinic, by="worker")
+                row = None
+            if row is None:
+                work.add(table, id=new_id(), clinic=clinic, **fresh)
+            else:
+                work.run(update(table).where(table.c.id == row.id).values(**fresh))
+
+    def newest(self, *, clinic: str) -> datetime | None:
+        """Return when the list that lies on the disk was made; None before the first."""
+        table = tables.paper_lists
+        query = select(table.c.made_at).where(table.c.clinic == clinic, table.c.until.is_(None))
+        with self._transactions.read() as work:
+            row = work.first(query)
+        return row.made_at if row else None
+
+    def begin(self, *, clinic: str, by: str, now: datetime) -> None:
+        """Say that people worked from the newest list although the machine ran; raise NotFound."""
+        table = tables.paper_lists
+        newest = select(table.c.id).where(table.c.clinic == clinic, table.c.until.is_(None))
+        with self._transactions.write() as work:
+            work.lock(f"paper {clinic}")
+            _end(work, work.one(newest, "a list").id, now, clinic=clinic, by=by)
+
+    def missing(self, *, clinic: str) -> int:
+        """Return how many cases that were on paper nobody has said anything about."""
+        lists, entries = tables.paper_lists, tables.paper_entries
+        ended = select(lists.c.id, lists.c.cases).where(
+            lists.c.clinic == clinic, lists.c.until.is_not(None)
+        )
+        with self._transactions.read() as work:
+            stood = {(row.id, case_id) for row in work.rows(ended) for case_id in row.cases}
+            told = select(entries.c.list_id, entries.c.case_id).where(entries.c.clinic == clinic)
+            return len(stood - {(row.list_id, row.case_id) for row in work.rows(told)})
+
+    def outages(self, *, clinic: str, by: str, limit: int = 10) -> tuple[Outage, ...]:
+        """Return the times on paper, newest first, with every case that stood on each list."""
+        table = tables.paper_lists
+        query = select(table).where(table.c.clinic == clinic, table.c.until.is_not(None))
+        with self._transactions.write() as work:
+            rows = work.rows(query.order_by(table.c.until.desc(), table.c.id).limit(limit))
+            found = tuple(_outage(work, row) for row in rows)
+            read = sorted({item.case_id for outage in found for item in outage.items})
+            work.note("paper.read", clinic=clinic, by=by, cases=read)
+        return found
+
+    def enter(self, list_id: str, entry: PaperEntry, *, clinic: str) -> None:
+        """Keep what was done with one case on paper; raise NotFound, AlreadyEntered."""
+        lists, entries = tables.paper_lists, tables.paper_entries
+        ended = select(lists.c.cases).where(
+            lists.c.clinic == clinic, lists.c.id == list_id, lists.c.until.is_not(None)
+        )
+        told = select(entries.c.id).where(
+            entries.c.list_id == list_id, entries.c.case_id == entry.case_id
+        )
+        who = select(tables.users.c.id).where(
+            tables.users.c.clinic == clinic, tables.users.c.id == entry.acted_by
+        )
+        entry_id = new_id()
+        with self._transactions.write() as work:
+            work.lock(f"paper {clinic}")
+            work.one(who, f"user {entry.acted_by}")
+            if entry.case_id not in work.one(ended, f"list {list_id}").cases:
+                raise NotFound(f"case {entry.case_id}")
+            if work.first(told) is not None:
+                raise AlreadyEntered(f"case {entry.case_id}")
+            work.add(
+                entries,
+                id=entry_id,
+                clinic=clinic,
+                list_id=list_id,
+                case_id=entry.case_id,
+                acted_by=entry.acted_by,
+                acted_at=entry.acted_at,
+                outcome=entry.outcome,
+                entered_by=entry.entered_by,
+                entered_at=work.now,
+                **work.seal(entries, entry_id, under=of_case(entry.case_id), note=entry.note),
+            )
+            detail = {"outcome": entry.outcome, "acted_by": entry.acted_by}
+            work.note(
+                "paper.entered",
+                clinic=clinic,
+                by=entry.entered_by,
+                cases=(entry.case_id,),
+                detail=detail,
+            )
+
+
+def _end(work: Work, list_id: str, until: datetime, *, clinic: str, by: str) -> None:
+    table = tables.paper_lists
+    work.run(update(table).where(table.c.id == list_id).values(until=until))
+    work.note("paper.worked_from", clinic=clinic, by=by, detail={"list": list_id})
+
+
+def _step(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, object]]:
+    """Return what stands on paper of some cases."""
+    lines = queue_rows(work, rows)
+    people = _people(work, [line.case.patient_id for line in lines if line.case.patient_id])
+    bodies = _bodies(work, [line.case.id for line in lines])
+    names = _names(work, [line.case.claimed_by for line in lines if line.case.claimed_by])
+    return [
+        _line(line, people.get(line.case.patient_id or "", {}), bodies, names) for line in lines
+    ]
+
+
+def _line(
+    line: CaseRow,
+    who: Mapping[str, object],
+    bodies: Mapping[str, str],
+    names: Mapping[str, str],
+) -> dict[str, object]:
+    case = line.case
+    return {
+        "code": case.id[:8],
+        "urgency": case.urgency.word,
+        "lane": case.lane.value,
+        "route": case.route.value,
+        "received": case.last_message_at.isoformat(timespec="minutes"),
+        "messages": line.messages,
+        "sender": line.sender.reveal(),
+        "address": line.address.reveal(),
+        "subject": line.subject.reveal(),
+        "text": bodies.get(case.id, "")[:SHOWN],
+        "because": list(line.because[:2]),
+        "reply": line.reply.value if line.reply else "",
+        "held_by": names.get(case.claimed_by or "", ""),
+        **who,
+    }
+
+
+def _people(work: Work, ids: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return patient id -> name, birth date, record and whatever they are reached by."""
+    patients, contacts, vault = tables.patients, tables.contacts, work.vault
+    found: dict[str, dict[str, object]] = {}
+    for row in work.rows(select(patients).where(patients.c.id.in_(ids))) if ids else ():
+        try:
+            found[row.id] = {
+                "patient": vault.text(row.name, row.id).reveal(),
+                "born": vault.text(row.birth_date, row.id).reveal(),
+                "record": vault.text(row.mrn, row.id).reveal(),
+                "reached": [],
+            }
+        except Erased:
+            continue
+    for row in work.rows(select(contacts).where(contacts.c.patient_id.in_(list(found)))):
+        reached = found[row.patient_id]["reached"]
+        assert isinstance(reached, list)
+        sure = "" if row.verified_by else " (not verified)"
+        reached.append(f"{row.channel} {vault.text(row.address, row.id).reveal()}{sure}")
+    return found
+
+
+def _bodies(work: Work, case_ids: Sequence[str]) -> dict[str, str]:
+    """Return case id -> the words of its newest message."""
+    table = tables.messages
+    query = select(table.c.id, table.c.case_id, table.c.body).where(table.c.case_id.in_(case_ids))
+    ordered = query.order_by(table.c.received_at, table.c.id)
+    newest = {row.case_id: row for row in work.rows(ordered)}
+    return {case_id: work.vault.text(row.body, row.id).reveal() for case_id, row in newest.items()}
+
+
+def _names(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    users = tables.users
+    query = select(users.c.id, users.c.display_name).where(users.c.id.in_(ids))
+    return {row.id: row.display_name for row in work.rows(query)} if ids else {}
+
+
+def _outage(work: Work, row: Row[Any]) -> Outage:
+    """Read one time on paper; what was erased since stands on it without words."""
+    cases, entries = tables.cases, tables.paper_entries
+    told = {
+        one.case_id: one for one in work.rows(select(entries).where(entries.c.list_id == row.id))
+    }
+    ids, items = list(row.cases), []
+    for at in range(0, len(ids), _STEP):
+        rows = work.rows(select(cases).where(cases.c.id.in_(ids[at : at + _STEP])))
+        lines = queue_rows(work, [one for one in rows if one.erased_at is None])
+        items += [_item(work, line, told.get(line.case.id)) for line in lines]
+    place = {case_id: at for at, case_id in enumerate(ids)}
+    items.sort(key=lambda item: (item.entry is not None, place[item.case_id]))
+    return Outage(row.id, row.made_at, row.until, tuple(items))
+
+
+def _item(work: Work, line: CaseRow, told: Row[Any] | None) -> PaperItem:
+    return PaperItem(
+        case_id=line.case.id,
+        patient=line.patient or line.sender,
+        subject=line.subject,
+        urgency=Urgency(line.case.urgency),
+        open=line.case.state is CaseState.OPEN,
+        entry=None if told is None else _entry(work, told),
+    )
+
+
+def _entry(work: Work, row: Row[Any]) -> PaperEntry:
+    return PaperEntry(
+        case_id=row.case_id,
+        acted_by=row.acted_by,
+        acted_at=row.acted_at,
+        outcome=row.outcome,
+        entered_by=row.entered_by,
+        note=work.vault.text(row.note, row.id) if row.note else NOTHING,
+    )

@@ -1,0 +1,73 @@
+"""After a time without a machine: what was done on paper.
+
+Rule of the room: times are typed in the practice's own zone and kept in UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from triage.desk.paper import NOTHING_DONE, STILL_OPEN
+from triage.desk.queue import OUTCOMES
+from triage.domain import Protected
+from triage.errors import NotFound
+from triage.web.pages import pages
+from triage.web.visitor import Asking, Posting, TheDesk
+
+router = APIRouter(prefix="/downtime")
+
+
+@router.get("")
+def downtime(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
+    """Show every time on paper and what is not entered yet."""
+    return pages(request).render(
+        "downtime.html",
+        asking,
+        here="/downtime",
+        view=desk.paper.view(asking.user),
+        outcomes=(NOTHING_DONE, STILL_OPEN, *OUTCOMES),
+        banners=desk.banners(asking.user),
+    )
+
+
+@router.post("/begin")
+def begin(desk: TheDesk, posting: Posting) -> Response:
+    """Say that people worked from the newest list."""
+    desk.paper.begin(posting.user)
+    return RedirectResponse("/downtime", status_code=303)
+
+
+@router.post("/{list_id}")
+def enter(
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    list_id: str,
+    case: Annotated[str, Form(min_length=1, max_length=64)],
+    acted_by: Annotated[str, Form(min_length=1, max_length=64)],
+    acted_at: Annotated[str, Form(min_length=16, max_length=16)],
+    outcome: Annotated[str, Form(min_length=1, max_length=32)],
+    note: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Enter what was done with one case."""
+    desk.paper.enter(
+        posting.user,
+        list_id,
+        case,
+        acted_by=acted_by,
+        acted_at=_moment(acted_at, desk.paper.zone(posting.user)),
+        outcome=outcome,
+        note=Protected(note.strip()),
+    )
+    return RedirectResponse("/downtime", status_code=303)
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    """Read what a browser's date and time field gives: a moment at the practice."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=zone).astimezone(UTC)
+    except ValueError:
+        raise NotFound("moment") from None
