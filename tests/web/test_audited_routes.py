@@ -242,6 +242,7 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
+        self.ask("dana", "POST", f"{CASE}/by-person", "stranger")
         self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on")
 
     def reply(self) -> None:

@@ -12,8 +12,8 @@ import pytest
 from tests.sizes import many
 from tests.store.practice import Clock
 from tests.web.conftest import Visit
-from tests.web.practice import PEOPLE, Practice, open_practice
-from triage.domain import CaseState, PaperList, Protected
+from tests.web.practice import PEOPLE, Letter, Practice, open_practice
+from triage.domain import CaseState, Mark, PaperList, Protected, Route
 from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
 from triage.errors import AlreadyEntered, BadSettings, NotAnswerable, NotFound, WrongCode
 from triage.store import Keys
@@ -290,3 +290,21 @@ def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(
     desk.enter(DANA, outage, case_id, **good)
     with pytest.raises(AlreadyEntered):
         desk.enter(DANA, outage, case_id, **good)
+
+
+def test_what_looks_automatic_can_be_answered_once_somebody_says_a_person_wrote_it(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    """A decision of the machine with its override, by name, on record."""
+    words = "Thank you for your payment. Please do not answer this mail."
+    marks = frozenset({Mark.AUTOMATIC})
+    letter = Letter("notice", 1, "Your bill", words, Route.BILLING_DISPUTE, marks=marks)
+    case_id = practice.receive(letter)
+    page = visit("dana").get(f"/case/{case_id}").text
+    assert "Automatic messages are never answered" in page
+    assert "A person wrote this" in page
+    practice.desk.queue.by_person(DANA, case_id)
+    page = visit("dana").get(f"/case/{case_id}").text
+    assert "Automatic messages are never answered" not in page
+    events = practice.store.cases.history(case_id, clinic="c1", by="test")
+    assert any(e.action == "case.marked" and e.actor == DANA.id for e in events)

@@ -46,6 +46,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,
     ("POST", f"{CASE}/reroute"): Right.WORK_CASE,
     ("POST", f"{CASE}/tick"): Right.WORK_CASE,
+    ("POST", f"{CASE}/by-person"): Right.WORK_CASE,
     ("POST", f"{CASE}/close"): Right.WORK_CASE,
     ("POST", f"{CASE}/link"): Right.IDENTIFY_PATIENT,
     ("POST", f"{CASE}/patients"): Right.IDENTIFY_PATIENT,

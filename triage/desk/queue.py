@@ -105,6 +105,7 @@ class QueueDesk:
             claimed_by=self._store.people.user(holder, clinic=actor.clinic) if holder else None,
             may_approve=may(actor, Right.APPROVE_REPLY),
             names={one.id: one.display_name for one in staff},
+            automatic=automatic(file),
             glass_until=until,
             banners=banners(self._store, actor, self._clock(), self._clinical),
         )
@@ -194,6 +195,11 @@ class QueueDesk:
             seen=seen,
         )
 
+    def by_person(self, actor: User, case_id: str) -> None:
+        """Say that a person wrote what looks automatic, so that it can be answered."""
+        self._work(actor, case_id)
+        self._store.cases.mark(case_id, Mark.BY_PERSON, clinic=actor.clinic, by=actor.id)
+
     def tick(self, actor: User, case_id: str, request_id: str, *, seen: str | None = None) -> None:
         """Mark one request of the case as done."""
         self._work(actor, case_id)
@@ -279,6 +285,13 @@ def answered(file: CaseFile) -> StoredMessage:
     return newest_from_person(file.messages)
 
 
+def automatic(file: CaseFile) -> bool:
+    """Whether a case holds automatic messages only, and nobody has said otherwise."""
+    if Mark.BY_PERSON in file.case.marks:
+        return False
+    return all(Mark.AUTOMATIC in message.marks for message in file.messages)
+
+
 def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
     """Say in words why no reply can be approved for a case now; empty when one can."""
     contact, case = file.contact, file.case
@@ -286,9 +299,7 @@ def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
     by_mail = contact is not None and contact.channel is Channel.EMAIL
     in_the_way = {
         "This case is closed.": case.state is CaseState.CLOSED,
-        "Automatic messages are never answered.": all(
-            Mark.AUTOMATIC in message.marks for message in file.messages
-        ),
+        "Automatic messages are never answered.": automatic(file),
         "Nobody has said who this is yet. Find the patient by two identifiers.": not known,
         "This address has not been verified. Call the patient.": (
             contact is not None and contact.verified_by is None

@@ -83,6 +83,8 @@ class CaseView:
     banners: tuple[Banner, ...]
     #: Display names of the clinic's people by id.
     names: dict[str, str]
+    #: Whether it holds automatic messages only, as far as anybody has said.
+    automatic: bool = False
     #: Until when an emergency keeps the case open to this person; None for whose work it is.
     glass_until: datetime | None = None
 

@@ -147,5 +147,7 @@ class Mark(StrEnum):
     AMBIGUOUS_PATIENT = "ambiguous_patient"
     CONTRADICTION = "contradiction"
     AUTOMATIC = "automatic"
+    #: Somebody says that a person wrote it although it looks automatic.
+    BY_PERSON = "by_person"
     NOT_DELIVERED = "not_delivered"
     SECOND_MESSAGE = "second_message"

@@ -64,6 +64,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", f"{_CASE}/take-over"): (Right.TAKE_OVER,),
     ("POST", f"{_CASE}/reroute"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/tick"): (Right.WORK_CASE,),
+    ("POST", f"{_CASE}/by-person"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/close"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/link"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/patients"): (Right.IDENTIFY_PATIENT,),

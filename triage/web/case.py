@@ -105,6 +105,13 @@ def link(
     return back_to(case_id)
 
 
+@router.post("/by-person")
+def by_person(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Say that a person wrote what looks automatic."""
+    desk.queue.by_person(posting.user, case_id)
+    return back_to(case_id)
+
+
 @router.post("/tick")
 def tick(
     desk: TheDesk, posting: Posting, case_id: str, part: Annotated[str, Form()], seen: Seen

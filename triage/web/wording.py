@@ -57,6 +57,7 @@ MARKS: Mapping[Mark, str] = {
     Mark.AMBIGUOUS_PATIENT: "Could be one of several patients",
     Mark.CONTRADICTION: "Topic and text contradict each other",
     Mark.AUTOMATIC: "Automatic message",
+    Mark.BY_PERSON: "A person wrote this, somebody here says",
     Mark.NOT_DELIVERED: "A reply of ours was not delivered",
     Mark.SECOND_MESSAGE: "Second message",
 }
