@@ -15,6 +15,7 @@ from triage.cli import (
     demo,
     evaluating,
     export,
+    importing,
     inboxes,
     keeping,
     logs,
@@ -34,6 +35,7 @@ app = typer.Typer(
 ROOMS = (
     clinic,
     inboxes,
+    importing,
     audit,
     keeping,
     batch,

@@ -1,0 +1,158 @@
+"""`triage import`: every mail of an archive waits for a person, once, however often it is run."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.connectors.test_archives import FROM, maildir, write
+from tests.sizes import many
+from tests.small_practice import CLINIC, mail_from, move_in, rooms
+from triage.cli import app
+from triage.cli.importing import landed
+from triage.connectors.archive import archive_at
+from triage.domain import CaseState, Lane, Mark
+from triage.pipeline import file
+from triage.store import Keys, Store, migrate, open_store
+from triage.testing import mail
+
+SETTINGS = '[clinic]\nid = "c1"\nname = "Test Clinic"\n'
+
+
+def stored(store: Store) -> list[str]:
+    """Return the SHA-256 of every landed message, sorted."""
+    ids = [raw_id for _, raw_id in store.landing.waiting(limit=10_000, clinic="c1")]
+    raws = [store.landing.raw(raw_id, clinic="c1", by="test") for raw_id in ids]
+    return sorted(hashlib.sha256(raw.content).hexdigest() for raw in raws)
+
+
+def digests(letters: list[bytes]) -> list[str]:
+    return sorted(hashlib.sha256(letter).hexdigest() for letter in letters)
+
+
+def bring_in(path: Path, store: Store) -> tuple[int, int]:
+    return landed(archive_at(path, "old"), store, clinic="c1")
+
+
+@pytest.mark.bar(1)
+def test_nothing_is_lost_or_doubled_however_often_it_is_run(store: Store, tmp_path: Path) -> None:
+    move_in(store)
+    letters = [mail(f"number {n}") for n in range(12)]
+    # Two mails of the same bytes are two mails.
+    letters.append(letters[3])
+    path = tmp_path / "old.mbox"
+    write(path, letters)
+    archive = archive_at(path, "old")
+    # Stopped anywhere: landed, and the cursor not moved.
+    for delivery in archive.deliveries({}):
+        store.landing.land(delivery.arrivals[:5], clinic="c1", by="import")
+        break
+    assert bring_in(path, store) == (8, 5)
+    assert stored(store) == digests(letters)
+    assert bring_in(path, store) == (0, 0)
+    # The file is another now: a mail is gone from its middle, one is new.
+    write(path, [*letters[:4], *letters[5:], mail("fresh")])
+    assert bring_in(path, store) == (1, 12)
+    assert stored(store) == digests([*letters, mail("fresh")])
+
+
+def test_a_maildir_and_a_renamed_mail_come_once(store: Store, tmp_path: Path) -> None:
+    move_in(store)
+    box = maildir(tmp_path / "box", "new/1.h", "cur/2.h:2,S", ".Sent/cur/3.h:2,S")
+    assert bring_in(box, store) == (2, 0)
+    os.rename(box / "new/1.h", box / "cur/1.h:2,RS")
+    assert bring_in(box, store) == (0, 2)
+    assert stored(store) == digests([mail("new/1.h"), mail("cur/2.h:2,S")])
+    every = archive_at(box, "old", subfolders=True)
+    assert landed(every, store, clinic="c1") == (1, 2)
+
+
+@pytest.mark.bar(6)
+def test_imported_mail_is_in_front_of_people_with_its_sign(store: Store, tmp_path: Path) -> None:
+    move_in(store)
+    broken = b"\0\xff no header at all"
+    letters = [mail_from(1, "I need a refill"), mail_from(2, "chest pain"), broken]
+    write(tmp_path / "old.mbox", [*letters[:2], broken + b"\n"])
+    bring_in(tmp_path / "old.mbox", store)
+    waiting = [raw_id for _, raw_id in store.landing.waiting(limit=9, clinic="c1")]
+    cases = [
+        store.cases.get(case_id, clinic=CLINIC.id, by="t").case
+        for case_id in file(waiting, rooms(), store, clinic="c1", by="test")
+    ]
+    assert len(set(one.id for one in cases)) == len(letters)
+    assert {one.lane for one in cases[1:]} == {Lane.URGENT, Lane.UNREADABLE}
+    # A file proves no sender, so nobody is taken for a patient; and nothing is done by itself.
+    wanted = {Mark.IMPORTED, Mark.UNVERIFIED_SENDER}
+    assert all(wanted <= one.marks and one.patient_id is None for one in cases)
+    assert all(one.state is CaseState.OPEN for one in cases)
+
+
+@pytest.fixture
+def home(tmp_path: Path, keys: Keys, sqlite_template: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "triage.toml").write_text(SETTINGS)
+    made = Keys.make(tmp_path / "home" / "keys")
+    url = f"sqlite:///{tmp_path / 'home' / 'triage.db'}"
+    migrate(url, made)
+    store = open_store(url, made)
+    store.people.add_clinic(CLINIC)
+    store.close()
+    return tmp_path / "home"
+
+
+@pytest.mark.bar(1)
+def test_killed_again_and_again_it_goes_on(
+    home: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """A real process, ended by SIGKILL once some mail is stored; then the command runs through."""
+    kills = many(1, long=40)
+    record_property("tried", kills)
+    letters = [mail(f"number {n}", message_id=f"<{n}@x>") for n in range(many(70, long=4000))]
+    write(tmp_path / "old.mbox", letters)
+    path = str(tmp_path / "old.mbox")
+    store = open_store(f"sqlite:///{home / 'triage.db'}", Keys.load(home / "keys"))
+    command = [sys.executable, "-m", "triage", "import", path, "--inbox", "old"]
+    for _ in range(kills):
+        before = len(store.landing.waiting(limit=10_000))
+        child = subprocess.Popen([*command, "--home", str(home)], stderr=subprocess.DEVNULL)
+        while child.poll() is None and len(store.landing.waiting(limit=10_000)) == before:
+            time.sleep(0.005)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    done = CliRunner().invoke(app, ["import", path, "--inbox", "old", "--home", str(home)])
+    assert done.exit_code == 0, done.output
+    assert stored(store) == digests(letters)
+    again = CliRunner().invoke(app, ["import", path, "--inbox", "old", "--home", str(home)])
+    assert "0 messages are stored now" in again.output
+    store.close()
+
+
+def test_counting_first_stores_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old.mbox").write_bytes(FROM + mail("1"))
+    asked = ["import", str(tmp_path / "old.mbox"), "--inbox", "old", "--count"]
+    assert "1 messages there" in CliRunner().invoke(app, asked).output
+    wrong = CliRunner().invoke(app, [*asked[:3], "Old Mail"])
+    assert "--inbox" in str(wrong.exception)
+
+
+def test_oracle_without_the_epoch_a_changed_file_doubles(store: Store, tmp_path: Path) -> None:
+    """Sabotage: an archive that always calls itself the same one has its old mail stored again."""
+    move_in(store)
+    path = tmp_path / "old.mbox"
+    for letters in ([mail("1"), mail("2")], [mail("2")]):
+        write(path, letters)
+        for delivery in archive_at(path, "old").deliveries({}):
+            same = [
+                replace(one, position=replace(one.position, epoch="import:always"))
+                for one in delivery.arrivals
+            ]
+            store.landing.land(same, clinic="c1", by="import")
+    assert len(stored(store)) == 3
