@@ -87,7 +87,7 @@ def test_imported_mail_is_in_front_of_people_with_its_sign(store: Store, tmp_pat
         store.cases.get(case_id, clinic=CLINIC.id, by="t").case
         for case_id in file(waiting, rooms(), store, clinic="c1", by="test")
     ]
-    assert len(set(one.id for one in cases)) == len(letters)
+    assert len({one.id for one in cases}) == len(letters)
     assert {one.lane for one in cases[1:]} == {Lane.URGENT, Lane.UNREADABLE}
     # A file proves no sender, so nobody is taken for a patient; and nothing is done by itself.
     wanted = {Mark.IMPORTED, Mark.UNVERIFIED_SENDER}
@@ -115,7 +115,7 @@ def test_killed_again_and_again_it_goes_on(
     """A real process, ended by SIGKILL once some mail is stored; then the command runs through."""
     kills = many(1, long=40)
     record_property("tried", kills)
-    letters = [mail(f"number {n}", message_id=f"<{n}@x>") for n in range(many(70, long=4000))]
+    letters = [mail(f"number {n}", message_id=f"<{n}@x>") for n in range(many(55, long=4000))]
     write(tmp_path / "old.mbox", letters)
     path = str(tmp_path / "old.mbox")
     store = open_store(f"sqlite:///{home / 'triage.db'}", Keys.load(home / "keys"))
@@ -124,14 +124,13 @@ def test_killed_again_and_again_it_goes_on(
         before = len(store.landing.waiting(limit=10_000))
         child = subprocess.Popen([*command, "--home", str(home)], stderr=subprocess.DEVNULL)
         while child.poll() is None and len(store.landing.waiting(limit=10_000)) == before:
-            time.sleep(0.005)
+            time.sleep(0.02)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     done = CliRunner().invoke(app, ["import", path, "--inbox", "old", "--home", str(home)])
     assert done.exit_code == 0, done.output
     assert stored(store) == digests(letters)
-    again = CliRunner().invoke(app, ["import", path, "--inbox", "old", "--home", str(home)])
-    assert "0 messages are stored now" in again.output
+    assert bring_in(Path(path), store) == (0, 0)
     store.close()
 
 

@@ -27,7 +27,8 @@ def test_a_form_says_who_wrote_as_a_claim() -> None:
         "E-mail: ana@example.org",
         "Recorded or sent at: yesterday",
     ]
-    assert not (sheet.not_read or sheet.partly_read or sheet.ambiguous or sheet.transcript)
+    signs = (sheet.not_read, sheet.partly_read, sheet.ambiguous, sheet.transcript)
+    assert not any(signs)
 
 
 def test_a_voicemail_is_a_transcript_and_names_the_number() -> None:

@@ -34,9 +34,10 @@ _FUNCTIONS: Mapping[str, tuple[str, str]] = {
         " WHERE replies.id = reply AND replies.state = 'sending')",
     ),
     _BY_HOOK: (
-        "raw varchar, door text",
+        "raw varchar, door text, place text",
         "SELECT EXISTS (SELECT 1 FROM public.raw_messages WHERE raw_messages.id = raw"
-        " AND raw_messages.inbox = door AND raw_messages.channel = 'form')",
+        " AND raw_messages.inbox = door AND raw_messages.epoch = place"
+        " AND raw_messages.channel = 'form')",
     ),
 }
 #: As PostgreSQL writes them down again, so that they can be compared.
@@ -47,13 +48,18 @@ _POLICIES: Mapping[str, _Policy] = {
     ),
     "lands_everything": _Policy("raw_messages", "ALL", "triage_worker", "true", "true"),
     "sees_what_landed": _Policy("raw_messages", "SELECT", "triage_watch, triage_web", "true", None),
+    # An epoch that no mailbox has: nothing of an inbox can be called landed by it.
     "lands_forms": _Policy(
-        "raw_messages", "INSERT", "triage_web", None, "((channel)::text = 'form'::text)"
+        "raw_messages",
+        "INSERT",
+        "triage_web",
+        None,
+        "(((channel)::text = 'form'::text) AND (epoch = 'hook'::text))",
     ),
     "remembers_everything": _Policy("ledger", "ALL", "triage_worker", "true", "true"),
     "sees_the_ledger": _Policy("ledger", "SELECT", "triage_web", "true", None),
     "remembers_forms": _Policy(
-        "ledger", "INSERT", "triage_web", None, f"{_BY_HOOK}(raw_id, inbox)"
+        "ledger", "INSERT", "triage_web", None, f"{_BY_HOOK}(raw_id, inbox, epoch)"
     ),
 }
 _TABLES = sorted({policy.table for policy in _POLICIES.values()})
