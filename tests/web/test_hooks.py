@@ -119,6 +119,8 @@ def test_a_signed_delivery_is_kept_byte_by_byte_before_it_is_answered(
     (raw,) = kept(practice)
     assert raw.content == sent
     assert (raw.channel, raw.position.uid) == (Channel.FORM, "msg_1")
+    landings = practice.store.audit.events(clinic="c1", by="test", action="message.landed")
+    assert [event.detail["inbox"] for event in landings if event.actor == "hook"] == ["website"]
 
 
 @pytest.mark.bar(1)
