@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -137,9 +138,41 @@ def test_killed_again_and_again_it_goes_on(
 def test_counting_first_stores_nothing(tmp_path: Path) -> None:
     (tmp_path / "old.mbox").write_bytes(FROM + mail("1"))
     asked = ["import", str(tmp_path / "old.mbox"), "--inbox", "old", "--count"]
-    assert "1 messages there" in CliRunner().invoke(app, asked).output
+    assert "1 messages to import" in CliRunner().invoke(app, asked).output
     wrong = CliRunner().invoke(app, [*asked[:3], "Old Mail"])
     assert "--inbox" in str(wrong.exception)
+
+
+def test_older_mail_stays_in_the_archive_when_asked_and_is_counted(tmp_path: Path) -> None:
+    received = "Received: from a by b; Mon, 16 Nov 2026 10:00:00 +0000\r\n"
+    letters = {
+        "old": mail("old", headers="Date: Mon, 2 Nov 2026 10:00:00 +0000\r\n"),
+        "young": mail("young", headers="Date: Sun, 15 Nov 2026 23:30:00 -0100\r\n"),
+        # Dated wrongly by its writer, taken in by a server: the younger date counts.
+        "late": mail("late", headers=f"{received}Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n"),
+        "undated": mail("undated"),
+        "nonsense": mail("nonsense", headers="Date: the day before\r\n"),
+        "broken": b"\0\xff\n",
+    }
+    write(tmp_path / "old.mbox", list(letters.values()))
+    since = datetime(2026, 11, 16, tzinfo=UTC)
+    archive = archive_at(tmp_path / "old.mbox", "old", since=since)
+    found = [one.content for delivery in archive.deliveries({}) for one in delivery.arrivals]
+    assert [letter in found for letter in letters.values()] == [False] + [True] * 5
+    asked = ["import", str(tmp_path / "old.mbox"), "--inbox", "old", "--since", "2026-11-16"]
+    said = CliRunner().invoke(app, [*asked, "--count"]).output
+    assert "5 messages to import" in said
+    assert "1 are older and NOT in triage" in said
+
+
+def test_the_rest_can_be_taken_later(store: Store, tmp_path: Path) -> None:
+    move_in(store)
+    old = mail("old", headers="Date: Mon, 2 Nov 2026 10:00:00 +0000\r\n")
+    write(tmp_path / "old.mbox", [old, mail("undated")])
+    part = archive_at(tmp_path / "old.mbox", "old", since=datetime(2026, 11, 16, tzinfo=UTC))
+    assert landed(part, store, clinic="c1") == (1, 0)
+    assert bring_in(tmp_path / "old.mbox", store) == (1, 1)
+    assert stored(store) == digests([old, mail("undated")])
 
 
 def test_oracle_without_the_epoch_a_changed_file_doubles(store: Store, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Bringing in old mail: a Maildir, an mbox or a folder of .eml files, once."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def bring_in(
+    *,
     path: Annotated[Path, typer.Argument(help="A Maildir, an mbox, or a folder of .eml files.")],
     inbox: Annotated[
         str, typer.Option(help="The name it is kept under: small letters, digits, hyphens.")
@@ -31,6 +33,10 @@ def bring_in(
     subfolders: Annotated[
         bool, typer.Option("--subfolders", help="A Maildir's sub-folders, too, sent mail and all.")
     ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Leave older mail in the archive."),
+    ] = None,
     count: Annotated[
         bool, typer.Option("--count", help="Only say how much is there; nothing is stored.")
     ] = False,
@@ -47,10 +53,12 @@ def bring_in(
 
     if not _NAME.fullmatch(inbox):
         raise BadSettings("--inbox: small letters, digits and hyphens, 40 at most")
-    archive = archive_at(path, inbox, subfolders=subfolders)
+    day = since.replace(tzinfo=UTC) if since else None
+    archive = archive_at(path, inbox, subfolders=subfolders, since=day)
     if count:
         found = sum(len(one.arrivals) for one in archive.deliveries({}))
-        print(f"{found} messages there, {archive.weight() / 1e6:.1f} MB. Nothing was stored.")
+        print(f"{found} messages to import, of {archive.weight() / 1e6:.1f} MB.")
+        _say_left_out(archive)
         return
     house = House.at(home)
     store = house.store()
@@ -59,7 +67,13 @@ def bring_in(
     finally:
         store.close()
     print(f"{new} messages are stored now; {known} were stored before.")
+    _say_left_out(archive)
     print("The worker of `triage run` puts them in the queue; nothing counts as read or done.")
+
+
+def _say_left_out(archive: "ImportedInbox") -> None:
+    if archive.left_out:
+        print(f"{archive.left_out} are older and NOT in triage: they are in the archive only.")
 
 
 def landed(archive: "ImportedInbox", store: "Store", *, clinic: str) -> tuple[int, int]:
@@ -70,9 +84,12 @@ def landed(archive: "ImportedInbox", store: "Store", *, clinic: str) -> tuple[in
     new = known = 0
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("importing", total=archive.weight())
-        for delivery in archive.deliveries(store.landing.cursors(archive.name, clinic=clinic)):
+        # A part of an archive moves no cursor: the rest can still be taken later.
+        cursors = store.landing.cursors(archive.name, clinic=clinic) if archive.whole else {}
+        for delivery in archive.deliveries(cursors):
             ids = store.landing.land(delivery.arrivals, clinic=clinic, by="import")
-            store.landing.move_cursor(archive.name, delivery.cursor, clinic=clinic)
+            if archive.whole:
+                store.landing.move_cursor(archive.name, delivery.cursor, clinic=clinic)
             new, known = new + len(ids), known + len(delivery.arrivals) - len(ids)
             progress.advance(bar, sum(len(one.content) for one in delivery.arrivals))
     return new, known
