@@ -63,7 +63,7 @@ class Canaries:
         ids = Protected(self.new("patient number")), Protected(self.new("patient birth"))
         person = Patient(key, "c1", name, ids[1], ids[0])
         made = []
-        for channel in Channel:
+        for channel in (Channel.EMAIL, Channel.PORTAL):
             address = self.new(f"{channel} address")
             if channel is Channel.EMAIL:
                 address = f"{address.lower()}@example.org"

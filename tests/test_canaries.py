@@ -209,6 +209,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "user_id": "0" * 32,
             "glass_id": "0" * 32,
             "list_id": "0" * 32,
+            "name": "website",
             "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):

@@ -4,6 +4,8 @@ Each way to spoil a safe home has its sabotage: without the one check that watch
 would have started.
 """
 
+import base64
+import os
 import shutil
 import subprocess
 import sys
@@ -210,6 +212,26 @@ def test_a_part_looks_only_at_what_it_may_know(home: Path) -> None:
     refuse_unsafe(home, "worker")
     with pytest.raises(BadSettings, match=r"approval\.key"):
         refuse_unsafe(home, "sender")
+
+
+HOOK = '[[hook]]\nname = "{name}"\nkind = "webhook"\n'
+
+
+def test_a_hook_that_could_believe_nobody_or_two_keeps_the_pages_from_starting(home: Path) -> None:
+    drawn = f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
+    settings(home, end=HOOK.format(name="website"))
+    with pytest.raises(BadSettings, match="hook website, its secret is missing"):
+        refuse_unsafe(home, "web")
+    refuse_unsafe(home, "worker")
+    hide(home / "secrets" / "website", drawn)
+    refuse_unsafe(home, "web")
+    settings(home, end=HOOK.format(name="website") + HOOK.format(name="voicemail"))
+    hide(home / "secrets" / "voicemail", f"{drawn}\n")
+    with pytest.raises(UnsafeSetting, match="two hooks have the same secret"):
+        refuse_unsafe(home, "web")
+    settings(home, end=HOOK.format(name="front-desk"))
+    with pytest.raises(BadSettings, match="name of another hook or of an inbox"):
+        read_settings(home)
 
 
 @pytest.mark.bar(18)

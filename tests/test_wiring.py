@@ -52,7 +52,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_an_unknown_part_lists_the_known_ones(tmp_path: Path) -> None:
     house = House.at(written(tmp_path, GOOD + "[[inbox]]\nname = 'a'\nkind = 'pigeon'\n"))
-    with pytest.raises(UnknownPlugin, match="fhir, folder, imap"):
+    with pytest.raises(UnknownPlugin, match="fhir, folder, imap, maildir, mbox"):
         house.inboxes()
     with pytest.raises(UnknownPlugin):
         load("redaction", "none", BUILTIN)

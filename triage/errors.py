@@ -65,6 +65,12 @@ class InboxRefused(TriageError):
     """The server refused the log-in or a mailbox; check the user, the secret and the mailboxes."""
 
 
+class ArchiveRefused(InboxRefused):
+    """This file of mails is not read to its end; nothing in it was changed, and what could be read
+    is stored. Mend what the message names and run it again: nothing is stored twice.
+    """
+
+
 class InboxLied(TriageError):
     """The server's answers contradict each other; nothing was skipped, ask its administrator."""
 
@@ -179,6 +185,14 @@ class TooManyTries(TriageError):
     def __init__(self, seconds: int = 0) -> None:
         super().__init__(f"{seconds} seconds")
         self.seconds = seconds
+
+
+class HookRefused(TriageError):
+    """A delivery from outside was not taken; compare secret, clock, size and the signed bytes."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class ForeignForm(TriageError):

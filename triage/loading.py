@@ -4,13 +4,16 @@ Rule of the room: a part that cannot be loaded is replaced by one that leaves th
 person, with a note for the banner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from triage.classifiers import BUILTIN as CLASSIFIERS
 from triage.classifiers.abstain import AlwaysAbstain
+from triage.connectors import HOOKS
+from triage.connectors.hook import Hook
 from triage.drafting import BUILTIN as DRAFTERS
 from triage.encoder.registry import Registry
 from triage.errors import BadRules, TriageError
@@ -18,7 +21,7 @@ from triage.pipeline import Rooms
 from triage.plugins import load
 from triage.redaction import BUILTIN as REDACTORS
 from triage.redaction.withhold import WithholdEverything
-from triage.settings import PartsSettings
+from triage.settings import DoorSettings, PartsSettings, secret
 
 #: Built-in parts that need no trained model.
 MODEL_FREE = frozenset({"withhold", "abstain"})
@@ -32,6 +35,16 @@ class Parts:
     notes: tuple[str, ...] = ()
     #: Errors behind the notes, in words for an administrator.
     troubles: tuple[str, ...] = field(default=())
+
+
+def load_hooks(home: Path, doors: Sequence[DoorSettings]) -> dict[str, Hook]:
+    """Return name -> door that others knock at; raise BadSettings for the first bad one."""
+    made: dict[str, Hook] = {}
+    for door in doors:
+        kind = load("connectors", door.kind, HOOKS)
+        held = secret(home, door.name, keyring=door.keyring)
+        made[door.name] = kind(door.model_dump(), held)
+    return made
 
 
 def clinical_digests() -> dict[str, str]:

@@ -216,10 +216,19 @@ class Settings(_Strict):
     parts: PartsSettings = PartsSettings()
     inbox: tuple[InboxSettings, ...] = ()
     outbox: tuple[OutboxSettings, ...] = ()
+    #: Web forms and voicemail services that deliver to this desk, signed.
+    hook: tuple[DoorSettings, ...] = ()
     watch: WatchSettings = WatchSettings()
     #: Where staff are told; none of these can reach a patient.
     alert: tuple[DoorSettings, ...] = ()
     canary: CanarySettings | None = None
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> Self:
+        names = [door.name for door in (*self.hook, *self.inbox)]
+        if self.hook and len(set(names)) < len(names):
+            raise ValueError("a hook has the name of another hook or of an inbox")
+        return self
 
 
 def read_settings(home: Path) -> Settings:

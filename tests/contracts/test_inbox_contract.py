@@ -38,6 +38,31 @@ def a_folder(stack: ExitStack, folder: Path) -> Source:
     return Source(settings, lambda n: (folder / f"{n}.eml").write_bytes(mail(f"message {n}")))
 
 
+def a_maildir(stack: ExitStack, folder: Path) -> Source:
+    for name in ("new", "cur", "tmp"):
+        (folder / name).mkdir()
+    settings = {"name": "maildir", "path": str(folder), "poll_seconds": 0.02}
+
+    def put(number: int) -> None:
+        (folder / "tmp" / f"{number}.host").write_bytes(mail(f"message {number}"))
+        flags = ":2,S" if number % 2 else ""
+        place = folder / ("cur" if flags else "new") / f"{number}.host{flags}"
+        (folder / "tmp" / f"{number}.host").rename(place)
+
+    return Source(settings, put)
+
+
+def an_mbox(stack: ExitStack, folder: Path) -> Source:
+    path = folder / "old.mbox"
+
+    def put(number: int) -> None:
+        with path.open("ab") as file:
+            head = b"From pat@example.org Mon Nov 23 06:45:30 2026\n"
+            file.write(head + mail(f"message {number}") + b"\n")
+
+    return Source({"name": "mbox", "path": str(path), "poll_seconds": 0.02}, put)
+
+
 def fhir(stack: ExitStack, folder: Path) -> Source:
     server = stack.enter_context(FhirServer())
 
@@ -49,7 +74,13 @@ def fhir(stack: ExitStack, folder: Path) -> Source:
     return Source({**server.settings, "poll_seconds": 0.05}, put)
 
 
-SOURCES = {"imap": imap, "folder": a_folder, "fhir": fhir}
+SOURCES = {
+    "imap": imap,
+    "folder": a_folder,
+    "fhir": fhir,
+    "maildir": a_maildir,
+    "mbox": an_mbox,
+}
 
 
 def test_every_inbox_and_outbox_is_tested_here() -> None:

@@ -186,6 +186,7 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "item_id": items[0].id if items else NOBODY,
         "search_id": found.desk.search.keep(ALL, Wanted(Protected("x0"))),
         "user_id": "u-x0",
+        "name": "website",
         "glass_id": glass[0].id if glass else NOBODY,
         "list_id": _on_paper(found),
     }

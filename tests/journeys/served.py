@@ -72,7 +72,13 @@ class Served:
 @contextmanager
 def serving(practice: Practice) -> Iterator[Served]:
     """Serve a practice on a free port until the block ends."""
-    app: FastAPI = create_app(practice.desk, clinic_name=CLINIC.name)
+    with serving_app(create_app(practice.desk, clinic_name=CLINIC.name)) as address:
+        yield Served(practice, address)
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[str]:
+    """Serve an application on a free port until the block ends; yield its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
@@ -81,7 +87,7 @@ def serving(practice: Practice) -> Iterator[Served]:
     while not server.started:
         time.sleep(0.01)
     try:
-        yield Served(practice, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

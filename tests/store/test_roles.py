@@ -1,25 +1,29 @@
 """PostgreSQL roles: each process can do its own work, and nothing of anybody else's."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.postgres import PostgresServer
 from tests.store.practice import add_staff, ana, approval, arrival, draft, reading
 from triage.domain import (
     NOTHING,
+    Arrival,
     CaseState,
+    Channel,
     Clinic,
     Label,
     Lane,
     Mark,
+    Position,
     Protected,
     ReplyState,
     Route,
     Urgency,
     User,
+    new_id,
 )
 from triage.errors import StoreRefused
 from triage.store import Keys, Store, migrate, open_store, tables
@@ -163,6 +167,49 @@ def test_only_the_owner_migrates(house: House, postgres: PostgresServer, keys: K
         migrate(url, keys)
 
 
+def test_the_web_lands_forms_and_nothing_else(house: House) -> None:
+    moved_in(house)
+    place = Position("website", "hook", "hook", "msg_1")
+    form = Arrival(place, Channel.FORM, "application/json", b'{"text": "call me"}')
+    (raw_id,) = house.web.landing.land([form], clinic=CLINIC, by="hook")
+    assert house.web.landing.land([form], clinic=CLINIC, by="hook") == ()
+    assert house.worker.landing.raw(raw_id, clinic=CLINIC, by="w").content == form.content
+    (mail_id,) = house.worker.landing.land([arrival(uid="7")], clinic=CLINIC)
+    for planted in (
+        replace(form, channel=Channel.EMAIL, content=b"From: ana@example.org"),
+        replace(form, channel=Channel.PORTAL, content=b"{}"),
+        replace(form, position=Position("front-desk", "INBOX", "1", "8"), content=b"{}"),
+    ):
+        with pytest.raises(StoreRefused):
+            house.web.landing.land([planted], clinic=CLINIC, by="hook")
+    # Nor can it say that a mail nobody has seen yet is known: no form lies behind such a row.
+    for raw, inbox in ((mail_id, "front-desk"), (mail_id, "website"), (raw_id, "front-desk")):
+        row = {"inbox": inbox, "mailbox": "INBOX", "epoch": "1", "uid": "8", "fate": "landed"}
+        row |= {"id": new_id(), "clinic": CLINIC, "raw_id": raw}
+        with pytest.raises(StoreRefused), house.web.transactions.write() as work:
+            work.add(tables.ledger, digest=b"d" * 32, at=work.now, **row)
+    for change in ({"attempts": 9}, {"channel": "email"}):
+        with pytest.raises(StoreRefused), house.web.transactions.write() as work:
+            work.run(update(tables.raw_messages).values(**change))
+
+
+def test_oracle_with_one_policy_more_the_web_plants_a_mail(
+    postgres: PostgresServer, keys: Keys
+) -> None:
+    with postgres.database() as url:
+        owner, web = open_store(url, keys), open_store(url.replace("_owner@", "_web@"), keys)
+        owner.people.add_clinic(Clinic(CLINIC, "Harbour"))
+        engine = connect(url, keys, owner=True)
+        with engine.begin() as connection:
+            for table in ("raw_messages", "ledger"):
+                helpful = f"CREATE POLICY helpful ON {table} FOR INSERT WITH CHECK (true)"
+                connection.exec_driver_sql(helpful)
+        engine.dispose()
+        assert web.landing.land([arrival(uid="77")], clinic=CLINIC) != ()
+        owner.close()
+        web.close()
+
+
 def seen_by(store: Store) -> list[str]:
     with store.transactions.read() as work:
         return [row.id for row in work.rows(select(tables.replies.c.id))]
@@ -193,6 +240,7 @@ def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: H
         "ALTER TABLE replies DISABLE ROW LEVEL SECURITY",
         "CREATE POLICY helpful ON replies USING (true)",
         "DROP POLICY sees_replies_on_their_way ON replies",
+        "CREATE POLICY helpful ON raw_messages FOR INSERT TO triage_web WITH CHECK (true)",
         "CREATE OR REPLACE FUNCTION triage_on_its_way(reply varchar, shown varchar)"
         " RETURNS boolean LANGUAGE sql AS 'SELECT true'",
     ],

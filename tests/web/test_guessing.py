@@ -33,7 +33,7 @@ SEED = 44
 LEFT_OUT = ARRIVING | {("GET", "/log-in"), ("POST", "/log-in"), ("POST", "/log-out")}
 LEFT_OUT |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: What a request that names ids of the first clinic may come to.
-REFUSED = frozenset({400, 403, 404, 405, 409, 410, 422})
+REFUSED = frozenset({400, 401, 403, 404, 405, 409, 410, 422, 429})
 
 
 @pytest.fixture(scope="module")

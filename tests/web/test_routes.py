@@ -30,6 +30,8 @@ ARRIVING = {
     for method in ("GET", "POST")
     for page in ("code", "enrol", "password")
 }
+#: For machines, which sign what they deliver.
+SIGNED = {("POST", "/hook/{name}")}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}
 SIGNED_IN |= {("GET", "/account/password"), ("POST", "/account/password")}
 CASE = "/case/{case_id}"
@@ -153,13 +155,15 @@ def ask(visit: Visit, method: str, path: str) -> int:
 
 
 def test_every_route_is_in_the_table(app: FastAPI) -> None:
-    assert routes(app) == set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN
+    assert routes(app) == set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN | SIGNED
 
 
 def test_nothing_is_shown_to_somebody_not_signed_in(app: FastAPI) -> None:
     stranger = Visit(app)
     for method, path in set(RIGHTS) | ARRIVING | SIGNED_IN:
         assert ask(stranger, method, path) == 303, path
+    for method, path in SIGNED:
+        assert ask(stranger, method, path) == 401, path
 
 
 @pytest.mark.parametrize("name", sorted(PEOPLE))
@@ -199,7 +203,7 @@ def test_a_page_without_a_row_keeps_the_application_from_starting(
         create_app(practice.desk, clinic_name="x")
     monkeypatch.setattr("triage.web.app.check_doors", lambda *_, **__: None)
     started = create_app(practice.desk, clinic_name="x")
-    assert routes(started) != set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN
+    assert routes(started) != set(RIGHTS) | OPEN | ARRIVING | SIGNED_IN | SIGNED
     for name in PEOPLE:
         assert ask(Visit(started, name, practice), "GET", "/forgotten") == 403
 

@@ -142,7 +142,7 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
         form |= {"contact": both.first["contact_id"]}
         assert answer.status_code != 422, (method, path)
         # A fault is no refusal either.
-        refused = answer.status_code in (403, 404, 409)
+        refused = answer.status_code in (401, 403, 404, 409)
         if (method, path) not in WITHOUT_ID and not refused:
             trouble[f"{method} {path}"] = str(answer.status_code)
         elif said := told(answer.text):

@@ -16,6 +16,7 @@ from triage.cli import (
     downtime,
     evaluating,
     export,
+    importing,
     inboxes,
     keeping,
     logs,
@@ -35,6 +36,7 @@ app = typer.Typer(
 ROOMS = (
     clinic,
     inboxes,
+    importing,
     audit,
     keeping,
     downtime,

@@ -56,7 +56,7 @@ def start(home: Path, part: str, *, logs: str = "plain") -> "subprocess.Popen[by
 def environment_of(part: str, settings: Settings) -> dict[str, str]:
     """Return our environment without the secrets that another part uses."""
     uses = {
-        "web": ["openid", "metrics"],
+        "web": ["openid", "metrics", *(door.name for door in settings.hook)],
         "worker": [door.name for door in settings.inbox],
         "sender": [door.name for door in settings.outbox],
         "watch": ["canary", "heartbeat", *(door.name for door in settings.alert)],
@@ -131,6 +131,7 @@ def _watch(home: Path, stop: Event) -> None:
 
 
 def _web(home: Path) -> None:
+    from triage.loading import load_hooks
     from triage.settings import secret
     from triage.web.app import create_app
     from triage.web.security import LOOPBACK
@@ -149,6 +150,7 @@ def _web(home: Path) -> None:
         hosts={*LOOPBACK, *desk.names},
         metrics_token=secret(home, "metrics"),
         behind_proxy=desk.behind_tls,
+        hooks=load_hooks(home, settings.hook),
     )
     serve(
         app,

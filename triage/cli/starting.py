@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from triage.connectors.tls import is_loopback
 from triage.errors import UnsafeSetting
+from triage.loading import load_hooks
 from triage.settings import approval_master, secret
 from triage.wiring import House
 
@@ -138,6 +139,18 @@ def log_in_elsewhere(house: House, part: str) -> Iterator[str]:
         yield "the secret openid is an example; ask the provider for one of its own"
 
 
+def hooks(house: House, part: str) -> Iterator[str]:
+    """Find a hook that could believe nobody, or that believes with the key of another."""
+    if part not in ("all", "web"):
+        return
+    # Raises BadSettings, which names the line.
+    load_hooks(house.home, house.settings.hook)
+    given = [secret(house.home, one.name, keyring=one.keyring) for one in house.settings.hook]
+    words = [word for text in given for word in set(text.split())]
+    if len(set(words)) < len(words):
+        yield "two hooks have the same secret; give each one of its own"
+
+
 CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
     readable_keys,
     readable_settings,
@@ -145,6 +158,7 @@ CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
     default_secrets,
     plain_text,
     log_in_elsewhere,
+    hooks,
 )
 
 

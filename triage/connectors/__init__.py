@@ -100,12 +100,17 @@ INBOXES: Mapping[str, str] = {
     "imap": "triage.connectors.imap.ImapInbox",
     "fhir": "triage.connectors.fhir.FhirInbox",
     "folder": "triage.connectors.folder.FolderInbox",
+    "maildir": "triage.connectors.maildir.MaildirInbox",
+    "mbox": "triage.connectors.mbox.MboxInbox",
 }
 
 OUTBOXES: Mapping[str, str] = {
     "smtp": "triage.connectors.smtp.SmtpOutbox",
     "fhir": "triage.connectors.fhir_outbox.FhirOutbox",
 }
+
+#: Doors that others knock at; the web process holds them, and each delivery is signed.
+HOOKS: Mapping[str, str] = {"webhook": "triage.connectors.hook.WebhookDoor"}
 
 ALERTS: Mapping[str, str] = {
     "smtp": "triage.connectors.alert_mail.MailAlert",

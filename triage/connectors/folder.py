@@ -31,11 +31,14 @@ _KINDS = {
 }
 
 #: What a file looks like from outside: i-node, size, time of the last change of its bytes.
-_Look = tuple[int, int, int]
+Look = tuple[int, int, int]
 
 
 class FolderInbox:
     """A folder of .eml and .json files; see the module for its settings."""
+
+    #: How long a file stands still before it is taken, unless the settings say.
+    SETTLE = 1.0
 
     def __init__(
         self,
@@ -50,14 +53,15 @@ class FolderInbox:
         self.channel = Channel.EMAIL
         self._who = options.who
         self._path = Path(options.text("path"))
-        self._settle = options.number("settle_seconds", 1, least=0, most=3600)
+        self._settle = options.number("settle_seconds", self.SETTLE, least=0, most=3600)
         self._poll = options.number("poll_seconds", 1, least=0.01, most=3600)
         self._most = options.whole("batch_messages", 50, least=1, most=1000)
         self._weight = options.number("batch_megabytes", 20, least=0.001, most=500) * 1024 * 1024
+        self._more(options)
         options.done()
         self._clock = clock
         #: Files seen while still young: name -> (how it looked, when it first looked so).
-        self._young: dict[str, tuple[_Look, float]] = {}
+        self._young: dict[str, tuple[Look, float]] = {}
         self._delivered = ""
         self._closed = threading.Event()
 
@@ -72,13 +76,14 @@ class FolderInbox:
         mark = _fingerprint(ready)
         if mark != cursor.uid:
             unread: list[str] = []
-            for arrivals in self._batches(ready, unread):
+            for arrivals in self._batches(self._due(ready, cursor), unread):
                 yield Delivery(arrivals, cursor)
             for name in unread:
                 ready.pop(name)
             if not unread:
+                self._handed_over(mark, ready)
                 yield Delivery((), Cursor(_MAILBOX, _EPOCH, mark))
-            elif any(_look(self._path / name) is not None for name in unread):
+            elif any(look(self._path / name) is not None for name in unread):
                 raise InboxUnreachable(f"{self._who}, {len(unread)} files cannot be read")
         self._delivered = _fingerprint(ready)
 
@@ -105,21 +110,25 @@ class FolderInbox:
             found.append(f"{others} other entries there are left alone.")
         return tuple(found)
 
+    def weight(self) -> int:
+        """Return how many bytes there are to read."""
+        return sum(seen[1] for seen in self._listing().values())
+
     def close(self) -> None:
         """Stop waiting; there is no connection to let go of."""
         self._closed.set()
 
-    def _listing(self) -> dict[str, _Look]:
+    def _listing(self) -> dict[str, Look]:
         """Return name -> look of every regular file of a known kind, oldest first."""
         try:
             paths = [path for path in self._path.iterdir() if path.suffix.lower() in _KINDS]
         except OSError as error:
             raise InboxUnreachable(f"{self._who} ({type(error).__name__})") from None
-        looks = {path.name: _look(path) for path in paths}
+        looks = {path.name: look(path) for path in paths}
         known = {name: look for name, look in looks.items() if look is not None}
         return dict(sorted(known.items(), key=lambda item: (item[1][2], item[0])))
 
-    def _ready(self) -> dict[str, _Look]:
+    def _ready(self) -> dict[str, Look]:
         """Return the listing without files that may still be being written."""
         now, listing = self._clock(), self._listing()
         ready = {}
@@ -134,8 +143,19 @@ class FolderInbox:
         self._young = {name: seen for name, seen in self._young.items() if name in listing}
         return ready
 
+    def _more(self, options: Options) -> None:
+        """Read the settings that only a kin of this folder has."""
+
+    def _due(self, ready: Mapping[str, Look], cursor: Cursor) -> Mapping[str, Look]:
+        """Return what must be read when the listing is not the cursor's: the whole folder."""
+        del cursor
+        return ready
+
+    def _handed_over(self, mark: str, ready: Mapping[str, Look]) -> None:
+        """Hear that everything of this listing was handed over and kept."""
+
     def _batches(
-        self, ready: Mapping[str, _Look], unread: list[str]
+        self, ready: Mapping[str, Look], unread: list[str]
     ) -> Iterator[tuple[Arrival, ...]]:
         batch: list[Arrival] = []
         weight = 0
@@ -152,22 +172,23 @@ class FolderInbox:
         if batch:
             yield tuple(batch)
 
-    def _read(self, name: str, look: _Look) -> bytes | None:
+    def _read(self, name: str, seen: Look) -> bytes | None:
         """Return the bytes of one file; None when it changed, went away or cannot be read."""
         path = self._path / name
         try:
             content = path.read_bytes()
         except OSError:
             return None
-        return content if _look(path) == look and len(content) == look[1] else None
+        return content if look(path) == seen and len(content) == seen[1] else None
 
     def _arrival(self, name: str, content: bytes) -> Arrival:
         channel, media_type = _KINDS[Path(name).suffix.lower()]
-        position = Position(self.name, _MAILBOX, _EPOCH, _printable(name))
+        position = Position(self.name, _MAILBOX, _EPOCH, printable(name))
         return Arrival(position, channel, media_type, content)
 
 
-def _look(path: Path) -> _Look | None:
+def look(path: Path) -> Look | None:
+    """Return how a regular file looks from outside; None for anything else."""
     try:
         found = path.lstat()
     except OSError:
@@ -177,12 +198,12 @@ def _look(path: Path) -> _Look | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _fingerprint(files: Mapping[str, _Look]) -> str:
+def _fingerprint(files: Mapping[str, Look]) -> str:
     """Return a digest of the listing: names and looks, in the order of names."""
     lines = (f"{os.fsencode(name)!r} {look}" for name, look in sorted(files.items()))
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Return the name as text that any database takes, whatever bytes it was made of."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

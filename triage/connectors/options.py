@@ -61,6 +61,13 @@ class Options:
             raise self.wrong(key)
         return int(value)
 
+    def yes(self, key: str) -> bool:
+        """Return whether it says true; nothing says false."""
+        value = self._take(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(f"{key} (true or false)")
+        return value
+
     def words(self, key: str, default: Sequence[str]) -> tuple[str, ...]:
         """Return a non-empty list of different strings."""
         value = self._take(key, tuple(default))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
+from triage.desk.hooks import HookDesk
 from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.paper import PaperDesk
 from triage.desk.people import PeopleDesk
@@ -59,6 +60,7 @@ class Desk:
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical, portal_only)
         self.paper = PaperDesk(store, clock, self.queue)
+        self.hooks = HookDesk(store, clinic)
         self.portal = PortalDesk(store, portal)
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)

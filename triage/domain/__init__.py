@@ -29,6 +29,7 @@ from triage.domain.known import (
 )
 from triage.domain.mailbox import Balance, Debt
 from triage.domain.message import (
+    IMPORTED,
     Arrival,
     Attachment,
     Cursor,
@@ -107,6 +108,7 @@ __all__ = [
     "CANARY_SUBJECT",
     "CANARY_WORDS",
     "DAYS",
+    "IMPORTED",
     "NOBODY",
     "NOTHING",
     "NO_BACKGROUND",

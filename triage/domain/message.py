@@ -8,6 +8,9 @@ from datetime import datetime
 from triage.domain.text import NOTHING, Protected
 from triage.domain.words import Channel, Mark, Undelivered
 
+#: What the epoch of everything imported begins with.
+IMPORTED = "import:"
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -19,6 +22,11 @@ class Position:
     epoch: str
     uid: str
 
+    @property
+    def imported(self) -> bool:
+        """Whether it is old mail that somebody brought in, not news of an inbox."""
+        return self.epoch.startswith(IMPORTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -26,7 +34,7 @@ class Arrival:
 
     position: Position
     channel: Channel
-    #: `message/rfc822` or `application/fhir+json`.
+    #: `message/rfc822`, `application/fhir+json`, or `application/json` from a web form.
     media_type: str
     content: bytes = field(repr=False)
 

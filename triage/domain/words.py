@@ -8,6 +8,8 @@ class Channel(StrEnum):
 
     EMAIL = "email"
     PORTAL = "portal"
+    #: A web form or a voicemail: it comes in this way, and nothing leaves by it.
+    FORM = "form"
 
 
 class Route(StrEnum):
@@ -151,3 +153,7 @@ class Mark(StrEnum):
     BY_PERSON = "by_person"
     NOT_DELIVERED = "not_delivered"
     SECOND_MESSAGE = "second_message"
+    #: Old mail that somebody brought in: it may be long settled.
+    IMPORTED = "imported"
+    #: A machine wrote down what somebody said.
+    TRANSCRIPT = "transcript"

@@ -11,6 +11,7 @@ import signal
 import sys
 from typing import BinaryIO
 
+from triage.parsing.form import read_form
 from triage.parsing.mail import read_mail, skim_mail
 from triage.parsing.portal import read_portal
 from triage.parsing.sheet import Sheet, pack
@@ -26,6 +27,8 @@ def read(content: bytes, job: dict[str, str]) -> Sheet:
         return skim_mail(content, trusted)
     if job.get("kind") == "portal":
         return read_portal(content)
+    if job.get("kind") == "form":
+        return read_form(content)
     return read_mail(content, trusted)
 
 

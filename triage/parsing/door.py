@@ -5,6 +5,7 @@ Rule of the room: `parse` never raises and never hangs; the work is done in a ch
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from triage.domain import Channel, Mark, Message, Protected, RawMessage
 from triage.parsing.newest import Newest, separate
@@ -26,12 +27,19 @@ def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
     job = {"kind": "mail", "trusted": trusted_authserv_id or ""}
     if raw.media_type.lower().startswith("application/fhir+json"):
         job = {"kind": "portal"}
+    elif raw.channel is Channel.FORM:
+        job = {"kind": "form"}
     try:
         sheet = _sandbox().read(raw.content, job)
     except Exception:
         # No child can be started at all: a person still gets to see the original.
         sheet = Sheet(not_read=True, sender_doubtful=True)
-    return to_message(sheet, raw_id=raw.id, channel=raw.channel)
+    # Anybody can write a file of mails: without a server's own verdict nobody vouches for a sender.
+    sheet.sender_doubtful |= raw.position.imported and not trusted_authserv_id
+    message = to_message(sheet, raw_id=raw.id, channel=raw.channel)
+    if raw.position.imported:
+        return replace(message, marks=message.marks | {Mark.IMPORTED})
+    return message
 
 
 def reader(authserv_ids: Mapping[str, str]) -> Callable[[RawMessage], Message]:

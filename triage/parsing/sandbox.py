@@ -139,7 +139,7 @@ class Sandbox:
                 return self._ask(content, job)
             except (ChildLost, OSError):
                 self._drop()
-            if job.get("kind") == "portal":
+            if job.get("kind") in ("portal", "form"):
                 return Sheet(not_read=True)
             try:
                 # Subject and sender help the person who has to open the original; the sender is

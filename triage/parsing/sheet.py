@@ -38,6 +38,8 @@ class Sheet:
     not_read: bool = False
     partly_read: bool = False
     ambiguous: bool = False
+    #: A machine wrote down what somebody said.
+    transcript: bool = False
     blobs: list[bytes] = field(default_factory=list)
 
     def add_reading(self, text: str) -> None:
@@ -81,6 +83,7 @@ def to_message(sheet: Sheet, *, raw_id: str, channel: Channel) -> Message:
         Mark.PARTLY_READ: sheet.partly_read or sheet.ambiguous,
         Mark.AMBIGUOUS: sheet.ambiguous,
         Mark.AUTOMATIC: sheet.automatic,
+        Mark.TRANSCRIPT: sheet.transcript,
     }
     return Message(
         raw_id=raw_id,

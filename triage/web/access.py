@@ -29,6 +29,8 @@ ANYBODY: frozenset[Page] = frozenset(
         ("GET", "/metrics"),
     }
 )
+#: For machines: each delivery is signed, carries no session and is shown nothing.
+SIGNED: frozenset[Page] = frozenset({("POST", "/hook/{name}")})
 #: For those whose password was right, before their second factor; only about that.
 ARRIVING: frozenset[Page] = frozenset(
     (method, f"/log-in/{page}")
@@ -123,7 +125,8 @@ def let_in(user: User, method: str, path: str) -> None:
 class Doorkeepers:
     """What pages ask: who is there, whose page asks by itself, who is on the way in.
 
-    Of the last two the second is asked by a page that changes something.
+    The knocker is asked by a page that changes something; the signer, who signed, where no person
+    is there at all.
     """
 
     visitor: Asked
@@ -131,9 +134,12 @@ class Doorkeepers:
     poster: Asked
     arrival: Asked
     knocker: Asked
+    signer: Asked
 
     def for_page(self, page: Page) -> tuple[Asked, ...]:
         """Return those of which a page has to ask one."""
+        if page in SIGNED:
+            return (self.signer,)
         looks = page[0] == "GET"
         if page in ARRIVING:
             return (self.arrival,) if looks else (self.knocker,)
@@ -152,7 +158,7 @@ def _check(route: APIRoute, page: Page, keepers: Doorkeepers) -> None:
     if page in ANYBODY:
         return
     asks = any(_asks(route.dependant, asked) for asked in keepers.for_page(page))
-    if page not in ARRIVING | SIGNED_IN | ROWS.keys() or not asks:
+    if page not in ARRIVING | SIGNED_IN | SIGNED | ROWS.keys() or not asks:
         raise OpenDoor(" ".join(page))
 
 

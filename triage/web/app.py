@@ -3,11 +3,12 @@
 Rule of the room: nothing is decided here; routers, errors and the gate are hung on and that is all.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from triage.connectors.hook import Hook
 from triage.desk import Desk
 from triage.web import (
     audit,
@@ -16,6 +17,7 @@ from triage.web import (
     errors,
     factor,
     glass,
+    hook,
     openid,
     paper,
     password,
@@ -56,10 +58,11 @@ ROUTERS = (
     users,
     glass,
     paper,
+    hook,
     watch,
 )
 
-KEEPERS = Doorkeepers(visitor, watcher, poster, arrival, knocker)
+KEEPERS = Doorkeepers(visitor, watcher, poster, arrival, knocker, hook.signed)
 
 
 def create_app(
@@ -71,12 +74,14 @@ def create_app(
     demonstration: bool = False,
     metrics_token: str = "",
     behind_proxy: bool = False,
+    hooks: Mapping[str, Hook] | None = None,
 ) -> FastAPI:
     """Return the application that shows this desk.
 
     `sink_url` is where a demo shows what was delivered; `hosts` are the names the desk answers to;
     `demonstration` says on the way in that nobody here is real. `metrics_token` opens `/metrics`,
-    which without one answers this machine only, and nobody `behind_proxy`.
+    which without one answers this machine only, and nobody `behind_proxy`. `hooks` are the doors
+    that forms and voicemail services deliver to.
     """
     app = FastAPI(
         title="triage",
@@ -87,6 +92,7 @@ def create_app(
     )
     app.state.desk = desk
     app.state.metrics_token, app.state.behind_proxy = metrics_token, behind_proxy
+    app.state.hooks = hook.HookDoors(hooks or {})
     static = f"/static/{fingerprint()}"
     app.state.pages = Pages(
         clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from triage import errors
@@ -72,6 +72,10 @@ def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.TriageError)
     if isinstance(error, errors.NotSignedIn):
         return _to_log_in(request, way_in(error))
+    if isinstance(error, errors.HookRefused):
+        # A machine asked: one line, and when to come again where that would help.
+        later = {"Retry-After": "60"} if error.status in (429, 503) else None
+        return PlainTextResponse(f"{error}\n", error.status, headers=later)
     status, headline = status_of(error)
     if status >= 500:
         log.error("a page failed: %(error)s", errors.blame(error))

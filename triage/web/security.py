@@ -46,6 +46,8 @@ HEADERS = {
 KEEP = "public, max-age=31536000, immutable"
 #: No form of ours is longer, in bytes.
 LARGEST_FORM = 1_000_000
+#: Where machines deliver: each delivery is signed, and each door has a limit of its own below this.
+MACHINES, LARGEST_DELIVERY = "/hook/", 25_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -105,11 +107,13 @@ class Gate:
             return "This address is not one this desk answers to."
         if scope["method"] in SAFE_METHODS:
             return ""
-        if not _from_our_own_page(headers, scope):
+        machine = scope["path"].startswith(MACHINES)
+        if not machine and not _from_our_own_page(headers, scope):
             return "This did not come from a page of this desk."
         if not headers.get("content-length", "0").isdigit() or "transfer-encoding" in headers:
             return "A form must say how long it is."
-        if int(headers.get("content-length", "0")) > LARGEST_FORM:
+        longest = LARGEST_DELIVERY if machine else LARGEST_FORM
+        if int(headers.get("content-length", "0")) > longest:
             return "This form is too long."
         return ""
 

@@ -60,6 +60,8 @@ MARKS: Mapping[Mark, str] = {
     Mark.BY_PERSON: "A person wrote this, somebody here says",
     Mark.NOT_DELIVERED: "A reply of ours was not delivered",
     Mark.SECOND_MESSAGE: "Second message",
+    Mark.IMPORTED: "Imported: may be old, look at its own date",
+    Mark.TRANSCRIPT: "Machine transcript: words may be wrong, listen to the recording",
 }
 #: Marks that stand in the way rather than inform.
 GRAVE_MARKS = frozenset(
@@ -112,7 +114,11 @@ REASONS: Mapping[str, str] = {
     " took back the consent to e-mail. Nothing left.",
     "no_outbox": "Nothing leaves this clinic that way. Answer on the portal or by phone.",
 }
-CHANNELS: Mapping[Channel, str] = {Channel.EMAIL: "E-mail", Channel.PORTAL: "Portal"}
+CHANNELS: Mapping[Channel, str] = {
+    Channel.EMAIL: "E-mail",
+    Channel.PORTAL: "Portal",
+    Channel.FORM: "Form or voicemail",
+}
 ROLES: Mapping[Role, str] = {
     Role.SECRETARY: "Secretary",
     Role.WRITER: "Writer",

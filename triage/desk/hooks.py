@@ -1,0 +1,26 @@
+"""Deliveries from outside, signed: landed like every message, before the sender hears yes.
+
+Rule of the room: nobody is signed in here, so nothing is read, shown or changed.
+"""
+
+from triage.domain import Arrival, Channel
+from triage.errors import NotAllowed
+from triage.store import Store
+
+
+class HookDesk:
+    """The counter for what forms and voicemail services deliver."""
+
+    def __init__(self, store: Store, clinic: str | None) -> None:
+        self._store = store
+        self._clinic = clinic
+
+    def land(self, arrival: Arrival) -> bool:
+        """Keep a delivery for good; return whether it was new. Raises NotAllowed.
+
+        When this returns, the bytes are committed and synced. The same id with the same bytes is
+        nothing new; with other bytes it is a second message.
+        """
+        if self._clinic is None or arrival.channel is not Channel.FORM:
+            raise NotAllowed("hook")
+        return bool(self._store.landing.land((arrival,), clinic=self._clinic, by="hook"))
