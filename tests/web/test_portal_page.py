@@ -7,7 +7,7 @@ from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk.portal import PortalDesk
 from triage.domain import Appointment, Channel, Medication, PortalFacts, Protected
-from triage.errors import PortalSilent
+from triage.errors import PortalShut, PortalSilent
 
 FACTS = PortalFacts(
     name=Protected("Somebody Else"),
@@ -68,6 +68,16 @@ def test_a_portal_that_fails_says_so(practice: Practice, visit: Callable[[str], 
     answer = visit("dana").get(f"/case/{case_id}/portal")
     assert answer.status_code == 200
     assert "does not answer now" in answer.text
+
+
+def test_a_desk_without_a_log_in_of_its_own_says_so(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    connect(practice, PortalShut("x"))
+    case_id, _ = in_the_portal(practice)
+    page = visit("dana").get(f"/case/{case_id}/portal").text
+    assert "no log-in of its own for the portal" in page
+    assert "does not answer" not in page
 
 
 def test_nobody_is_asked_about_whom_we_do_not_know(
