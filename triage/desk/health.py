@@ -31,6 +31,8 @@ NOTES = {
     "backup_failing": "A backup could not be made; it is tried again every few minutes.",
     "backup_disk_full": "The disk for the backups is full. Tell the person who keeps this machine.",
     "retention_failing": "Old cases could not all be erased; it is tried again.",
+    "clock_leapt": "Nothing old is erased: by the clock of this machine more time has passed than"
+    " triage worked through. Is its date right? Erasing begins after five days with messages.",
     "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
     " an administrator sets authserv_id.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
@@ -42,6 +44,11 @@ WARNINGS = frozenset({"senders_unchecked"})
 _KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
 
 
+def silent_at(at: datetime, now: datetime) -> bool:
+    """Whether the last sign of life is too old, or from a time the clock was set back from."""
+    return abs(now - at) > SILENCE
+
+
 def banners(
     store: Store, actor: User, now: datetime, clinical: Mapping[str, str]
 ) -> tuple[Banner, ...]:
@@ -51,14 +58,14 @@ def banners(
     silent = DUTIES.keys() - {beat.process for beat in beats}
     found += [Banner("alarm", DUTIES[process]) for process in sorted(silent)]
     for beat in beats:
-        if beat.process in DUTIES and now - beat.at > SILENCE:
+        if beat.process in DUTIES and silent_at(beat.at, now):
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [
             Banner("warning" if note in WARNINGS else "alarm", NOTES[note])
             for note in beat.notes
             if note in NOTES
         ]
-        if beat.process == "watch" and now - beat.at <= SILENCE:
+        if beat.process == "watch" and not silent_at(beat.at, now):
             found += _watched(beat.notes)
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))

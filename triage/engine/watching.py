@@ -32,6 +32,7 @@ INBOX, START = "inbox:", "start:"
 #: Notes of the worker and the sender that mean that a part is failing.
 FAILING = frozenset(
     {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
+    | {"clock_leapt"}
 )
 REFUSED, FULL = "inbox_refused", "inbox_full"
 #: Starts so soon after our own belong to the same start of everything.
