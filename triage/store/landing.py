@@ -4,7 +4,7 @@ Rule of the room: in doubt a message is landed once more; it is never dropped.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import case, func, or_, select, update
 
@@ -26,6 +26,8 @@ class Landing:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        #: When the last message landed; a clock that stands still must not mix their order up.
+        self._last = datetime.min.replace(tzinfo=UTC)
 
     def land(
         self, arrivals: Sequence[Arrival], *, clinic: str, by: str = "landing"
@@ -37,11 +39,15 @@ class Landing:
         """
         with self._transactions.write() as work:
             work.lock(f"landing {clinic}")
+            first = work.now
+            if first <= self._last < first + timedelta(seconds=1):
+                first = self._last + timedelta(microseconds=1)
             ids = [
                 # What arrives together keeps its order, since many ask which is newest.
-                _land(work, arrival, clinic, at=work.now + timedelta(microseconds=place))
+                _land(work, arrival, clinic, at=first + timedelta(microseconds=place))
                 for place, arrival in enumerate(arrivals)
             ]
+            self._last = first + timedelta(microseconds=len(arrivals))
             landed = tuple(raw_id for raw_id in ids if raw_id is not None)
             if landed:
                 detail = {"count": str(len(landed)), "inbox": arrivals[0].position.inbox}
