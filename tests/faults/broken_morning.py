@@ -1,7 +1,8 @@
 """A worker, a sender and a watch that are turned round by round, on a disk that may break.
 
 Run as a program: `python -m tests.faults.broken_morning URL KEYS FOLDER`. Each line it is given
-is one round: how many new mails come first, and how many seconds pass. It answers with what it saw, as one JSON object.
+is one round: how many new mails come first, and how many seconds pass. It answers with what it
+saw, as one JSON object.
 """
 
 import json

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk.portal import PortalDesk
 from triage.domain import Appointment, Channel, Medication, PortalFacts, Protected
-from triage.errors import PortalShut, PortalSilent
+from triage.errors import PortalShut, PortalSilent, StoreRefused
 
 FACTS = PortalFacts(
     name=Protected("Somebody Else"),
@@ -89,3 +91,17 @@ def test_nobody_is_asked_about_whom_we_do_not_know(
     assert visit("ada").get(f"/case/{practice.cases['bill']}/portal").status_code == 403
     assert asked == []
     assert practice.desk.portal.known(PEOPLE["dana"], practice.cases["stranger"]).facts is None
+
+
+def test_a_disk_that_takes_nothing_is_a_page_that_says_so(
+    practice: Practice, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dana = visit("dana")
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreRefused("the disk is full")
+
+    monkeypatch.setattr(practice.store.cases, "get", full)
+    answer = dana.get(f"/case/{practice.cases['bill']}")
+    assert answer.status_code == 503
+    assert "Nothing can be kept just now" in answer.text
