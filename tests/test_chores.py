@@ -164,9 +164,10 @@ def closed(store: Store, clinic: str) -> tuple[str, str, str]:
 @pytest.mark.bar(44)
 def test_retention_erases_what_is_due_once_a_day_and_nothing_on_hold(
     store: Store, store_url: str, keys: Keys, clinic: str, tmp_path: Path,
-    closed: tuple[str, str, str],
+    closed: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     due, held, opened = closed
+    monkeypatch.setattr("triage.store.life.LIVED", 0)
     lists = [tmp_path / "home.list", tmp_path / "away.list"]
     life = open_life(store_url, keys, store, lists=lists)
     life.hold("case", held, Protected("a claim"), clinic=clinic, by="t")
@@ -198,6 +199,7 @@ def test_one_case_that_cannot_be_erased_stops_no_other_and_is_said(
     from triage.store.life import Life
 
     first, second, _ = closed
+    monkeypatch.setattr("triage.store.life.LIVED", 0)
     erase = Life.erase
 
     def refusing(self: Life, kind: str, subject: str, **named: str) -> None:

@@ -102,6 +102,31 @@ def test_a_batch_begun_by_a_dead_worker_is_finished(practice: Store, database: A
     assert cases(practice) == 1
 
 
+def test_answers_are_filed_after_what_they_answer_whatever_died(
+    practice: Store, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker died with the first batch; the answers that came later do not overtake it."""
+    monkeypatch.setattr("triage.engine.jobs.BATCH", 4)
+    first = [mail_from(1, f"question {n}", message_id=f"<q{n}@example.org>") for n in range(8)]
+    land(MemoryInbox(first), practice, clinic="c1")
+    for _, raw_id in practice.landing.waiting(limit=4):
+        practice.landing.attempt(raw_id, clinic="c1")
+    answers = [
+        mail_from(
+            1,
+            f"more on {n}",
+            message_id=f"<a{n}@x.org>",
+            headers=f"In-Reply-To: <q{n}@example.org>\r\n",
+        )
+        for n in range(8)
+    ]
+    land(MemoryInbox(answers, name="other"), practice, clinic="c1")
+    jobs = launched(practice, database, rooms())
+    jobs.drain()
+    jobs.stop()
+    assert cases(practice) == len(first), "an answer became a case of its own"
+
+
 CANARY = "Zebulon Quillfeather"
 
 

@@ -1,6 +1,6 @@
 """The sender and the doors: one that fails stops no other, and a late note still arrives."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
 
@@ -10,6 +10,8 @@ from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in,
 from triage.desk import Desk
 from triage.domain import Channel, Protected, ReplyState
 from triage.engine import Sender
+from triage.engine.sending import LONGEST_SEND
+from triage.engine.turns import DEAD
 from triage.errors import StoreLocked
 from triage.store import Store
 from triage.testing import MemoryOutbox
@@ -72,10 +74,68 @@ def test_a_reply_left_on_the_wire_comes_back_without_a_restart(store: Store, des
     (case_id,) = receive(store, mail_from(1, "refill"))
     reply_id, outbox = approve(desk, case_id), MemoryOutbox()
     assert store.replies.claim(reply_id, clinic="c1", by="sender")
-    later = datetime.now(UTC) + timedelta(minutes=16)
-    Sender(store, {Channel.EMAIL: outbox}, master=MASTER, clock=lambda: later).once()
+    seconds = [0.0]
+    ways = {Channel.EMAIL: outbox}
+    second = Sender(store, ways, master=MASTER, steady=lambda: seconds[0])
+    for seconds[0] in (0.0, 30.0):
+        second.once()
+        assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.SENDING
+    seconds[0] = 50.0
+    second.once()
     assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.UNCERTAIN
     assert outbox.sent == []
+
+
+@pytest.mark.bar(20)
+def test_a_reply_whose_sender_lives_is_left_alone(store: Store, desk: Desk) -> None:
+    """A server that is slow for minutes makes nobody doubt, while its sender says that it lives."""
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    reply_id, seconds, states = approve(desk, case_id), [0.0], list[ReplyState]()
+
+    class Slow(MemoryOutbox):
+        def send(self, *given: object, **named: object) -> str:
+            for seconds[0] in range(0, 300, 5):
+                first.hold()
+                second.once()
+                states.append(desk.replies.status(SECRETARY, reply_id).state)
+            return super().send(*given, **named)  # type: ignore[arg-type]
+
+    outbox = Slow()
+    first, second = (
+        Sender(store, {Channel.EMAIL: outbox}, master=MASTER, steady=lambda: seconds[0])
+        for _ in range(2)
+    )
+    first.once()
+    assert set(states) == {ReplyState.SENDING}
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.SENT
+    assert len(outbox.sent) == 1
+
+
+@pytest.mark.bar(20)
+def test_a_sender_that_hangs_too_long_is_given_up_and_sends_nothing_twice(
+    store: Store, desk: Desk
+) -> None:
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    reply_id, seconds = approve(desk, case_id), [0.0]
+
+    class Hangs(MemoryOutbox):
+        def send(self, *given: object, **named: object) -> str:
+            receipt = super().send(*given, **named)  # type: ignore[arg-type]
+            for seconds[0] in (0.0, LONGEST_SEND, LONGEST_SEND + DEAD):
+                first.hold()
+                second.once()
+            return receipt
+
+    outbox = Hangs()
+    first, second = (
+        Sender(store, {Channel.EMAIL: outbox}, master=MASTER, steady=lambda: seconds[0])
+        for _ in range(2)
+    )
+    first.once()
+    second.once()
+    # It did leave, and nobody can know: a person looks, and it is not sent again.
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.UNCERTAIN
+    assert len(outbox.sent) == 1
 
 
 def test_a_mail_answered_on_the_portal_refers_to_no_mail(store: Store, desk: Desk) -> None:

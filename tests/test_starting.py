@@ -244,7 +244,12 @@ def test_only_the_sender_is_given_what_opens_an_outbox(
     given = {part: processes.environment_of(part, read_settings(home)) for part in processes.PARTS}
     assert {part for part in given if "TRIAGE_SECRET_OUT" in given[part]} == {"sender"}
     assert {part for part in given if "TRIAGE_SECRET_FRONT_DESK" in given[part]} == {"worker"}
-    for name, part in (("OPENID", "web"), ("METRICS", "web"), ("CANARY", "watch")):
+    for name, part in (
+        ("OPENID", "web"),
+        ("METRICS", "web"),
+        ("FRONT_DESK_CONTEXT", "web"),
+        ("CANARY", "watch"),
+    ):
         monkeypatch.setenv(f"TRIAGE_SECRET_{name}", "its own")
         given = {one: processes.environment_of(one, read_settings(home)) for one in processes.PARTS}
         assert {one for one in given if f"TRIAGE_SECRET_{name}" in given[one]} == {part}

@@ -85,6 +85,10 @@ class PortalSilent(TriageError):
     """The portal does not answer this question now; look in the portal itself."""
 
 
+class PortalShut(TriageError):
+    """The desk may not ask the portal; give the desk this secret, which reads no messages."""
+
+
 class StoreLocked(TriageError):
     """Another process holds the database; stop it or wait, then try again."""
 

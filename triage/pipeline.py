@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from triage.classifiers import Classifier
@@ -322,27 +322,23 @@ def send(
     by: str,
     master: bytes,
     again: timedelta = AGAIN,
+    waited: datetime | None = None,
 ) -> ReplyState | None:
     """Send one queued reply at most once; return what became of it, None if another took it.
 
     Claim, then act: exactly one sender moves the row from queued to sending. The approval's
     proof is computed anew here, with a key the web process does not hold.
     """
-    reply = store.replies.claim(reply_id, clinic=clinic, by=by)
+    reply = store.replies.claim(reply_id, clinic=clinic, by=by, waited=waited)
     if reply is None:
         return None
     state, receipt, why = _transmit(reply, outboxes, master)
-    not_before = datetime.now(UTC) + again if state is ReplyState.QUEUED else None
+    not_before = store.transactions.clock() + again if state is ReplyState.QUEUED else None
     for pause in (0.1, 0.5, 2.0, 5.0, None):
         try:
+            said = {"receipt": receipt, "why": why}
             store.replies.settle(
-                reply.id,
-                state,
-                clinic=clinic,
-                by=by,
-                receipt=receipt,
-                why=why,
-                not_before=not_before,
+                reply.id, state, clinic=clinic, by=by, not_before=not_before, **said
             )
             break
         except StoreLocked:

@@ -251,6 +251,14 @@ def secret_variable(name: str) -> str:
     return f"TRIAGE_SECRET_{name.upper().replace('-', '_')}"
 
 
+def context_secret(inbox: str) -> str:
+    """Return the name of the secret by which the desk reads what a portal knows of a patient.
+
+    The desk talks to browsers, so it never holds the inbox's own secret, which reads all messages.
+    """
+    return f"{inbox}-context"
+
+
 def secret(home: Path, name: str, *, keyring: bool = False) -> str:
     """Return the secret of a door from TRIAGE_SECRET_<NAME> or `home/secrets/<name>`, else ''.
 

@@ -20,6 +20,7 @@ from triage.encoder.registry import Registry
 from triage.errors import (
     BadSettings,
     MissingModel,
+    PortalShut,
     PortalSilent,
     TriageError,
     blame,
@@ -32,6 +33,7 @@ from triage.settings import (
     OutboxSettings,
     Settings,
     approval_master,
+    context_secret,
     read_settings,
     secret,
     store_url,
@@ -143,8 +145,8 @@ class House:
     def portal(self) -> "Ask | None":
         """Return what asks the first FHIR inbox's server about a patient; None without one.
 
-        The secret is read when somebody asks: a desk that may not read it says the portal is
-        silent and serves everything else.
+        The secret is `<inbox>-context`, one of its own that reads no messages; it is read when
+        somebody asks. A desk without it says so and serves everything else.
         """
         door = next((one for one in self.settings.inbox if one.kind == "fhir"), None)
         if door is None:
@@ -154,8 +156,12 @@ class House:
             from triage.connectors.fhir_context import FhirContext
 
             try:
-                held = secret(self.home, door.name, keyring=door.keyring)
+                held = secret(self.home, context_secret(door.name), keyring=door.keyring)
+                if not held and door.model_dump().get("auth") != "none":
+                    raise PortalShut(context_secret(door.name))
                 context = FhirContext(door.model_dump(exclude={"authserv_id"}), held)
+            except (PortalShut, BadSettings):
+                raise PortalShut(context_secret(door.name)) from None
             except (TriageError, OSError) as trouble:
                 raise PortalSilent(f"inbox {door.name}, {type(trouble).__name__}") from None
             return context.of(reference)

@@ -100,8 +100,10 @@ class TestInbox:
         found = list(inbox.deliveries({}))
         assert {d.cursor.uid for d in found[:-1]} == {""}
         assert found[-1].cursor.uid == at(24)
-        again = list(inbox.deliveries(cursor_of(found)))
+        fresh = inbox_of(server, page_size=10, overlap_seconds=5, look_back_hours=0)
+        again = list(fresh.deliveries(cursor_of(found)))
         assert ids(again) == [f"c{n}" for n in range(19, 25)]
+        assert ids(list(inbox.deliveries(cursor_of(found)))) == [], "what landed is not sent again"
 
     def test_what_was_committed_late_is_found_within_the_overlap(self, server: FhirServer) -> None:
         server.seed(communication(1, seconds=1000))

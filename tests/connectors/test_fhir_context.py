@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers import PASSWORD, FhirServer
+from triage.cli.processes import environment_of
 from triage.connectors.fhir_context import FhirContext
 from triage.domain import PortalFacts, Protected
-from triage.errors import PortalSilent
+from triage.errors import PortalShut, PortalSilent
+from triage.wiring import House
 
 NOW = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 
@@ -137,3 +140,30 @@ def test_a_failing_portal_is_silent_at_once(server: FhirServer) -> None:
     assert "Patient/1" not in str(caught.value)
     with pytest.raises(PortalSilent):
         ask(server, base_url="http://127.0.0.1:9/fhir")
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_the_desk_asks_with_a_secret_of_its_own_and_never_the_inbox_s(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "triage.toml").write_text(
+        '[clinic]\nid = "c1"\nname = "C"\n[[inbox]]\nname = "portal"\nkind = "fhir"\n'
+        f'auth = "bearer"\nbase_url = "{server.base_url}"\n'
+    )
+    house = House.at(tmp_path)
+    monkeypatch.setenv("TRIAGE_SECRET_PORTAL", PASSWORD)
+    given = environment_of("web", house.settings)
+    assert "TRIAGE_SECRET_PORTAL" not in given
+    ask = house.portal()
+    assert ask is not None
+    with pytest.raises(PortalShut, match="portal-context"):
+        ask(Protected("Patient/1"))
+    assert server.state["requests"] == []
+    if place == "environment":
+        monkeypatch.setenv("TRIAGE_SECRET_PORTAL_CONTEXT", PASSWORD)
+        assert "TRIAGE_SECRET_PORTAL_CONTEXT" in environment_of("web", house.settings)
+        assert "TRIAGE_SECRET_PORTAL_CONTEXT" not in environment_of("worker", house.settings)
+    else:
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "secrets" / "portal-context").write_text(PASSWORD)
+    assert ask(Protected("Patient/1")).birth_date.reveal() == "1980-02-03"

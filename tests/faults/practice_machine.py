@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ from triage.domain import (
     Urgency,
     User,
 )
-from triage.engine import Sender, loops
+from triage.engine import Sender, sending
 from triage.errors import (
     AlreadyClaimed,
     ChangedUnderneath,
@@ -125,8 +124,7 @@ class Practice(RuleBasedStateMachine):
         # Everything that asks for the time asks this clock, and replies leave one by one: a run
         # that failed must fail the same way when it is played again.
         self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(pipeline, "datetime", SimpleNamespace(now=lambda zone: self.moment()))
-        self._patch.setattr(loops, "LINES", 1)
+        self._patch.setattr(sending, "LINES", 1)
         self._open_one = open_one
         self.server, self.line = MailServer(), MailLine()
         self.death: str | None = None
@@ -159,6 +157,7 @@ class Practice(RuleBasedStateMachine):
             {Channel.EMAIL: self.line},
             master=MASTER,
             clock=self.moment,
+            steady=lambda: self.now.timestamp(),
         )
         self.sender.recover(self.now)
         for owner, name, point in (

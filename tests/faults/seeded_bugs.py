@@ -10,7 +10,7 @@ from sqlalchemy import select
 from triage import pipeline
 from triage.desk.replies import ReplyDesk
 from triage.domain import ReplyState, new_id
-from triage.engine import loops
+from triage.engine import sending
 from triage.store import filing, landing, tables, trail
 from triage.store.cases import Cases
 from triage.store.replies import Replies
@@ -88,7 +88,7 @@ def what_was_on_the_wire_is_queued_again(patch: pytest.MonkeyPatch) -> None:
         for reply_id in reply_ids:
             store.replies.settle(reply_id, ReplyState.QUEUED, clinic=clinic, by=by)
 
-    patch.setattr(loops, "recover", recover)
+    patch.setattr(sending, "recover", recover)
 
 
 def nobody_checks_the_proof(patch: pytest.MonkeyPatch) -> None:

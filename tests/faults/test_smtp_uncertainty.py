@@ -21,7 +21,7 @@ from triage.connectors.smtp import ANSWER, SmtpOutbox
 from triage.desk import Desk
 from triage.domain import Channel, Lane, ReplyState
 from triage.engine import Sender
-from triage.engine.loops import DISPATCH
+from triage.engine.sending import DISPATCH
 from triage.errors import SendPostponed, SendUncertain
 from triage.store import Store
 

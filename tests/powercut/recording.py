@@ -16,14 +16,18 @@ _SOURCE = Path(__file__).with_name("record.c")
 @cache
 def recorder(folder: Path) -> Path:
     """Return record.c as a library, built in `folder`."""
+    return compiled(_SOURCE, folder / "record.so")
+
+
+def compiled(source: Path, library: Path) -> Path:
+    """Return a source as a library that can be preloaded; without a compiler skip the test."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None or not Path("/usr/include/stdio.h").exists():
         words = "a C compiler is missing (apt-get install gcc libc6-dev)"
         if os.environ.get("CI") == "true":
             pytest.fail(words)
         pytest.skip(words)
-    library = folder / "record.so"
-    options = ["-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE), "-ldl"]
+    options = ["-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
     subprocess.run([compiler, *options], check=True)
     return library
 

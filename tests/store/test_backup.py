@@ -133,7 +133,7 @@ def test_no_keys_are_kept_longer_than_seven_days(
     old = [KEPT_DATA + hour, KEPT_DATA - hour, KEPT_KEYS + day, KEPT_KEYS - day]
     for age in (*old, timedelta(0)):
         make_backup(store_url, keys, folder.path, clock=lambda age=age: now - age)
-    assert folder.moments(DATA) == [now - age for age in (*old[1:], timedelta(0))]
+    assert {now - age for age in (*old[1:], timedelta(0))} <= set(folder.moments(DATA))
     assert folder.moments(KEYS) == [now - old[3], now]
 
 
@@ -152,12 +152,15 @@ def test_backups_thin_out_with_age_and_the_newest_stays_until_there_is_a_newer(
     days = [(now - age).date() for age in ages if age >= timedelta(days=2)]
     assert len(days) == len(set(days)) in (28, 29)
     assert max(now - moment for moment in folder.moments(KEYS)) <= KEPT_KEYS
-    # A month later without any backup: the last one stays while the next is being written.
-    later = now + timedelta(days=60)
+    # Two months later without any backup: the last keys stay while the next are being written,
+    # and of the rows no more goes than in two days: nobody knows whether the clock is right.
+    before, later = folder.moments(DATA), now + timedelta(days=60)
     folder.prune(later, spare=True)
-    assert folder.moments(DATA) == folder.moments(KEYS) == [now]
+    assert folder.moments(KEYS) == [now]
+    assert before[2:28] == folder.moments(DATA)[:26]
     folder.prune(later)
-    assert folder.moments(DATA) == []
+    assert folder.moments(KEYS) == []
+    assert folder.newest() is None
 
 
 def told(store: Store, clinic: str) -> AuditEvent:

@@ -66,6 +66,7 @@ class Scene:
             doors,
             limits=Limits(patience=20.0),
             clock=clock,
+            steady=lambda: clock.now.timestamp(),
             **more,  # type: ignore[arg-type]
         )
 

@@ -54,7 +54,8 @@ def test_every_kind_of_waiting_work_is_counted_until_it_is_done(store: Store, cl
 
 def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock: Clock) -> None:
     door = Door()
-    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock)
+    steady = lambda: clock.now.timestamp()  # noqa: E731
+    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock, steady=steady)
     receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
     receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
     Desk(store, clock=clock).replies.save(
@@ -79,7 +80,8 @@ def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock
 def test_a_watch_that_never_counts_is_found(store: Store, clock: Clock) -> None:
     """Sabotage: without the counting nothing is told."""
     door = Door()
-    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock)
+    steady = lambda: clock.now.timestamp()  # noqa: E731
+    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock, steady=steady)
     receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
     receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
     Desk(store, clock=clock).replies.save(

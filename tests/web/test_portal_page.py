@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk.portal import PortalDesk
 from triage.domain import Appointment, Channel, Medication, PortalFacts, Protected
-from triage.errors import PortalSilent
+from triage.errors import PortalShut, PortalSilent, StoreRefused
 
 FACTS = PortalFacts(
     name=Protected("Somebody Else"),
@@ -70,6 +72,16 @@ def test_a_portal_that_fails_says_so(practice: Practice, visit: Callable[[str], 
     assert "does not answer now" in answer.text
 
 
+def test_a_desk_without_a_log_in_of_its_own_says_so(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    connect(practice, PortalShut("x"))
+    case_id, _ = in_the_portal(practice)
+    page = visit("dana").get(f"/case/{case_id}/portal").text
+    assert "no log-in of its own for the portal" in page
+    assert "does not answer" not in page
+
+
 def test_nobody_is_asked_about_whom_we_do_not_know(
     practice: Practice, visit: Callable[[str], Visit]
 ) -> None:
@@ -79,3 +91,17 @@ def test_nobody_is_asked_about_whom_we_do_not_know(
     assert visit("ada").get(f"/case/{practice.cases['bill']}/portal").status_code == 403
     assert asked == []
     assert practice.desk.portal.known(PEOPLE["dana"], practice.cases["stranger"]).facts is None
+
+
+def test_a_disk_that_takes_nothing_is_a_page_that_says_so(
+    practice: Practice, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dana = visit("dana")
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreRefused("the disk is full")
+
+    monkeypatch.setattr(practice.store.cases, "get", full)
+    answer = dana.get(f"/case/{practice.cases['bill']}")
+    assert answer.status_code == 503
+    assert "Nothing can be kept just now" in answer.text

@@ -12,7 +12,7 @@ from types import FrameType
 from triage.cli.logs import FORMATS, set_up
 from triage.cli.starting import PARTS, refuse_unsafe
 from triage.errors import BadSettings
-from triage.settings import Settings, read_settings, secret_variable
+from triage.settings import Settings, context_secret, read_settings, secret_variable
 
 #: A part that died is started again after this many seconds.
 AGAIN = 1.0
@@ -56,7 +56,11 @@ def start(home: Path, part: str, *, logs: str = "plain") -> "subprocess.Popen[by
 def environment_of(part: str, settings: Settings) -> dict[str, str]:
     """Return our environment without the secrets that another part uses."""
     uses = {
-        "web": ["openid", "metrics", *(door.name for door in settings.hook)],
+        "web": [
+            *("openid", "metrics"),
+            *(door.name for door in settings.hook),
+            *(context_secret(door.name) for door in settings.inbox),
+        ],
         "worker": [door.name for door in settings.inbox],
         "sender": [door.name for door in settings.outbox],
         "watch": ["canary", "heartbeat", *(door.name for door in settings.alert)],

@@ -18,7 +18,7 @@ Files that a message only links to (Attachment.url) are never fetched.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from triage.connectors.fhir_auth import read_credentials
@@ -36,6 +36,7 @@ from triage.connectors.fhir_page import (
     has_words,
     incoming,
     is_a,
+    is_address,
     is_instant,
     later,
     latest,
@@ -44,7 +45,7 @@ from triage.connectors.fhir_page import (
     when,
 )
 from triage.connectors.options import Options
-from triage.domain import Arrival, Channel, Cursor, Delivery, Position
+from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
 from triage.errors import InboxLied, InboxMissedNews, InboxRefused, InboxUnreachable, TriageError
 
 _EPOCH = "fhir-r4"
@@ -89,8 +90,8 @@ class FhirInbox:
         self._far_at = datetime.min.replace(tzinfo=UTC)
         self._seen: dict[str, frozenset[str]] = {}
         self._reached: dict[str, str] = {}
-        #: Tasks whose message was handed over and landed.
-        self._followed: frozenset[str] = frozenset()
+        #: Kind -> what the server listed since the last look far back, and where it was landed.
+        self._landed: dict[str, dict[str, tuple[Position, ...]]] = {}
 
     def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
         """Yield everything changed since the cursors less the overlap, page by page.
@@ -105,6 +106,29 @@ class FhirInbox:
             yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
         if far:
             self._far_at = now + self._every
+
+    def listings(self, cursors: Mapping[str, Cursor]) -> Iterator[Listing]:
+        """Yield what the portal listed of each kind when it was last looked at, far back or near.
+
+        Only what was handed over counts: what came a moment ago is no message that is missing.
+        """
+        del cursors
+        places = {one for kind in self._landed.values() for some in kind.values() for one in some}
+        for kind in KINDS:
+            if kind in self._landed or any(one.mailbox == kind for one in places):
+                uids = frozenset(one.uid for one in places if one.mailbox == kind)
+                yield Listing(kind, _EPOCH, uids)
+
+    def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield those messages again, as far as the portal still has these very words."""
+        kind = listing.mailbox
+        for uid in sorted(uids):
+            resource = self._one(f"{kind}/{uid.partition('/')[0]}", kind)
+            if resource is not None and uid_of(resource, self._client.base) == uid:
+                yield (self._arrival(kind, uid, resource),)
+
+    def stored(self, listing: Listing, uids: Collection[str]) -> None:
+        """Do nothing: a portal is only read."""
 
     def wait(self, seconds: float) -> bool:
         """Ask every `poll_seconds`; True as soon as something changed that was not seen before.
@@ -146,18 +170,23 @@ class FhirInbox:
     def _kind(self, kind: str, cursor: Cursor, far: bool) -> Iterator[Delivery]:
         reached = cursor.uid if is_instant(cursor.uid) else ""
         held = Cursor(kind, _EPOCH, reached)
+        known, became = self._landed.get(kind, {}), dict[str, tuple[Position, ...]]()
         found: dict[str, str] = {}
         for walk in range(_WALKS):
             mark, pages, overlooked = latest([reached, *found.values()]), 0, walk == 0
-            for page in self._walk(kind, reached, far):
+            for page in self._walk(kind, reached, self._back if far else self._overlap):
                 pages += 1
                 fresh = {uid: one for uid, one in page.items() if uid not in found}
                 found |= {uid: changed(one) for uid, one in fresh.items()}
                 overlooked = overlooked or any(not later(found[uid], mark) for uid in fresh)
-                arrivals = self._arrivals(kind, fresh)
+                # What an earlier look handed over is stored, or the comparison says that it is not.
+                unknown = {uid: one for uid, one in fresh.items() if uid not in known}
+                became |= {uid: known[uid] for uid in fresh.keys() & known.keys()}
+                parted = self._arrivals(kind, unknown)
+                became |= {u: tuple(one.position for one in some) for u, some in parted.items()}
+                arrivals = {one.position: one for some in parted.values() for one in some}
                 if arrivals:
-                    yield Delivery(arrivals, held)
-                    self._followed |= fresh.keys() if kind == TASK else frozenset()
+                    yield Delivery(tuple(arrivals.values()), held)
             if pages <= 1 or not overlooked:
                 break
         else:
@@ -165,40 +194,40 @@ class FhirInbox:
         # A message dated 2099 must not carry the cursor past everything that comes before then.
         last = latest([reached, *found.values()], most=self._clock())
         self._seen[kind], self._reached[kind] = frozenset(found), last
-        if kind == TASK:
-            self._followed &= found.keys()
+        # Every delivery was landed, or we would not be here. A look far back begins the list anew.
+        self._landed[kind] = became if far else known | became
         if last != cursor.uid:
             yield Delivery((), Cursor(kind, _EPOCH, last))
 
-    def _arrivals(self, kind: str, fresh: Mapping[str, Resource]) -> tuple[Arrival, ...]:
-        """Return what comes in; a task that only routes a message stands for that message."""
-        found: dict[tuple[str, str], Arrival] = {}
+    def _arrivals(self, kind: str, fresh: Mapping[str, Resource]) -> dict[str, tuple[Arrival, ...]]:
+        """Return uid -> what comes in; a task that only routes a message stands for that one."""
+        found: dict[str, tuple[Arrival, ...]] = {}
         for uid, resource in incoming(fresh):
-            messages: list[tuple[str, Resource]] = []
-            if kind == TASK and uid not in self._followed:
-                messages = self._followed_by(resource)
-            if kind == COMMUNICATION or not messages or has_words(resource):
-                found[kind, uid] = self._arrival(kind, uid, resource)
-            for other, message in messages:
-                found[COMMUNICATION, other] = self._arrival(COMMUNICATION, other, message)
-        return tuple(found.values())
+            messages = self._followed_by(resource) if kind == TASK else []
+            came = [self._arrival(COMMUNICATION, other, message) for other, message in messages]
+            if not messages or has_words(resource):
+                came.insert(0, self._arrival(kind, uid, resource))
+            found[uid] = tuple(came)
+        return found
 
     def _followed_by(self, task: Resource) -> list[tuple[str, Resource]]:
         """Fetch the message a task routes; none where there is none or it is not shown to us."""
         address = focus_of(task, self._client.base)
-        if not address:
-            return []
+        message = self._one(address, COMMUNICATION) if address else None
+        # Without it the task itself is shown to a person.
+        return [] if message is None else incoming({uid_of(message, self._client.base): message})
+
+    def _one(self, address: str, kind: str) -> Resource | None:
+        """Return one resource; None where there is none or it is not shown to us."""
+        if not is_address(address):
+            return None
         try:
             answer = self._client.get(address)
         except Unreachable as trouble:
             raise InboxUnreachable(f"{self._who} ({trouble})") from None
         except (Refused, Nonsense):
-            # The task itself is then shown to a person.
-            return []
-        message = answer.resource
-        if answer.status != 200 or message is None or not is_a(message, COMMUNICATION):
-            return []
-        return incoming({uid_of(message, self._client.base): message})
+            return None
+        return answer.resource if answer.status == 200 and is_a(answer.resource, kind) else None
 
     def _has_news(self, kind: str) -> bool:
         newest = {"_sort": "-_lastUpdated", "_count": str(self._page)}
@@ -206,9 +235,8 @@ class FhirInbox:
         seen = self._seen.get(kind, frozenset())
         return any(uid not in seen for uid in self._bundle(kind, kind, query)[0])
 
-    def _walk(self, kind: str, reached: str, far: bool) -> Iterator[dict[str, Resource]]:
+    def _walk(self, kind: str, reached: str, back: timedelta) -> Iterator[dict[str, Resource]]:
         """Yield uid -> resource for each page, following `next` within the server's address."""
-        back = self._back if far else self._overlap
         address, query = kind, {**self._since(kind, reached, back), "_count": str(self._page)}
         visited: set[str] = set()
         while address and len(visited) < _PAGES:

@@ -76,6 +76,11 @@ def is_a(resource: object, kind: str) -> bool:
     return isinstance(resource, dict) and resource.get("resourceType") == kind
 
 
+def is_address(text: str) -> bool:
+    """Whether it is `<kind>/<id>` as FHIR writes ids, and leads nowhere else."""
+    return bool(re.fullmatch(r"(Communication|Task)/[A-Za-z0-9-][A-Za-z0-9.-]{0,63}", text))
+
+
 def focus_of(task: Mapping[str, Any], base: str) -> str:
     """Return `Communication/<id>` where a task routes a message, else nothing."""
     focus = _near(task.get("focus"), base)

@@ -34,6 +34,8 @@ NOTES = {
     "paper_not_set_up": "There is no list for the hour in which nothing works. Whoever keeps this"
     " machine runs `triage downtime setup`.",
     "paper_late": "The list for the hour in which nothing works is too old or cannot be written.",
+    "clock_leapt": "Nothing old is erased: by the clock of this machine more time has passed than"
+    " triage worked through. Is its date right? Erasing begins after five days with messages.",
     "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
     " an administrator sets authserv_id.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
@@ -45,6 +47,11 @@ WARNINGS = frozenset({"senders_unchecked", "paper_not_set_up"})
 _KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
 
 
+def silent_at(at: datetime, now: datetime) -> bool:
+    """Whether the last sign of life is too old, or from a time the clock was set back from."""
+    return abs(now - at) > SILENCE
+
+
 def banners(
     store: Store, actor: User, now: datetime, clinical: Mapping[str, str]
 ) -> tuple[Banner, ...]:
@@ -54,14 +61,14 @@ def banners(
     silent = DUTIES.keys() - {beat.process for beat in beats}
     found += [Banner("alarm", DUTIES[process]) for process in sorted(silent)]
     for beat in beats:
-        if beat.process in DUTIES and now - beat.at > SILENCE:
+        if beat.process in DUTIES and silent_at(beat.at, now):
             found.append(Banner("alarm", DUTIES[beat.process]))
         found += [
             Banner("warning" if note in WARNINGS else "alarm", NOTES[note])
             for note in beat.notes
             if note in NOTES
         ]
-        if beat.process == "watch" and now - beat.at <= SILENCE:
+        if beat.process == "watch" and not silent_at(beat.at, now):
             found += _watched(beat.notes)
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from triage.desk.rights import Right, require
 from triage.domain import CaseFile, Channel, PortalFacts, Protected, User
-from triage.errors import PortalSilent
+from triage.errors import PortalShut, PortalSilent
 from triage.store import Store
 
-#: Asks the portal about `Patient/<id>`; raises PortalSilent.
+#: Asks the portal about `Patient/<id>`; raises PortalSilent or PortalShut.
 Ask = Callable[[Protected], PortalFacts]
 
 
@@ -22,7 +22,7 @@ class PortalView:
 
     file: CaseFile
     facts: PortalFacts | None = None
-    #: no_portal, no_reference or silent.
+    #: no_portal, no_reference, no_secret or silent.
     trouble: str = ""
     #: The portal has another birth date for this patient than we.
     differs: bool = False
@@ -47,6 +47,8 @@ class PortalDesk:
         self._store.cases.asked_portal(case_id, clinic=actor.clinic, by=actor.id)
         try:
             facts = self._ask(reference)
+        except PortalShut:
+            return PortalView(file, trouble="no_secret")
         except PortalSilent:
             return PortalView(file, trouble="silent")
         return PortalView(file, facts, differs=_differs(file, facts))

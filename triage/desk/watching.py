@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
-from triage.desk.health import DUTIES, SILENCE
+from triage.desk.health import DUTIES, silent_at
 from triage.domain import Beat, Figures
 from triage.errors import TriageError
 from triage.store import Store
@@ -43,7 +43,7 @@ class WatchDesk:
             beats = {beat.process: beat.at for beat in self._store.beats.all()}
         except TriageError:
             return False
-        return all(name in beats and now - beats[name] <= SILENCE for name in DUTIES)
+        return all(name in beats and not silent_at(beats[name], now) for name in DUTIES)
 
     def figures(self) -> tuple[datetime, Figures | None, list[Beat]]:
         """Return the present moment, the numbers of this clinic, and every sign of life.

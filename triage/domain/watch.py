@@ -29,6 +29,7 @@ class Fault(StrEnum):
     CANARY_MISSED = "canary_missed"
     ALERT_FAILING = "alert_failing"
     TOO_OLD = "too_old"
+    CLOCK = "clock"
     TEST = "test"
 
 
@@ -46,6 +47,7 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.CANARY_MISSED: "Two test mails to the inbox {part} have not arrived.",
     Fault.ALERT_FAILING: "The alert door {part} cannot be used.",
     Fault.TOO_OLD: "Work is older than four business hours: {part}.",
+    Fault.CLOCK: "The clock of this machine leapt or stands still: set it right.",
     Fault.TEST: "This is a trial of the alert door {part}; nothing is wrong.",
 }
 

@@ -9,10 +9,11 @@ from triage.engine.backups import Backups
 from triage.engine.chores import Chore
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
-from triage.engine.loops import Sender, Worker
+from triage.engine.loops import Worker
 from triage.engine.paper import PaperFile
 from triage.engine.retention import Retention
 from triage.engine.second import SecondEye
+from triage.engine.sending import Sender
 from triage.engine.watching import Limits, Watch, Watched
 
 __all__ = [

@@ -49,6 +49,9 @@ class AlarmBook:
 
         It counts as told only once `told` was called with it.
         """
+        for entry in self._entries.values():
+            # A clock that was set back must not keep an alarm, or silence, going.
+            entry.seen, entry.told = min(entry.seen, now), min(entry.told, now)
         for alarm in set(found):
             self._entries.setdefault(alarm, _Entry(now, now)).seen = now
         entries = self._entries

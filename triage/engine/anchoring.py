@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from triage.audit import ANCHORED, AnchorFile, beyond, claim, newest_heads
 from triage.domain import Anchor, Head
+from triage.engine.due import Due
 from triage.errors import AuditBroken, blame
 from triage.store import Store, tables
 
@@ -40,22 +41,24 @@ class Anchoring:
         self._by = by
         self._every = every
         self._clock = clock
-        self._due = clock()
+        self._due = Due()
         #: The name of the last error's type, empty while all is well.
         self.trouble = ""
 
     def once(self) -> bool:
         """Anchor the heads if it is time to; return whether a line was written."""
         now = self._clock()
-        if now < self._due:
+        if not self._due.now(now):
             return False
         try:
             written = self._anchor(now)
         except Exception as trouble:
-            self.trouble, self._due = type(trouble).__name__, now + AGAIN
+            self.trouble = type(trouble).__name__
+            self._due.again(now, AGAIN)
             log.error("the audit cannot be anchored: %(error)s", blame(trouble))
             return False
-        self.trouble, self._due = "", now + self._every
+        self.trouble = ""
+        self._due.again(now, self._every)
         return written
 
     def _anchor(self, now: datetime) -> bool:

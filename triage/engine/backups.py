@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from triage.engine.due import Due
 from triage.errors import StoreLocked, blame
 
 log = logging.getLogger(__name__)
@@ -38,13 +39,13 @@ class Backups:
         self._clock = clock
         self._since = clock()
         self._good: datetime | None = None
-        self._not_before = self._since
+        self._due = Due()
         self._trouble = ""
 
     def once(self) -> bool:
         """Make one if the newest is old enough; return whether one was made."""
         now = self._clock()
-        if now < self._not_before:
+        if not self._due.now(now):
             return False
         try:
             self._good = self._newest()
@@ -60,7 +61,7 @@ class Backups:
         except Exception as trouble:
             full = isinstance(trouble, OSError) and trouble.errno in _FULL
             self._trouble = "backup_disk_full" if full else "backup_failing"
-            self._not_before = now + AGAIN
+            self._due.again(now, AGAIN)
             log.error("a backup cannot be made: %(error)s", blame(trouble))
             return False
         self._trouble = ""
@@ -68,5 +69,5 @@ class Backups:
 
     def notes(self) -> frozenset[str]:
         """Say what went wrong, and that the last good one is older than twice the interval."""
-        late = self._clock() - (self._good or self._since) > 2 * self._every
+        late = abs(self._clock() - (self._good or self._since)) > 2 * self._every
         return frozenset({self._trouble, "backup_late" if late else ""} - {""})

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
@@ -19,6 +20,7 @@ from triage.errors import blame
 from triage.pipeline import Rooms, file
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
+from triage.store.landing import FEW_TRIES
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ BATCH = 32
 #: Messages looked at in one round, so that a few that keep failing hold up nobody else.
 ROUND = 8 * BATCH
 #: After this many attempts a batch is walked one message at a time,
-SPLIT_AFTER = 2
+SPLIT_AFTER = FEW_TRIES
 #: and after this many a message is shown to a person as it lies.
 GIVE_UP_AFTER = 5
 #: Bytes of an unreadable message that the red-flag rules look at all the same.
@@ -99,7 +101,9 @@ class Jobs:
         """
         filed = 0
         waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
-        for clinic, rows in groupby(sorted(waiting), key=lambda row: row[0]):
+        # Sorted by clinic alone: within one the order of arrival stays, or an answer would be
+        # filed before the mail it answers, as a case of its own.
+        for clinic, rows in groupby(sorted(waiting, key=itemgetter(0)), key=itemgetter(0)):
             raw_ids = [raw_id for _, raw_id in rows]
             for start in range(0, len(raw_ids), BATCH):
                 count = self._batch(clinic, raw_ids[start : start + BATCH])

@@ -1,13 +1,14 @@
 """Erases once a day what was closed longer ago than the clinic keeps it.
 
-Rule of the room: nothing is erased unless a term was configured; what is on hold stays; one case
-that cannot be erased stops no other.
+Rule of the room: nothing is erased unless a term was configured and lived through, whatever the
+clock says; what is on hold stays; one case that cannot be erased stops no other.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from triage.engine.due import Due
 from triage.errors import Erased, NotFound, OnHold, TooLate, TriageError, blame
 from triage.store import Life
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(days=1)
 #: How soon it is tried again when something could not be erased.
 AGAIN = timedelta(hours=1)
+#: What a person must know: something could not be erased; the clock may have leapt.
+FAILED, LEAPT = "retention_failing", "clock_leapt"
 #: Cases of one round; the next round goes on soon, so that years of them hold up nobody.
 MOST = 200
 
@@ -35,33 +38,38 @@ class Retention:
         self._term = term
         self._clinic = clinic
         self._clock = clock
-        self._due = clock()
-        self._trouble = False
+        self._due = Due()
+        self._notes: frozenset[str] = frozenset()
 
     def once(self) -> bool:
         """Erase what is due if a day has passed; return whether it was looked."""
         now = self._clock()
-        if now < self._due:
+        if not self._due.now(now):
             return False
         try:
             more = self._erase(now)
         except Exception as trouble:
-            self._trouble, self._due = True, now + AGAIN
+            self._notes = frozenset({FAILED})
+            self._due.again(now, AGAIN)
             log.error("retention failed: %(error)s", blame(trouble))
             return False
-        pause = AGAIN if self._trouble else EVERY
-        self._due = now if more else now + pause
+        pause = AGAIN if self._notes else EVERY
+        self._due.again(now, timedelta() if more else pause)
         return True
 
     def notes(self) -> frozenset[str]:
-        """Say that something that is due could not be erased."""
-        return frozenset({"retention_failing"} if self._trouble else ())
+        """Say that something that is due could not be erased, or was not believed to be due."""
+        return self._notes
 
     def _erase(self, now: datetime) -> bool:
         """Erase one round; return whether there is more to do at once."""
-        self._trouble, life = False, self._open_life()
+        notes, life = set[str](), self._open_life()
         try:
             due = life.due(now - self._term, clinic=self._clinic)
+            if due and not life.lived(now, clinic=self._clinic):
+                # What is erased is gone, so a clock is not believed that says too much.
+                self._notes = frozenset({LEAPT})
+                return False
             for case_id in due[:MOST]:
                 try:
                     life.erase("case", case_id, clinic=self._clinic, by="retention")
@@ -69,8 +77,9 @@ class Retention:
                     # Another worker was here, or somebody put it on hold meanwhile.
                     continue
                 except TriageError as trouble:
-                    self._trouble = True
+                    notes.add(FAILED)
                     log.error("case %(case)s stays: %(error)s", blame(trouble, case=case_id))
         finally:
             life.close()
-        return len(due) > MOST and not self._trouble
+        self._notes = frozenset(notes)
+        return len(due) > MOST and not notes

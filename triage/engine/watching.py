@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from triage.connectors import AlertDoor
 from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
 from triage.engine.alarms import AlarmBook
+from triage.engine.silence import Silences
 from triage.errors import blame
 from triage.store import Store
 
@@ -31,15 +32,8 @@ PROCESSES = ("worker", "sender", "web")
 INBOX, START = "inbox:", "start:"
 #: Notes of the worker and the sender that mean that a part is failing.
 FAILING = frozenset(
-    {
-        "no_classifier",
-        "no_redactor",
-        "no_rules",
-        "no_drafter",
-        "outbox_failing",
-        "anchor_failing",
-        "paper_late",
-    }
+    {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
+    | {"clock_leapt", "paper_late"}
 )
 REFUSED, FULL = "inbox_refused", "inbox_full"
 #: Starts so soon after our own belong to the same start of everything.
@@ -147,6 +141,7 @@ class Watch:
         life_sign: Callable[[], None] | None = None,
         book: AlarmBook | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_store = open_store
         self._store: Store | None = None
@@ -155,16 +150,19 @@ class Watch:
         self._limits = limits or Limits()
         self._canary = canary
         self._alive_file, self._life_file, self._life_sign = alive_file, life_file, life_sign
-        self._sign_due = clock()
+        #: Intervals and silences are counted by this one, which nobody can set.
+        self._steady = steady
+        self._sign_due = steady()
         self._book = book or AlarmBook(watched.clinic)
         self._clock = clock
         self._began = clock()
+        self._silences = Silences(now=self._began, steady=steady())
         self._look = Bounded[Sight](self._limits.patience)
         self._life = Bounded[bool](self._limits.patience)
         self._sending = Bounded[bool](DOOR)
         self._starts: dict[str, datetime] | None = None
         self._failing: set[str] = set()
-        self._canary_due, self._canary_failed = clock(), False
+        self._canary_due, self._canary_failed = steady(), False
 
     def run(self, stop: Event, every: float = 10.0) -> None:
         """Look again and again until `stop` is set."""
@@ -183,11 +181,15 @@ class Watch:
         sight = self._look.ask(self._sight)
         found = {Alarm(Fault.DATABASE)} if sight is None else set(self._judge(sight, now))
         found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._failing}
+        if self._silences.leapt(now, steady=self._steady()):
+            # Set back, the clock must not hide what began before it was.
+            self._began = min(self._began, now)
+            found.add(Alarm(Fault.CLOCK))
         notice = self._book.notice(found, now)
         if notice is not None and self._tell(notice):
             self._book.told(notice)
         if sight is not None:
-            self._send_canary(now)
+            self._send_canary()
         self._live(now)
         return tuple(sorted(found))
 
@@ -203,6 +205,8 @@ class Watch:
         if self._canary is not None:
             since = max(self._began, now - 3 * self._limits.canary - CANARY_PATIENCE)
             canaries = store.canaries.newest(self._canary.inbox, clinic=clinic, since=since)
+            # One from the future was sent before the clock was set back.
+            canaries = [one for one in canaries if one.sent_at <= now + CANARY_PATIENCE]
         return Sight(
             {beat.process: beat for beat in store.beats.all()},
             store.landing.late(before=now - LATE, clinic=clinic),
@@ -211,8 +215,9 @@ class Watch:
         )
 
     def _judge(self, sight: Sight, now: datetime) -> Iterator[Alarm]:
-        yield from self._processes(sight.beats, now)
-        yield from self._inboxes(sight.beats, now)
+        self._silences.hear(sight.beats, steady=self._steady())
+        yield from self._processes(sight.beats)
+        yield from self._inboxes(sight.beats)
         notes = {note for name in PROCESSES for note in _notes(sight.beats, name)}
         yield from (Alarm(Fault.PART_FAILING, note) for note in notes & FAILING)
         if sight.late:
@@ -222,9 +227,9 @@ class Watch:
                 yield Alarm(Fault.TOO_OLD, kind.value)
         yield from self._canaries(sight.canaries, now)
 
-    def _processes(self, beats: Mapping[str, Beat], now: datetime) -> Iterator[Alarm]:
+    def _processes(self, beats: Mapping[str, Beat]) -> Iterator[Alarm]:
         for name in self._watched.processes:
-            if self._silent(beats.get(name), now, self._limits.process):
+            if self._silent(name, self._limits.process):
                 yield Alarm(Fault.PROCESS_SILENT, name)
         starts = {name.removeprefix(START): b.at for name, b in beats.items() if START in name}
         known = self._starts if self._starts is not None else starts
@@ -233,19 +238,18 @@ class Watch:
                 yield Alarm(Fault.PROCESS_RESTARTED, name)
         self._starts = starts
 
-    def _inboxes(self, beats: Mapping[str, Beat], now: datetime) -> Iterator[Alarm]:
+    def _inboxes(self, beats: Mapping[str, Beat]) -> Iterator[Alarm]:
         for name in self._watched.inboxes:
             beat = beats.get(f"{INBOX}{name}")
             notes = beat.notes if beat is not None else ()
             if FULL in notes:
                 yield Alarm(Fault.INBOX_FULL, name)
-            if self._silent(beat, now, self._limits.inbox):
+            if self._silent(f"{INBOX}{name}", self._limits.inbox):
                 refused = REFUSED in notes
                 yield Alarm(Fault.INBOX_REFUSED if refused else Fault.INBOX_SILENT, name)
 
-    def _silent(self, beat: Beat | None, now: datetime, limit: timedelta) -> bool:
-        last = self._began if beat is None else max(beat.at, self._began)
-        return now - last > limit
+    def _silent(self, name: str, limit: timedelta) -> bool:
+        return self._silences.of(name, steady=self._steady()) > limit
 
     # --- the test mail ------------------------------------------------------------------------
 
@@ -260,8 +264,9 @@ class Watch:
             if missed:
                 yield Alarm(Fault.CANARY_MISSED, self._canary.inbox)
 
-    def _send_canary(self, now: datetime) -> None:
-        if self._canary is None or self._store is None or now < self._canary_due:
+    def _send_canary(self) -> None:
+        steady = self._steady()
+        if self._canary is None or self._store is None or steady < self._canary_due:
             return
         way, store = self._canary, self._store
 
@@ -273,7 +278,8 @@ class Watch:
         sent = self._sending.ask(send) is True
         self._canary_failed = not sent
         # What could not be handed over is tried again soon: a full mailbox is told within minutes.
-        self._canary_due = now + (self._limits.canary if sent else timedelta(seconds=60))
+        pause = self._limits.canary if sent else timedelta(seconds=60)
+        self._canary_due = steady + pause.total_seconds()
 
     # --- telling ------------------------------------------------------------------------------
 
@@ -309,8 +315,8 @@ class Watch:
             except OSError as trouble:
                 log.error("the sign of life cannot be written: %(error)s", blame(trouble))
         sign = self._life_sign
-        if sign is not None and not self._failing and now >= self._sign_due:
-            self._sign_due = now + SIGN
+        if sign is not None and not self._failing and self._steady() >= self._sign_due:
+            self._sign_due = self._steady() + SIGN.total_seconds()
             self._life.ask(lambda: sign() is None)
 
 

@@ -42,6 +42,7 @@ from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
 from triage.store.waiting import Counts
+from triage.store.wire import Wire
 
 __all__ = [
     "Keys",
@@ -68,6 +69,7 @@ class Store:
         self.cases = Cases(transactions)
         self.search = Searches(transactions)
         self.replies = Replies(transactions)
+        self.wire = Wire(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)
         self.paper = Paper(transactions)

@@ -73,6 +73,7 @@ def make_backup(
     with place.alone():
         # Room is made first, but the newest goes only once there is a newer one.
         place.prune(now, kept=kept, spare=True)
+        now = place.begin(now)
         _keep_list(keys, place.list, lists)
         for kind, engine in ((DATA, connect(url, keys)), (KEYS, connect_keys(url, keys))):
             order = _tables(kind)

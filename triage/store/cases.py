@@ -112,6 +112,8 @@ class Cases:
             cases.c.claimed_by.is_(None),
             cases.c.claimed_by == by,
             cases.c.claimed_at <= now - records.CLAIM_HOLDS,
+            # Taken before the clock was set back.
+            cases.c.claimed_at > now + records.CLAIM_HOLDS,
         )
         with self._transactions.write() as work:
             taken = work.run(

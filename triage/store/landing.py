@@ -4,9 +4,9 @@ Rule of the room: in doubt a message is landed once more; it is never dropped.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, or_, select, update
 
 from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
 from triage.store import tables
@@ -15,6 +15,10 @@ from triage.store.keyring import of_raw
 from triage.store.transaction import Transactions, Work
 
 LANDED, RELISTED = "landed", "relisted"
+#: Up to so many tries a message keeps its place: a worker that died took all of its batch along.
+FEW_TRIES = 2
+#: Nothing lands so long after a moment that lies behind us, unless the clock was set back.
+AHEAD = timedelta(minutes=5)
 
 
 class Landing:
@@ -22,6 +26,8 @@ class Landing:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        #: When the last message landed; a clock that stands still must not mix their order up.
+        self._last = datetime.min.replace(tzinfo=UTC)
 
     def land(
         self, arrivals: Sequence[Arrival], *, clinic: str, by: str = "landing"
@@ -33,11 +39,15 @@ class Landing:
         """
         with self._transactions.write() as work:
             work.lock(f"landing {clinic}")
+            first = work.now
+            if first <= self._last < first + timedelta(seconds=1):
+                first = self._last + timedelta(microseconds=1)
             ids = [
                 # What arrives together keeps its order, since many ask which is newest.
-                _land(work, arrival, clinic, at=work.now + timedelta(microseconds=place))
+                _land(work, arrival, clinic, at=first + timedelta(microseconds=place))
                 for place, arrival in enumerate(arrivals)
             ]
+            self._last = first + timedelta(microseconds=len(arrivals))
             landed = tuple(raw_id for raw_id in ids if raw_id is not None)
             if landed:
                 detail = {"count": str(len(landed)), "inbox": arrivals[0].position.inbox}
@@ -67,12 +77,14 @@ class Landing:
         """Return (clinic, raw id) of messages landed and not yet filed.
 
         The least tried come first, then the oldest: what fails again and again holds up nothing.
+        A few tries do not count, so that what a dead worker had begun is filed before its answers.
         """
         raws = tables.raw_messages
+        tries = case((raws.c.attempts <= FEW_TRIES, 0), else_=raws.c.attempts)
         query = (
             select(raws.c.clinic, raws.c.id)
             .where(raws.c.filed_at.is_(None))
-            .order_by(raws.c.attempts, raws.c.received_at, raws.c.id)
+            .order_by(tries, raws.c.received_at, raws.c.id)
             .limit(limit)
         )
         if clinic is not None:
@@ -93,7 +105,10 @@ class Landing:
         """Return how many messages landed before `before` and are still in no queue."""
         raws = tables.raw_messages
         query = select(func.count()).where(
-            raws.c.clinic == clinic, raws.c.filed_at.is_(None), raws.c.received_at < before
+            raws.c.clinic == clinic,
+            raws.c.filed_at.is_(None),
+            # One from the future waited since before the clock was set back.
+            or_(raws.c.received_at < before, raws.c.received_at > before + AHEAD),
         )
         with self._transactions.read() as work:
             return work.number(query)

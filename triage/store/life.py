@@ -5,7 +5,7 @@ finished by whoever opens the store's life next, and one that a hold forbids is 
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
 
@@ -20,6 +20,10 @@ from triage.store.search_index import forget_case, forget_patient
 from triage.store.transaction import Transactions, Work
 
 CASE, PATIENT = "case", "patient"
+#: Nothing is erased for its age before messages came in on so many days
+LIVED = 5
+#: of the last ones.
+LATELY = timedelta(days=14)
 
 
 class Life:
@@ -127,6 +131,18 @@ class Life:
             for row in rows
             if (CASE, row.id) not in held and (PATIENT, row.patient_id) not in held
         ]
+
+    def lived(self, now: datetime, *, clinic: str) -> bool:
+        """Whether messages came in on several of the last days, by the clock that says `now`.
+
+        Without them the clock may have leapt, and a year that nobody lived through is no term.
+        """
+        cases = tables.cases
+        query = select(cases.c.opened_at).where(
+            cases.c.clinic == clinic, cases.c.opened_at > now - LATELY, cases.c.opened_at <= now
+        )
+        with self._transactions.read() as work:
+            return len({row.opened_at.date() for row in work.rows(query)}) >= LIVED
 
     def close(self) -> None:
         """Let go of the owner's connection to the key store."""

@@ -57,7 +57,7 @@ def listed(words: frozenset[Any]) -> list[str]:
 
 def case(row: Row[Any], parts: tuple[Request, ...], now: datetime) -> Case:
     """Read a row of `cases` as it stands at `now`: a claim that ran out is none."""
-    held = row.claimed_at is not None and row.claimed_at > now - CLAIM_HOLDS
+    held = row.claimed_at is not None and abs(row.claimed_at - now) < CLAIM_HOLDS
     return Case(
         id=row.id,
         clinic=row.clinic,

@@ -7,7 +7,7 @@ the guards in the database hold the same rules against any other program.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, literal, select, update
+from sqlalchemy import Row, Select, case, literal, or_, select, update
 
 from triage.domain import (
     Approval,
@@ -136,15 +136,19 @@ class Replies:
             rows = work.rows(_of_clinic(query, clinic).limit(limit))
         return [(str(row.clinic), str(row.id)) for row in rows]
 
-    def claim(self, reply_id: str, *, clinic: str, by: str) -> Reply | None:
+    def claim(
+        self, reply_id: str, *, clinic: str, by: str, waited: datetime | None = None
+    ) -> Reply | None:
         """Move a due reply to `sending` and return it; None when it is not there to be taken.
 
+        It is due when its moment has come, or when its sender `waited` for that very moment by a
+        clock that cannot be set.
         Words that no longer open, no longer have the approved digest, or whose recipient is no
         longer the patient's are settled as failed in front of a person instead.
         """
         replies = tables.replies
         with self._transactions.write() as work:
-            due = replies.c.not_before <= work.now
+            due = or_(replies.c.not_before <= work.now, replies.c.not_before == waited)
             taken = _step(
                 work,
                 reply_id,

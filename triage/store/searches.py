@@ -330,7 +330,10 @@ def _filters(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
         also = cast(cases.c.also, Text).like(f'%"{route}"%')
         found.append(or_(cases.c.route == route, also))
     if wanted.held_by is not None:
-        held = cases.c.claimed_at > work.now - records.CLAIM_HOLDS
+        held = and_(
+            cases.c.claimed_at > work.now - records.CLAIM_HOLDS,
+            cases.c.claimed_at < work.now + records.CLAIM_HOLDS,
+        )
         if wanted.held_by:
             found.append(and_(cases.c.claimed_by == wanted.held_by, held))
         else:

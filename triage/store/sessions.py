@@ -18,6 +18,8 @@ from triage.store.transaction import Transactions, Work
 
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=12)
+#: A session from further ahead was opened before the clock was set back; nobody knows its age.
+SKEW = timedelta(minutes=2)
 #: How a session began.
 PASSWORD, OPENID = "password", "openid"
 
@@ -84,7 +86,9 @@ def living(work: Work, token: str, *, now: datetime) -> Row[Any]:
         .where(
             sessions.c.id == token_digest(token),
             sessions.c.seen_at > now - IDLE,
+            sessions.c.seen_at < now + SKEW,
             sessions.c.opened_at > now - ABSOLUTE,
+            sessions.c.opened_at < now + SKEW,
             users.c.active.is_(True),
         )
     )

@@ -41,7 +41,7 @@ class Patience:
 
     def left(self, failures: int, passed: timedelta) -> int:
         """Return how many failures still count."""
-        return max(0, failures - int(passed / self.forgiven_every))
+        return max(0, failures - max(0, int(passed / self.forgiven_every)))
 
     @property
     def most(self) -> int:
@@ -154,8 +154,10 @@ def _read(work: Work, ids: Mapping[str, str], now: datetime) -> tuple[dict[str, 
     for kind, row_id in ids.items():
         if row_id in rows:
             row = rows[row_id]
-            counts[kind] = PATIENCE[kind].left(row.failures, now - row.last_at)
-            until = max(until, row.until)
+            patience = PATIENCE[kind]
+            counts[kind] = patience.left(row.failures, now - row.last_at)
+            # Set back, the clock makes nobody wait longer than the longest wait there is.
+            until = max(until, min(row.until, now + patience.longest))
     return counts, until
 
 

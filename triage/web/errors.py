@@ -44,6 +44,8 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.TooLate: (409, "Too late to take it back"),
     errors.TooManyTries: (429, "Too many tries"),
     errors.StoreLocked: (503, "The database is busy"),
+    # A full or broken disk: what was typed is still in the form, and nothing of it was kept.
+    errors.StoreRefused: (503, "Nothing can be kept just now"),
     errors.TriageError: (500, "Something is not as it should be"),
 }
 #: The page that an emergency opens.

@@ -271,6 +271,8 @@ def in_fours(text: str) -> str:
 PORTAL_TROUBLES: Mapping[str, str] = {
     "no_portal": "No portal is connected that could be asked.",
     "no_reference": "This patient has no verified place in the portal; link one first.",
+    "no_secret": "This desk has no log-in of its own for the portal, so it cannot ask. Look in the "
+    "portal itself; an administrator can set it up.",
     "silent": "The portal does not answer now. Look in the portal itself, or try again later.",
 }
 PORTAL_MISSING = "The portal does not show us this. Look in the portal itself."
