@@ -10,6 +10,7 @@ from triage.engine.chores import Chore
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Sender, Worker
+from triage.engine.progress import Tell
 from triage.engine.retention import Retention
 from triage.engine.second import SecondEye
 from triage.engine.watching import Limits, Watch, Watched
@@ -24,6 +25,7 @@ __all__ = [
     "Retention",
     "SecondEye",
     "Sender",
+    "Tell",
     "Watch",
     "Watched",
     "Worker",

@@ -63,10 +63,13 @@ class Landing:
             if not work.run(known.values(**values)):
                 work.add(table, id=new_id(), **place, **values)
 
-    def waiting(self, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
+    def waiting(
+        self, *, limit: int, clinic: str | None = None, below: int | None = None
+    ) -> list[tuple[str, str]]:
         """Return (clinic, raw id) of messages landed and not yet filed.
 
         The least tried come first, then the oldest: what fails again and again holds up nothing.
+        With `below` only those tried less often than that.
         """
         raws = tables.raw_messages
         query = (
@@ -77,6 +80,8 @@ class Landing:
         )
         if clinic is not None:
             query = query.where(raws.c.clinic == clinic)
+        if below is not None:
+            query = query.where(raws.c.attempts < below)
         with self._transactions.read() as work:
             return [(str(row.clinic), str(row.id)) for row in work.rows(query)]
 
@@ -103,6 +108,16 @@ class Landing:
         with self._transactions.write() as work:
             work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
             return open_raw(work, raw_id, clinic)
+
+    def glance(self, raw_ids: Sequence[str], *, clinic: str, by: str) -> list[RawMessage]:
+        """Return landed messages with their bytes, for a first look that counts as a try."""
+        raws = tables.raw_messages
+        here = (raws.c.clinic == clinic, raws.c.id.in_(raw_ids))
+        with self._transactions.write() as work:
+            work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
+            for raw_id in raw_ids:
+                work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
+            return [open_raw(work, raw_id, clinic) for raw_id in raw_ids]
 
     def attempt(self, raw_id: str, *, clinic: str) -> int:
         """Count one more try at reading this message; return how many there were."""
