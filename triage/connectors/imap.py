@@ -175,13 +175,14 @@ class ImapInbox:
         """Yield the last few messages each cursor has passed, once over every new connection."""
         for mailbox in self._mailboxes:
             cursor, line = cursors.get(mailbox), self._connected()
-            place = Place.read(cursor.uid) if cursor is not None else None
-            if cursor is None or place is None or self._looked_beneath.get(mailbox) is line:
+            if self._looked_beneath.get(mailbox) is line:
                 continue
+            place = Place.read(cursor.uid) if cursor is not None else None
             try:
-                if line.examine(mailbox).epoch == cursor.epoch:
+                if cursor and place and line.examine(mailbox).epoch == cursor.epoch:
                     top = Listing(mailbox, cursor.epoch, line.newest(place.reached, _TOP))
-                    yield from self.fetch(top, top.uids)
+                    for bodies in self._bodies(top, top.uids):
+                        yield tuple(_arrival(self, top, uid, body) for uid, body in bodies)
             except (InboxLied, InboxRefused):
                 # It is told, and told in full, when the mailbox is read.
                 continue
@@ -189,12 +190,15 @@ class ImapInbox:
 
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
         """Yield those messages of a listing again, as far as the server hands them over."""
+        for bodies in self._bodies(listing, uids):
+            yield self._arrivals(listing, dict(bodies))
+
+    def _bodies(self, listing: Listing, uids: Collection[str]) -> Iterator[list[tuple[int, bytes]]]:
         view = self._connected().examine(listing.mailbox)
         if view.epoch != listing.epoch:
             return
         for chunk in self._sized(view, self._due(view, [int(uid) for uid in uids])):
-            bodies, _ = self._fetch(view, chunk)
-            yield tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
+            yield sorted(self._fetch(view, chunk)[0].items())
 
     def stored(self, listing: Listing, uids: Collection[str]) -> None:
         """Mark or move what is stored, where `after_storing` says so; by default only look."""
@@ -216,7 +220,7 @@ class ImapInbox:
             bodies, missing = self._fetch(view, chunk)
             self._left = max(0, self._left - len(chunk))
             reached, owed = max(reached, *chunk), (owed - chunk.keys()) | set(missing)
-            arrivals = tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
+            arrivals = self._arrivals(view, bodies)
             mark = str(Place(reached, tuple(sorted(owed))))
             yield Delivery(arrivals, Cursor(mailbox, view.epoch, mark))
         if owed - set(place.owed):
@@ -292,10 +296,14 @@ class ImapInbox:
             raise InboxUnreachable(f"{self._access.who}, mailbox renumbered while it was read")
         return line
 
-    def _arrival(self, view: View, uid: int, content: bytes) -> Arrival:
-        self._afterwards.hand_over(view, (uid,))
-        position = Position(self.name, view.mailbox, view.epoch, str(uid))
-        return Arrival(position, self.channel, "message/rfc822", content)
+    def _arrivals(self, at: View | Listing, bodies: Mapping[int, bytes]) -> tuple[Arrival, ...]:
+        self._afterwards.hand_over(at, bodies)
+        return tuple(_arrival(self, at, uid, bodies[uid]) for uid in sorted(bodies))
+
+
+def _arrival(inbox: ImapInbox, at: View | Listing, uid: int, content: bytes) -> Arrival:
+    position = Position(inbox.name, at.mailbox, at.epoch, str(uid))
+    return Arrival(position, inbox.channel, "message/rfc822", content)
 
 
 def _access(options: Options, secret: str, clock: Callable[[], float]) -> Access:
