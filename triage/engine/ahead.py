@@ -29,28 +29,41 @@ class Ahead:
         self._clinic = clinic
         #: What was looked at already and still waits.
         self._seen: set[str] = set()
+        #: With a weak sign only; they wait until all others were looked at.
+        self._weak: list[tuple[str, str]] = []
 
     def flagged(
         self, rooms: Rooms, *, at_once: int, at_most: int
     ) -> Iterator[list[tuple[str, str]]]:
         """Yield (clinic, raw id) of those with a red flag, the most urgent of each part first.
 
-        A part is `at_most` messages, of which `at_once` are held in memory together.
+        Weak signs, which a classifier may yet rule out, come after everything was looked at. A
+        part is `at_most` messages, of which `at_once` are held in memory together.
         """
-        while rooms.rules is not None and (fresh := self._unseen()):
-            found: list[tuple[Urgency, str, str]] = []
-            for clinic in sorted({clinic for clinic, _ in fresh}):
-                mine = [raw_id for whose, raw_id in fresh if whose == clinic][:at_most]
-                for start in range(0, len(mine), at_once):
-                    some = mine[start : start + at_once]
-                    found += [
-                        (urgency, clinic, raw.id)
-                        for raw in self._glance(some, clinic)
-                        if (urgency := _danger(raw, rooms, rooms.rules)) is not None
-                    ]
-                    self._seen.update(some)
-            found.sort(key=lambda one: -one[0])
-            yield [(clinic, raw_id) for _, clinic, raw_id in found]
+        while rooms.rules is not None:
+            if fresh := self._unseen()[:at_most]:
+                found = list(self._looked_at(fresh, rooms, rooms.rules, at_once))
+                self._weak += [row for urgency, row in found if urgency is Urgency.ROUTINE]
+                strong = [one for one in found if one[0] is not Urgency.ROUTINE]
+                yield [row for _, row in sorted(strong, key=lambda one: -one[0])]
+            elif self._weak:
+                part, self._weak = self._weak[:at_most], self._weak[at_most:]
+                yield part
+            else:
+                return
+
+    def _looked_at(
+        self, rows: Sequence[tuple[str, str]], rooms: Rooms, rules: Rules, at_once: int
+    ) -> Iterator[tuple[Urgency, tuple[str, str]]]:
+        for clinic in sorted({clinic for clinic, _ in rows}):
+            mine = [raw_id for whose, raw_id in rows if whose == clinic]
+            for start in range(0, len(mine), at_once):
+                some = mine[start : start + at_once]
+                for raw in self._glance(some, clinic):
+                    urgency = _danger(raw, rooms, rules)
+                    if urgency is not None:
+                        yield urgency, (clinic, raw.id)
+                self._seen.update(some)
 
     def _glance(self, raw_ids: Sequence[str], clinic: str) -> list[RawMessage]:
         """Return the messages that can be opened; one that cannot takes no other along."""
@@ -71,15 +84,16 @@ class Ahead:
 
 
 def _danger(raw: RawMessage, rooms: Rooms, rules: Rules) -> Urgency | None:
-    """Return the highest urgency of the rules that fire; None where none does."""
+    """Return the highest urgency of the rules that fire; ROUTINE for weak ones, None for none."""
     try:
         message = rooms.parse(raw)
     except Exception as trouble:
         log.error("a first look failed: %(error)s", blame(trouble, raw=raw.id))
         return None
     try:
-        return max((flag.urgency for flag in rules.flags(message)), default=None)
+        found = rules.flags(message)
     except Exception as trouble:
         # Where the rules cannot answer nothing counts as harmless.
         log.error("red-flag rules failed: %(error)s", blame(trouble, raw=raw.id))
         return Urgency.EMERGENCY
+    return max((Urgency.ROUTINE if flag.weak else flag.urgency for flag in found), default=None)

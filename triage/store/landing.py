@@ -4,17 +4,15 @@ Rule of the room: in doubt a message is landed once more; it is never dropped.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 
 from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
 from triage.store import tables
 from triage.store.canaries import take_out
-from triage.store.keyring import of_raw
+from triage.store.landing_rows import LANDED, RELISTED, land_all, write_ledger, write_raw
 from triage.store.transaction import Transactions, Work
-
-LANDED, RELISTED = "landed", "relisted"
 
 
 class Landing:
@@ -33,11 +31,7 @@ class Landing:
         """
         with self._transactions.write() as work:
             work.lock(f"landing {clinic}")
-            ids = [
-                # What arrives together keeps its order, since many ask which is newest.
-                _land(work, arrival, clinic, at=work.now + timedelta(microseconds=place))
-                for place, arrival in enumerate(arrivals)
-            ]
+            ids = land_all(work, arrivals, clinic, slowly=_land)
             landed = tuple(raw_id for raw_id in ids if raw_id is not None)
             if landed:
                 detail = {"count": str(len(landed)), "inbox": arrivals[0].position.inbox}
@@ -170,15 +164,15 @@ def _land(work: Work, arrival: Arrival, clinic: str, *, at: datetime) -> str | N
         return _restored(work, arrival, clinic, digest, known.raw_id, at=at)
     orphan = _without_ledger(work, arrival, clinic, digest)
     if orphan is not None:
-        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=orphan, fate=LANDED)
+        write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=orphan, fate=LANDED)
         return None
     here = {row.raw_id for row in twins if row.epoch == place.epoch}
     old = next((r.raw_id for r in twins if r.epoch != place.epoch and r.raw_id not in here), None)
     if old is not None and not _place_known(work, arrival, clinic):
-        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
+        write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
         return _restored(work, arrival, clinic, digest, old, at=at)
-    raw_id = _write_raw(work, arrival, clinic, digest, new_id(), at=at)
-    _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
+    raw_id = write_raw(work, arrival, clinic, digest, new_id(), at=at)
+    write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
     # A test mail of our own is remembered like any other and goes into no queue.
     return None if take_out(work, arrival, raw_id, clinic) else raw_id
 
@@ -190,7 +184,7 @@ def _restored(
     raws = tables.raw_messages
     if work.first(select(raws.c.id).where(raws.c.id == raw_id)) is not None:
         return None
-    return _write_raw(work, arrival, clinic, digest, raw_id, at=at)
+    return write_raw(work, arrival, clinic, digest, raw_id, at=at)
 
 
 def _without_ledger(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str | None:
@@ -224,44 +218,3 @@ def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
         ledger.c.uid == place.uid,
     )
     return work.first(query) is not None
-
-
-def _write_raw(
-    work: Work, arrival: Arrival, clinic: str, digest: bytes, raw_id: str, *, at: datetime
-) -> str:
-    place = arrival.position
-    work.add(
-        tables.raw_messages,
-        id=raw_id,
-        clinic=clinic,
-        inbox=place.inbox,
-        mailbox=place.mailbox,
-        epoch=place.epoch,
-        uid=place.uid,
-        channel=arrival.channel.value,
-        media_type=arrival.media_type[:128],
-        digest=digest,
-        received_at=at,
-        attempts=0,
-        **work.seal(tables.raw_messages, raw_id, under=of_raw(raw_id), content=arrival.content),
-    )
-    return raw_id
-
-
-def _write_ledger(
-    work: Work, arrival: Arrival, *, clinic: str, digest: bytes, raw_id: str, fate: str
-) -> None:
-    place = arrival.position
-    work.add(
-        tables.ledger,
-        id=new_id(),
-        clinic=clinic,
-        inbox=place.inbox,
-        mailbox=place.mailbox,
-        epoch=place.epoch,
-        uid=place.uid,
-        digest=digest,
-        raw_id=raw_id,
-        fate=fate,
-        at=work.now,
-    )
