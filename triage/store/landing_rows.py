@@ -98,7 +98,7 @@ def _resembled(
         raws.c.epoch.in_({arrival.position.epoch for arrival in arrivals}),
         raws.c.uid.in_(uids),
     )
-    places = {(str(r.inbox), str(r.mailbox), str(r.epoch), str(r.uid)) for r in work.rows(there)}
+    places = {tuple(map(str, row)) for row in work.rows(there)}
     return {bytes(row.digest) for row in work.rows(alike)}, places
 
 
