@@ -13,7 +13,7 @@ from pathlib import Path
 # The folder is no package of the distribution: its parent is where its modules are found.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import audit, cold, encoder, newest, path, redaction, search, training
+from benchmarks import audit, cold, encoder, imap, newest, path, redaction, search, training
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold": cold.measure,
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "encoder": encoder.measure,
     "redaction": redaction.measure,
     "path": path.measure,
+    "imap": imap.measure,
     "audit": audit.measure,
     "search": search.measure,
     "training": training.measure,

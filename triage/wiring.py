@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from triage.connectors.alert_mail import CanaryMail
     from triage.desk import Desk, Provider
     from triage.desk.portal import Ask
-    from triage.engine import SecondEye, Sender, Watch, Worker
+    from triage.engine import SecondEye, Sender, Tell, Watch, Worker
     from triage.store import Keys, Life, Store
 
 log = logging.getLogger(__name__)
@@ -184,7 +184,9 @@ class House:
         ids = {door.name: door.authserv_id for door in self.settings.inbox}
         return replace(found, rooms=replace(found.rooms, parse=reader(ids)))
 
-    def worker(self, store: "Store", parts: Parts, *, name: str = "worker") -> "Worker":
+    def worker(
+        self, store: "Store", parts: Parts, *, name: str = "worker", tell: "Tell | None" = None
+    ) -> "Worker":
         """Return the process that lands and files."""
         from triage.engine import Anchoring, InboxKeeper, Jobs, Worker
         from triage.store import jobs_database
@@ -194,7 +196,10 @@ class House:
         database = jobs_database(self.url_of("worker"), self.keys)
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
         inboxes, troubles = _open(self.settings.inbox, self.inbox)
-        keepers = [InboxKeeper(inbox, store, clinic=clinic, landed=bell.set) for inbox in inboxes]
+        keepers = [
+            InboxKeeper(inbox, store, clinic=clinic, landed=bell.set, tell=tell)
+            for inbox in inboxes
+        ]
         doors = ["inbox_failing" for _ in troubles]
         blind = [d for d in self.settings.inbox if d.kind == "imap" and not d.authserv_id]
         doors += ["senders_unchecked" for _ in blind[:1]]

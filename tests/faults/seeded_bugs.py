@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.one_by_one import land_one_by_one
 from triage import pipeline
 from triage.desk.replies import ReplyDesk
 from triage.domain import ReplyState, new_id
@@ -28,7 +29,7 @@ def same_bytes_are_dropped(patch: pytest.MonkeyPatch) -> None:
         known = select(tables.ledger.c.id).where(tables.ledger.c.digest == digest)
         return None if work.first(known) is not None else real(work, arrival, clinic, at=at)
 
-    patch.setattr(landing, "_land", land)
+    land_one_by_one(patch, land)
 
 
 def an_uncertain_reply_is_sent_again(patch: pytest.MonkeyPatch) -> None:
@@ -63,7 +64,7 @@ def the_uid_is_the_identity(patch: pytest.MonkeyPatch) -> None:
         known = select(tables.ledger.c.id).where(tables.ledger.c.uid == arrival.position.uid)
         return None if work.first(known) is not None else real(work, arrival, clinic, at=at)
 
-    patch.setattr(landing, "_land", land)
+    land_one_by_one(patch, land)
 
 
 def what_is_listed_anew_is_new(patch: pytest.MonkeyPatch) -> None:
@@ -73,12 +74,12 @@ def what_is_listed_anew_is_new(patch: pytest.MonkeyPatch) -> None:
         if landing._place_known(work, arrival, clinic):
             return None
         digest = work.vault.blind("raw", clinic, arrival.digest)
-        raw_id = landing._write_raw(work, arrival, clinic, digest, new_id(), at=at)
+        raw_id = landing.write_raw(work, arrival, clinic, digest, new_id(), at=at)
         fate = landing.LANDED
-        landing._write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=fate)
+        landing.write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=fate)
         return raw_id
 
-    patch.setattr(landing, "_land", land)
+    land_one_by_one(patch, land)
 
 
 def what_was_on_the_wire_is_queued_again(patch: pytest.MonkeyPatch) -> None:

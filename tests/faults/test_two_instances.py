@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from tests.one_by_one import land_one_by_one
 from tests.servers import PASSWORD, DovecotServer
 from tests.sizes import many
 from tests.small_practice import mail_from, move_in, rooms
@@ -130,9 +131,9 @@ def test_oracle_a_store_that_does_not_look_doubles_them(
 ) -> None:
     def blindly(work, arrival, clinic, *, at):  # type: ignore[no-untyped-def]  # A saboteur.
         digest = work.vault.blind("raw", clinic, arrival.digest)
-        return landing._write_raw(work, arrival, clinic, digest, landing.new_id(), at=at)
+        return landing.write_raw(work, arrival, clinic, digest, landing.new_id(), at=at)
 
-    monkeypatch.setattr(landing, "_land", blindly)
+    land_one_by_one(monkeypatch, blindly)
     fill(dovecot)
     two = [keeper(dovecot, store) for store in stores]
     at_once([one.once for one in two])

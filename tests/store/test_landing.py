@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.one_by_one import land_one_by_one
 from tests.store.practice import arrival
 from triage.domain import Cursor
 from triage.errors import NotFound
@@ -104,7 +105,7 @@ def test_keying_by_uid_alone_would_lose_mail(
         return real(work, arrived, clinic, at=at)
 
     real = landing._land
-    monkeypatch.setattr(landing, "_land", by_uid_only)
+    land_one_by_one(monkeypatch, by_uid_only)
     store.landing.land([arrival("old", uid="5")], clinic=clinic)
     assert store.landing.land([arrival("new", uid="5")], clinic=clinic) == ()
     assert contents(store, clinic) == [b"old"]
@@ -155,14 +156,15 @@ import os, pathlib, signal, sys
 sys.path.insert(0, {root!r})
 from tests.store.practice import arrival
 from triage.store import Keys, open_store
-from triage.store import landing
+from triage.store import landing_rows
 store = open_store({url!r}, Keys.load(pathlib.Path({keys!r})))
-real = landing._write_ledger
-def dying(work, given, **where):
+real = landing_rows.take_out
+def dying(work, given, *where):
+    # The rows of the batch are written and not yet committed.
     if given.position.uid == {at!r}:
         os.kill(os.getpid(), signal.SIGKILL)
-    real(work, given, **where)
-landing._write_ledger = dying
+    return real(work, given, *where)
+landing_rows.take_out = dying
 for start in range(0, 30, 5):
     batch = [arrival("mail %d" % uid, uid=str(uid)) for uid in range(start, start + 5)]
     store.landing.land(batch, clinic={clinic!r})

@@ -1,12 +1,16 @@
 """Looking after the doors messages come through: try one, and settle what a server owes."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triage.cli.trained import HERE, Home
 from triage.errors import NotFound, TriageError
+
+if TYPE_CHECKING:
+    from triage.settings import InboxSettings
+    from triage.wiring import House
 
 Name = Annotated[str, typer.Argument(help="The inbox's name in triage.toml.")]
 
@@ -20,7 +24,17 @@ def add_to(app: typer.Typer) -> None:
     inbox.command("ignore", epilog="Example: triage inbox ignore front-desk INBOX 4711 --by ana")(
         ignore
     )
+    inbox.command("fetch", epilog="Example: triage inbox fetch front-desk --home /srv/triage")(
+        fetch
+    )
     app.add_typer(inbox, name="inbox")
+
+
+def _door(house: "House", name: str) -> "InboxSettings":
+    doors = {door.name: door for door in house.settings.inbox}
+    if name not in doors:
+        raise NotFound(f"{name} (known: {', '.join(doors) or 'none'})")
+    return doors[name]
 
 
 def check(name: Name, home: Home = HERE) -> None:
@@ -32,10 +46,7 @@ def check(name: Name, home: Home = HERE) -> None:
     from triage.wiring import House
 
     house = House.at(home)
-    doors = {door.name: door for door in house.settings.inbox}
-    if name not in doors:
-        raise NotFound(f"{name} (known: {', '.join(doors) or 'none'})")
-    inbox = house.inbox(doors[name])
+    inbox = house.inbox(_door(house, name))
     for line in inbox.check():
         print(line)
     inbox.close()
@@ -58,6 +69,27 @@ def check(name: Name, home: Home = HERE) -> None:
             f"  {debt.mailbox}, message {debt.uid}: {debt.fate} since {since}. {debt.by}".rstrip()
         )
     store.close()
+
+
+def fetch(name: Name, home: Home = HERE) -> None:
+    """Fetch everything new from one inbox now, with a progress bar where there is much.
+
+    For the first import of a large mailbox, before or while `triage run` works: what is fetched
+    waits to be sorted as soon as that runs, and nothing is fetched twice.
+    """
+    from triage.cli.bars import Bars
+    from triage.engine import InboxKeeper
+    from triage.wiring import House
+
+    house = House.at(home)
+    door = _door(house, name)
+    store, inbox = house.store("worker"), house.inbox(door)
+    try:
+        keeper = InboxKeeper(inbox, store, clinic=house.settings.clinic.id, tell=Bars())
+        print(f"{name}: {keeper.fetch():,} new messages are fetched and stored.")
+    finally:
+        inbox.close()
+        store.close()
 
 
 def ignore(

@@ -105,6 +105,7 @@ def _stop_on_signals() -> Event:
 
 
 def _worker(home: Path, stop: Event) -> None:
+    from triage.cli.bars import Bars
     from triage.wiring import House
 
     house = House.at(home)
@@ -113,7 +114,8 @@ def _worker(home: Path, stop: Event) -> None:
     for trouble in parts.troubles:
         log.error("a part is replaced by people: %(why)s", {"why": trouble})
     store.beats.beat("start:worker")
-    house.worker(store, parts, name=os.environ.get("TRIAGE_WORKER", "worker")).run(stop)
+    name = os.environ.get("TRIAGE_WORKER", "worker")
+    house.worker(store, parts, name=name, tell=Bars()).run(stop)
     store.close()
 
 

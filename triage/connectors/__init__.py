@@ -48,6 +48,10 @@ class Listed(Protocol):
         """Yield what each mailbox holds up to its cursor; trouble with one comes after the rest."""
         ...
 
+    def newest(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield the last few messages each cursor has passed, once over every new connection."""
+        ...
+
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
         """Yield those messages of a listing again, as far as the server hands them over."""
         ...
@@ -63,6 +67,15 @@ class Quota(Protocol):
 
     def full(self) -> bool:
         """Say whether new mail is, or soon will be, turned away for want of room."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """An inbox that knows, while it hands messages over, how many are still to come."""
+
+    def left(self) -> int:
+        """Return how many of the mailbox being read were listed and not handed over yet."""
         ...
 
 

@@ -35,6 +35,8 @@ _MEGABYTE = 1024 * 1024
 _RENEW = 30.0
 #: A message the server will not give is asked for again after this long at the latest.
 _LONGEST_PAUSE = 3600.0
+#: Messages read again below the cursor over each new connection.
+_TOP = 3
 
 
 class ImapInbox:
@@ -62,9 +64,16 @@ class ImapInbox:
         self._line: Line | None = None
         self._looked: dict[str, tuple[str, int]] = {}
         self._contents = Contents()
+        #: Mailbox -> the line over which its newest known messages were read again.
+        self._looked_beneath: dict[str, Line] = {}
         #: (mailbox, epoch, uid) of what the server would not give -> tries, when to try again.
         self._refused: dict[tuple[str, str, int], tuple[int, float]] = {}
         self._closed = threading.Event()
+        self._left = 0
+
+    def left(self) -> int:
+        """Return how many messages of the mailbox being read are still to come."""
+        return self._left
 
     def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
         """Yield every message past `cursors`, lowest UID first, one mailbox after the other.
@@ -162,14 +171,34 @@ class ImapInbox:
         if troubles:
             raise troubles[0]
 
+    def newest(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield the last few messages each cursor has passed, once over every new connection."""
+        for mailbox in self._mailboxes:
+            cursor, line = cursors.get(mailbox), self._connected()
+            if self._looked_beneath.get(mailbox) is line:
+                continue
+            place = Place.read(cursor.uid) if cursor is not None else None
+            try:
+                if cursor and place and line.examine(mailbox).epoch == cursor.epoch:
+                    top = Listing(mailbox, cursor.epoch, line.newest(place.reached, _TOP))
+                    for bodies in self._bodies(top, top.uids):
+                        yield tuple(_arrival(self, top, uid, body) for uid, body in bodies)
+            except (InboxLied, InboxRefused):
+                # It is told, and told in full, when the mailbox is read.
+                continue
+            self._looked_beneath[mailbox] = line
+
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
         """Yield those messages of a listing again, as far as the server hands them over."""
+        for bodies in self._bodies(listing, uids):
+            yield self._arrivals(listing, dict(bodies))
+
+    def _bodies(self, listing: Listing, uids: Collection[str]) -> Iterator[list[tuple[int, bytes]]]:
         view = self._connected().examine(listing.mailbox)
         if view.epoch != listing.epoch:
             return
         for chunk in self._sized(view, self._due(view, [int(uid) for uid in uids])):
-            bodies, _ = self._fetch(view, chunk)
-            yield tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
+            yield sorted(self._fetch(view, chunk)[0].items())
 
     def stored(self, listing: Listing, uids: Collection[str]) -> None:
         """Mark or move what is stored, where `after_storing` says so; by default only look."""
@@ -185,10 +214,13 @@ class ImapInbox:
             # the mailbox could grow past the old mark and hide what lies below it.
             yield Delivery((), Cursor(mailbox, view.epoch, str(place)))
         reached, owed = place.reached, set(place.owed)
+        # Of a mailbox read from its start the whole is known before it is listed.
+        self._left = view.exists if place.reached == 0 else 0
         for chunk in self._chunks(view, place):
             bodies, missing = self._fetch(view, chunk)
+            self._left = max(0, self._left - len(chunk))
             reached, owed = max(reached, *chunk), (owed - chunk.keys()) | set(missing)
-            arrivals = tuple(self._arrival(view, uid, bodies[uid]) for uid in sorted(bodies))
+            arrivals = self._arrivals(view, bodies)
             mark = str(Place(reached, tuple(sorted(owed))))
             yield Delivery(arrivals, Cursor(mailbox, view.epoch, mark))
         if owed - set(place.owed):
@@ -200,6 +232,7 @@ class ImapInbox:
         left = self._afterwards.leftovers(self._again(view), view, place.reached)
         yield from self._sized(view, sorted({*self._due(view, place.owed), *left}))
         for uids in self._again(view).uids(view, place.reached):
+            self._left = max(self._left, len(uids))
             yield from self._sized(view, uids)
 
     def _sized(self, view: View, uids: Sequence[int]) -> Iterator[dict[int, int]]:
@@ -263,10 +296,14 @@ class ImapInbox:
             raise InboxUnreachable(f"{self._access.who}, mailbox renumbered while it was read")
         return line
 
-    def _arrival(self, view: View, uid: int, content: bytes) -> Arrival:
-        self._afterwards.hand_over(view, (uid,))
-        position = Position(self.name, view.mailbox, view.epoch, str(uid))
-        return Arrival(position, self.channel, "message/rfc822", content)
+    def _arrivals(self, at: View | Listing, bodies: Mapping[int, bytes]) -> tuple[Arrival, ...]:
+        self._afterwards.hand_over(at, bodies)
+        return tuple(_arrival(self, at, uid, bodies[uid]) for uid in sorted(bodies))
+
+
+def _arrival(inbox: ImapInbox, at: View | Listing, uid: int, content: bytes) -> Arrival:
+    position = Position(inbox.name, at.mailbox, at.epoch, str(uid))
+    return Arrival(position, inbox.channel, "message/rfc822", content)
 
 
 def _access(options: Options, secret: str, clock: Callable[[], float]) -> Access:

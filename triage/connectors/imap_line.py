@@ -186,6 +186,14 @@ class Line:
             raise InboxLied(f"{self._access.who}, messages counted but not listed")
         yield found
 
+    def newest(self, reached: int, count: int) -> frozenset[str]:
+        """Return the highest `count` UIDs there are up to `reached`, as far as one window holds."""
+        high, found = reached, list[int]()
+        while high > 0 and not found:
+            low = max(1, high - _WINDOW + 1)
+            found, high = self.search(low, high), low - 1
+        return frozenset(map(str, found[-count:]))
+
     def last(self) -> int:
         """Return the highest UID there is, 0 in an empty mailbox."""
         with self._speaking():

@@ -57,10 +57,10 @@ class Afterwards:
         self._handed: dict[tuple[str, str], set[int]] = {}
         self._begun: set[tuple[str, str]] = set()
 
-    def hand_over(self, view: View, uids: Collection[int]) -> None:
+    def hand_over(self, at: View | Listing, uids: Collection[int]) -> None:
         """Remember what this process read with its own eyes."""
         if self.what != "nothing":
-            self._handed.setdefault((view.mailbox, view.epoch), set()).update(uids)
+            self._handed.setdefault((at.mailbox, at.epoch), set()).update(uids)
 
     def leftovers(self, line: Line, view: View, reached: int) -> list[int]:
         """Return what an earlier process stored and did not come to mark or move.

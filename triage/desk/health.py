@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from triage.desk.fetches import fetches
 from triage.desk.rights import Right, may
 from triage.desk.views import Banner
 from triage.domain import Fault, User, read_alarm
@@ -70,6 +71,7 @@ def banners(
         ]
         if beat.process == "watch" and not silent_at(beat.at, now):
             found += _watched(beat.notes)
+    found += fetches(beats, now)
     if late := store.landing.late(before=now - LATE, clinic=clinic):
         found.append(Banner("alarm", f"{late} messages have landed and are not in the queue yet."))
     found += [Banner("alarm", words) for words in _mailboxes(store, clinic, now)]

@@ -55,6 +55,7 @@ from triage.domain.people import (
     Vouched,
 )
 from triage.domain.portal import Appointment, Coverage, Medication, PortalFacts
+from triage.domain.progress import fetching, read_fetching
 from triage.domain.reading import (
     Classification,
     Flag,
@@ -200,11 +201,13 @@ __all__ = [
     "approver_key",
     "canary_mark",
     "certificate_of",
+    "fetching",
     "fold",
     "in_turn",
     "name_words",
     "new_id",
     "newest_from_person",
     "read_alarm",
+    "read_fetching",
     "read_span",
 ]

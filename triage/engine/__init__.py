@@ -11,6 +11,7 @@ from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Worker
 from triage.engine.paper import PaperFile
+from triage.engine.progress import Tell
 from triage.engine.retention import Retention
 from triage.engine.second import SecondEye
 from triage.engine.sending import Sender
@@ -27,6 +28,7 @@ __all__ = [
     "Retention",
     "SecondEye",
     "Sender",
+    "Tell",
     "Watch",
     "Watched",
     "Worker",

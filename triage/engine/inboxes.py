@@ -9,7 +9,8 @@ from contextlib import suppress
 from threading import Event, Thread
 
 from triage.connectors import Inbox, Quota
-from triage.engine.reconcile import reconcile
+from triage.engine.progress import Counted, Progress, Tell
+from triage.engine.reconcile import look_beneath, reconcile
 from triage.errors import InboxLied, InboxRefused, TriageError, blame
 from triage.pipeline import land
 from triage.store import Store
@@ -37,8 +38,10 @@ class InboxKeeper:
         landed: Callable[[], None] = lambda: None,
         poll: float = POLL,
         clock: Callable[[], float] = time.monotonic,
+        tell: Tell | None = None,
     ) -> None:
         self._inbox = inbox
+        self._progress = Progress(inbox.name, store, tell)
         self._store = store
         self._clinic = clinic
         self._landed = landed
@@ -73,9 +76,8 @@ class InboxKeeper:
     def once(self) -> bool:
         """Land everything new, compare with the server, wait for news; return whether it worked."""
         try:
-            self._cycle()
+            self.fetch()
             self.trouble = ""
-            self._checked()
             self._inbox.wait(self._poll)
         except Exception as trouble:
             self.trouble = type(trouble).__name__
@@ -85,11 +87,19 @@ class InboxKeeper:
             return False
         return True
 
-    def _cycle(self) -> None:
+    def fetch(self) -> int:
+        """Land everything new once, compare, and return how many landed; raises what fails."""
+        landed = self._cycle()
+        self._checked()
+        return landed
+
+    def _cycle(self) -> int:
         trouble: Exception | None = None
         landed = 0
         try:
-            landed = len(land(self._inbox, self._store, clinic=self._clinic))
+            look_beneath(self._inbox, self._store, clinic=self._clinic)
+            counted = Counted(self._inbox, self._progress)
+            landed = len(land(counted, self._store, clinic=self._clinic))
         except (InboxLied, InboxRefused) as caught:
             # One mailbox is in trouble; the others are compared all the same.
             trouble = caught
@@ -101,6 +111,7 @@ class InboxKeeper:
             self._landed()
         if trouble is not None:
             raise trouble
+        return landed
 
     def _checked(self) -> None:
         """Say that a look was completed, an empty one too: no mail is normal, no look is not."""

@@ -7,14 +7,14 @@ messages are put in front of a person unread.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.domain import NOTHING, Mark, Message, Protected, RawMessage
+from triage.engine.ahead import Ahead
 from triage.engine.serving import say
 from triage.errors import blame
 from triage.pipeline import Rooms, file
@@ -54,6 +54,7 @@ class Jobs:
         #: Swapped as a whole when another model starts to serve.
         self.rooms = rooms
         self._name = name
+        self._ahead = Ahead(store, by=name, clinic=clinic)
         self._database = database
         self._walk: Callable[[str, list[str]], int] | None = None
 
@@ -97,13 +98,24 @@ class Jobs:
     def sweep(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """File one round of landed messages; return how many were filed.
 
-        `progress` is told after every batch how many of it were filed.
+        `progress` is told after every batch how many of it were filed. Where more wait than one
+        round takes, all of them are first looked at, and those with a red flag filed before.
         """
         filed = 0
         waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
+        if len(waiting) == ROUND:
+            for flagged in self._ahead.flagged(self.rooms, at_once=BATCH, at_most=ROUND):
+                progress(0)
+                filed += self._batches(flagged, progress)
+            waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
+        return filed + self._batches(waiting, progress)
+
+    def _batches(self, waiting: Sequence[tuple[str, str]], progress: Callable[[int], None]) -> int:
+        """File messages in the order given, those of one clinic together; return how many."""
+        filed = 0
         # Sorted by clinic alone: within one the order of arrival stays, or an answer would be
         # filed before the mail it answers, as a case of its own.
-        for clinic, rows in groupby(sorted(waiting, key=itemgetter(0)), key=itemgetter(0)):
+        for clinic, rows in groupby(sorted(waiting, key=_clinic_of), key=_clinic_of):
             raw_ids = [raw_id for _, raw_id in rows]
             for start in range(0, len(raw_ids), BATCH):
                 count = self._batch(clinic, raw_ids[start : start + BATCH])
@@ -165,6 +177,10 @@ class Jobs:
             log.error("reading failed: %(error)s: %(raws)s", blame(trouble, raws=" ".join(raw_ids)))
             return False
         return True
+
+
+def _clinic_of(row: tuple[str, str]) -> str:
+    return row[0]
 
 
 def batch_id(raw_ids: Iterable[str], attempt: int) -> str:

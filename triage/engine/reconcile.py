@@ -7,7 +7,7 @@ even when it could be repaired, because it should not have been.
 import logging
 
 from triage.connectors import Inbox, Listed
-from triage.domain import Listing
+from triage.domain import Cursor, Listing
 from triage.errors import TriageError
 from triage.store import Store
 
@@ -26,6 +26,28 @@ def reconcile(inbox: Inbox, store: Store, *, clinic: str) -> int:
     for listing in inbox.listings(store.landing.cursors(inbox.name, clinic=clinic)):
         repaired += _compare(inbox, inbox, listing, store, clinic)
     return repaired
+
+
+def look_beneath(inbox: Inbox, store: Store, *, clinic: str) -> None:
+    """Begin a mailbox anew where other messages now lie under numbers we know.
+
+    A server put back from a backup gives used numbers out again, and nothing shows it once it has
+    passed our mark; so look before the mark moves. Numbers only grow: as long as the highest below
+    the mark are what they were, none below was given out twice.
+    """
+    if not isinstance(inbox, Listed):
+        return
+    for arrivals in inbox.newest(store.landing.cursors(inbox.name, clinic=clinic)):
+        if not store.mailboxes.contradicted(arrivals, clinic=clinic):
+            continue
+        place = arrivals[0].position
+        log.error(
+            "inbox %(inbox)s: known numbers name other messages; reading all anew",
+            {"inbox": inbox.name},
+        )
+        store.landing.land(arrivals, clinic=clinic)
+        start = Cursor(place.mailbox, place.epoch, "0")
+        store.landing.move_cursor(inbox.name, start, clinic=clinic)
 
 
 def _compare(inbox: Inbox, server: Listed, listing: Listing, store: Store, clinic: str) -> int:

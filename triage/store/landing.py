@@ -11,10 +11,9 @@ from sqlalchemy import case, func, or_, select, update
 from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
 from triage.store import tables
 from triage.store.canaries import take_out
-from triage.store.keyring import of_raw
+from triage.store.landing_rows import LANDED, RELISTED, land_all, write_ledger, write_raw
 from triage.store.transaction import Transactions, Work
 
-LANDED, RELISTED = "landed", "relisted"
 #: Up to so many tries a message keeps its place: a worker that died took all of its batch along.
 FEW_TRIES = 2
 #: Nothing lands so long after a moment that lies behind us, unless the clock was set back.
@@ -42,11 +41,7 @@ class Landing:
             first = work.now
             if first <= self._last < first + timedelta(seconds=1):
                 first = self._last + timedelta(microseconds=1)
-            ids = [
-                # What arrives together keeps its order, since many ask which is newest.
-                _land(work, arrival, clinic, at=first + timedelta(microseconds=place))
-                for place, arrival in enumerate(arrivals)
-            ]
+            ids = land_all(work, arrivals, clinic, first=first, slowly=_land)
             self._last = first + timedelta(microseconds=len(arrivals))
             landed = tuple(raw_id for raw_id in ids if raw_id is not None)
             if landed:
@@ -73,11 +68,14 @@ class Landing:
             if not work.run(known.values(**values)):
                 work.add(table, id=new_id(), **place, **values)
 
-    def waiting(self, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
+    def waiting(
+        self, *, limit: int, clinic: str | None = None, below: int | None = None
+    ) -> list[tuple[str, str]]:
         """Return (clinic, raw id) of messages landed and not yet filed.
 
         The least tried come first, then the oldest: what fails again and again holds up nothing.
         A few tries do not count, so that what a dead worker had begun is filed before its answers.
+        With `below` only those tried less often than that.
         """
         raws = tables.raw_messages
         tries = case((raws.c.attempts <= FEW_TRIES, 0), else_=raws.c.attempts)
@@ -89,6 +87,8 @@ class Landing:
         )
         if clinic is not None:
             query = query.where(raws.c.clinic == clinic)
+        if below is not None:
+            query = query.where(raws.c.attempts < below)
         with self._transactions.read() as work:
             return [(str(row.clinic), str(row.id)) for row in work.rows(query)]
 
@@ -118,6 +118,16 @@ class Landing:
         with self._transactions.write() as work:
             work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
             return open_raw(work, raw_id, clinic)
+
+    def glance(self, raw_ids: Sequence[str], *, clinic: str, by: str) -> list[RawMessage]:
+        """Return landed messages with their bytes, for a first look that counts as a try."""
+        raws = tables.raw_messages
+        here = (raws.c.clinic == clinic, raws.c.id.in_(raw_ids))
+        with self._transactions.write() as work:
+            work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
+            for raw_id in raw_ids:
+                work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
+            return [open_raw(work, raw_id, clinic) for raw_id in raw_ids]
 
     def attempt(self, raw_id: str, *, clinic: str) -> int:
         """Count one more try at reading this message; return how many there were."""
@@ -170,15 +180,15 @@ def _land(work: Work, arrival: Arrival, clinic: str, *, at: datetime) -> str | N
         return _restored(work, arrival, clinic, digest, known.raw_id, at=at)
     orphan = _without_ledger(work, arrival, clinic, digest)
     if orphan is not None:
-        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=orphan, fate=LANDED)
+        write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=orphan, fate=LANDED)
         return None
     here = {row.raw_id for row in twins if row.epoch == place.epoch}
     old = next((r.raw_id for r in twins if r.epoch != place.epoch and r.raw_id not in here), None)
     if old is not None and not _place_known(work, arrival, clinic):
-        _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
+        write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=old, fate=RELISTED)
         return _restored(work, arrival, clinic, digest, old, at=at)
-    raw_id = _write_raw(work, arrival, clinic, digest, new_id(), at=at)
-    _write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
+    raw_id = write_raw(work, arrival, clinic, digest, new_id(), at=at)
+    write_ledger(work, arrival, clinic=clinic, digest=digest, raw_id=raw_id, fate=LANDED)
     # A test mail of our own is remembered like any other and goes into no queue.
     return None if take_out(work, arrival, raw_id, clinic) else raw_id
 
@@ -190,7 +200,7 @@ def _restored(
     raws = tables.raw_messages
     if work.first(select(raws.c.id).where(raws.c.id == raw_id)) is not None:
         return None
-    return _write_raw(work, arrival, clinic, digest, raw_id, at=at)
+    return write_raw(work, arrival, clinic, digest, raw_id, at=at)
 
 
 def _without_ledger(work: Work, arrival: Arrival, clinic: str, digest: bytes) -> str | None:
@@ -224,44 +234,3 @@ def _place_known(work: Work, arrival: Arrival, clinic: str) -> bool:
         ledger.c.uid == place.uid,
     )
     return work.first(query) is not None
-
-
-def _write_raw(
-    work: Work, arrival: Arrival, clinic: str, digest: bytes, raw_id: str, *, at: datetime
-) -> str:
-    place = arrival.position
-    work.add(
-        tables.raw_messages,
-        id=raw_id,
-        clinic=clinic,
-        inbox=place.inbox,
-        mailbox=place.mailbox,
-        epoch=place.epoch,
-        uid=place.uid,
-        channel=arrival.channel.value,
-        media_type=arrival.media_type[:128],
-        digest=digest,
-        received_at=at,
-        attempts=0,
-        **work.seal(tables.raw_messages, raw_id, under=of_raw(raw_id), content=arrival.content),
-    )
-    return raw_id
-
-
-def _write_ledger(
-    work: Work, arrival: Arrival, *, clinic: str, digest: bytes, raw_id: str, fate: str
-) -> None:
-    place = arrival.position
-    work.add(
-        tables.ledger,
-        id=new_id(),
-        clinic=clinic,
-        inbox=place.inbox,
-        mailbox=place.mailbox,
-        epoch=place.epoch,
-        uid=place.uid,
-        digest=digest,
-        raw_id=raw_id,
-        fate=fate,
-        at=work.now,
-    )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, Select, Table, delete, func, select, update
 
-from triage.domain import Balance, Debt, Listing, new_id
+from triage.domain import Arrival, Balance, Debt, Listing, new_id
 from triage.store import tables
 from triage.store.transaction import Transactions, Work
 
@@ -32,6 +32,15 @@ class Mailboxes:
             here = {row.uid for row in work.stream(_stored(inbox, listing, clinic))}
             ignored = {row.uid for row in _debts(work, inbox, listing, clinic) if _settled(row)}
         return listing.uids - here - ignored
+
+    def contradicted(self, arrivals: Iterable[Arrival], *, clinic: str) -> bool:
+        """Whether one of these lies at a place we know, with bytes that never lay there."""
+        with self._transactions.read() as work:
+            for arrival in arrivals:
+                known = {bytes(row.digest) for row in work.rows(_digests(arrival, clinic))}
+                if known and known.isdisjoint(work.vault.blinds("raw", clinic, arrival.digest)):
+                    return True
+        return False
 
     def compared(
         self, inbox: str, listing: Listing, *, owed: Iterable[str], repaired: int, clinic: str
@@ -101,6 +110,12 @@ def _stored(inbox: str, listing: Listing, clinic: str) -> "Select[tuple[str]]":
         .join(raws, raws.c.id == ledger.c.raw_id)
         .where(*_place(ledger, clinic, inbox, listing.mailbox), ledger.c.epoch == listing.epoch)
     )
+
+
+def _digests(arrival: Arrival, clinic: str) -> "Select[tuple[bytes]]":
+    at, ledger = arrival.position, tables.ledger
+    here = (*_place(ledger, clinic, at.inbox, at.mailbox), ledger.c.epoch == at.epoch)
+    return select(ledger.c.digest).where(*here, ledger.c.uid == at.uid)
 
 
 def _debts(work: Work, inbox: str, listing: Listing, clinic: str) -> list[Row[tuple[str, str]]]:

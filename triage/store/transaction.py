@@ -100,6 +100,11 @@ class Work:
             for column, text in texts.items()
         }
 
+    def new_owner(self, owner: str) -> None:
+        """Make the key of an owner whose id was drawn just now, so that it can have none yet."""
+        if self.vault.ring is not None:
+            self._made[owner] = self.vault.ring.fresh(owner)
+
     def _key(self, owner: str) -> DataKey:
         ring = self.vault.ring
         if ring is None:

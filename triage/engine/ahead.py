@@ -1,0 +1,99 @@
+"""A first look at a long backlog: who wrote of danger is filed before everybody else.
+
+Rule of the room: the look files nothing and decides nothing but the order; a message it cannot
+look at, and one that ended the process while it was looked at, is read in its turn like any other.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from triage.domain import RawMessage, Urgency
+from triage.errors import StoreLocked, blame
+from triage.pipeline import Rooms, Rules
+from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Messages of a backlog that are known by name at a time.
+MOST = 50_000
+#: A message is looked at ahead this often at most: what kills the process counts, too.
+LOOKS = 2
+
+
+class Ahead:
+    """Runs parsing and the red-flag rules, which are quick, over what waits for the models."""
+
+    def __init__(self, store: Store, *, by: str, clinic: str | None) -> None:
+        self._store = store
+        self._by = by
+        self._clinic = clinic
+        #: What was looked at already and still waits.
+        self._seen: set[str] = set()
+        #: With a weak sign only; they wait until all others were looked at.
+        self._weak: list[tuple[str, str]] = []
+
+    def flagged(
+        self, rooms: Rooms, *, at_once: int, at_most: int
+    ) -> Iterator[list[tuple[str, str]]]:
+        """Yield (clinic, raw id) of those with a red flag, the most urgent of each part first.
+
+        Weak signs, which a classifier may yet rule out, come after everything was looked at. A
+        part is `at_most` messages, of which `at_once` are held in memory together.
+        """
+        while rooms.rules is not None:
+            if fresh := self._unseen()[:at_most]:
+                found = list(self._looked_at(fresh, rooms, rooms.rules, at_once))
+                self._weak += [row for urgency, row in found if urgency is Urgency.ROUTINE]
+                strong = [one for one in found if one[0] is not Urgency.ROUTINE]
+                yield [row for _, row in sorted(strong, key=lambda one: -one[0])]
+            elif self._weak:
+                part, self._weak = self._weak[:at_most], self._weak[at_most:]
+                yield part
+            else:
+                return
+
+    def _looked_at(
+        self, rows: Sequence[tuple[str, str]], rooms: Rooms, rules: Rules, at_once: int
+    ) -> Iterator[tuple[Urgency, tuple[str, str]]]:
+        for clinic in sorted({clinic for clinic, _ in rows}):
+            mine = [raw_id for whose, raw_id in rows if whose == clinic]
+            for start in range(0, len(mine), at_once):
+                some = mine[start : start + at_once]
+                for raw in self._glance(some, clinic):
+                    urgency = _danger(raw, rooms, rules)
+                    if urgency is not None:
+                        yield urgency, (clinic, raw.id)
+                self._seen.update(some)
+
+    def _glance(self, raw_ids: Sequence[str], clinic: str) -> list[RawMessage]:
+        """Return the messages that can be opened; one that cannot takes no other along."""
+        try:
+            return self._store.landing.glance(raw_ids, clinic=clinic, by=self._by)
+        except StoreLocked:
+            raise
+        except Exception as trouble:
+            if len(raw_ids) > 1:
+                return [raw for one in raw_ids for raw in self._glance([one], clinic)]
+            log.error("a first look failed: %(error)s", blame(trouble, raw=raw_ids[0]))
+            return []
+
+    def _unseen(self) -> Sequence[tuple[str, str]]:
+        waiting = self._store.landing.waiting(limit=MOST, clinic=self._clinic, below=LOOKS)
+        self._seen &= {raw_id for _, raw_id in waiting}
+        return [row for row in waiting if row[1] not in self._seen]
+
+
+def _danger(raw: RawMessage, rooms: Rooms, rules: Rules) -> Urgency | None:
+    """Return the highest urgency of the rules that fire; ROUTINE for weak ones, None for none."""
+    try:
+        message = rooms.parse(raw)
+    except Exception as trouble:
+        log.error("a first look failed: %(error)s", blame(trouble, raw=raw.id))
+        return None
+    try:
+        found = rules.flags(message)
+    except Exception as trouble:
+        # Where the rules cannot answer nothing counts as harmless.
+        log.error("red-flag rules failed: %(error)s", blame(trouble, raw=raw.id))
+        return Urgency.EMERGENCY
+    return max((Urgency.ROUTINE if flag.weak else flag.urgency for flag in found), default=None)
