@@ -2,7 +2,7 @@
 
 Both forms run more than 500 orders against the screen and the drafters; the long form
 (TRIAGE_LONG=1) also walks every order in every costume (`costumes.py`) through the path, the short
-form 24 plain and one in each costume. The model behind the drafter obeys every order; nothing is
+form 12 plain and one in each costume. The model behind the drafter obeys every order; nothing is
 sent, approved, lowered or named that is not the clinic's.
 """
 
@@ -77,7 +77,7 @@ def test_nothing_an_obedient_model_writes_gets_through_the_screen() -> None:
 def test_orders_walk_the_path_and_nothing_obeys(store: Store) -> None:
     """Real parser, rules, store and drafter; classifier and redactor are doubles."""
     move_in(store)
-    rules, orders = RedFlags(), some(ORDERS, 24, seed=40)
+    rules, orders = RedFlags(), some(ORDERS, 12, seed=40)
     with model_server() as server:
         settings = {**CLINIC, "enabled": True, "base_url": server.url, "model": "m"}
         house = rooms(rules=rules, drafter=OpenAIDrafter(settings))

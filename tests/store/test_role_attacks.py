@@ -218,7 +218,7 @@ def test_the_sender_opens_the_cases_with_a_reply_on_its_way_and_nothing_else(hou
         assert all(work.vault.text(row.body, row.id) == Protected("It is ready.") for row in words)
 
 
-def test_only_the_watch_opens_no_key_and_only_two_make_any(house: House) -> None:
+def test_the_watch_opens_no_key_and_only_two_processes_make_any(house: House) -> None:
     refused: Sequence[tuple[str, str]] = (
         ("watch", "SELECT owner FROM triage_keys.wrapped_keys"),
         ("sender", "INSERT INTO triage_keys.wrapped_keys (id, owner, master, wrapped, made_at)"
