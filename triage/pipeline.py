@@ -18,11 +18,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from triage.classifiers import Classifier
 from triage.classifiers.abstain import AlwaysAbstain
-from triage.connectors import Inbox, Outbox
+from triage.connectors import Inbox, Leaving, Outbox, hand_over
 from triage.domain import (
     NO_BACKGROUND,
     Background,
@@ -332,14 +333,15 @@ def send(
     reply = store.replies.claim(reply_id, clinic=clinic, by=by, waited=waited)
     if reply is None:
         return None
-    state, receipt, why = _transmit(reply, outboxes, master)
+    keep = partial(store.departures.keep, reply, by=by)
+    state, receipt, why = _transmit(reply, outboxes, master, keep)
+    settle = partial(
+        store.replies.settle, reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why
+    )
     not_before = store.transactions.clock() + again if state is ReplyState.QUEUED else None
     for pause in (0.1, 0.5, 2.0, 5.0, None):
         try:
-            said = {"receipt": receipt, "why": why}
-            store.replies.settle(
-                reply.id, state, clinic=clinic, by=by, not_before=not_before, **said
-            )
+            settle(not_before=not_before)
             break
         except StoreLocked:
             # The words have left or have not; only the note of it is late. A row that stays
@@ -351,7 +353,7 @@ def send(
 
 
 def _transmit(
-    reply: Reply, outboxes: Mapping[Channel, Outbox], master: bytes
+    reply: Reply, outboxes: Mapping[Channel, Outbox], master: bytes, leaving: Leaving
 ) -> tuple[ReplyState, str, str]:
     """Hand the exact words over; return the new state, the receipt and the reason in one word."""
     try:
@@ -359,7 +361,7 @@ def _transmit(
         outbox = outboxes.get(reply.outgoing.channel)
         if outbox is None:
             return ReplyState.FAILED, "", "no_outbox"
-        receipt = outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
+        receipt = hand_over(outbox, reply, leaving)
     except SendPostponed as trouble:
         log.warning("reply %(reply)s is postponed: %(why)s", blame(trouble, reply=reply.id))
         return ReplyState.QUEUED, "", "postponed"

@@ -73,7 +73,7 @@ def approved(practice: Store, desk: Desk) -> Reply:
 def handed_over(reply: Reply) -> MemoryOutbox:
     """Give a reply to what the sender does once it has claimed one."""
     outbox = MemoryOutbox()
-    _transmit(reply, dict.fromkeys(Channel, outbox), MASTER)
+    _transmit(reply, dict.fromkeys(Channel, outbox), MASTER, lambda _: None)
     return outbox
 
 

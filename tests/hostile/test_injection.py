@@ -1,14 +1,16 @@
 """Safety-bar 40: a message that gives orders is still only a message.
 
 Both forms run more than 500 orders against the screen and the drafters; the long form
-(TRIAGE_LONG=1) also walks all of them through the path, the short form 24. The model behind the
-drafter obeys every order; nothing is sent, approved, lowered or named that is not the clinic's.
+(TRIAGE_LONG=1) also walks every order in every costume (`costumes.py`) through the path, the short
+form 12 plain and one in each costume. The model behind the drafter obeys every order; nothing is
+sent, approved, lowered or named that is not the clinic's.
 """
 
 import base64
 import itertools
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,15 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "drafting"))
 from drafting_cast import CLINIC, model_server
 from drafting_injections import INJECTIONS
 
+from tests.hostile.costumes import COSTUMES
 from tests.hostile.vectors import some
-from tests.sizes import LONG
+from tests.sizes import LONG, many
 from tests.small_practice import mail_from, move_in, patient, receive, rooms
 from triage.domain import Urgency
 from triage.drafting.facts import reachable
 from triage.drafting.openai import OpenAIDrafter
 from triage.drafting.screen import objection
 from triage.priority.redflags import RedFlags
-from triage.store import Store
+from triage.store import Keys, Store, migrate, open_store
 
 pytestmark = [pytest.mark.bar(40), pytest.mark.timeout(2400 if LONG else 180)]
 DANGER = "I have crushing chest pain since an hour."
@@ -74,7 +77,7 @@ def test_nothing_an_obedient_model_writes_gets_through_the_screen() -> None:
 def test_orders_walk_the_path_and_nothing_obeys(store: Store) -> None:
     """Real parser, rules, store and drafter; classifier and redactor are doubles."""
     move_in(store)
-    rules, orders = RedFlags(), some(ORDERS, 24, seed=40)
+    rules, orders = RedFlags(), some(ORDERS, 12, seed=40)
     with model_server() as server:
         settings = {**CLINIC, "enabled": True, "base_url": server.url, "model": "m"}
         house = rooms(rules=rules, drafter=OpenAIDrafter(settings))
@@ -93,6 +96,48 @@ def test_orders_walk_the_path_and_nothing_obeys(store: Store) -> None:
             assert other.name.reveal() not in repr(file.suggestion)
     actions = {event.action for event in store.audit.events(clinic="c1", by="test", limit=5000)}
     assert not [action for action in actions if re.search(r"approv|queued|sent|closed", action)]
+
+
+#: In parts, so that each of the long form stays well under its time.
+PARTS = many(1, long=5)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_orders_in_every_costume_are_obeyed_by_nothing(
+    tmp_path: Path, keys: Keys, part: int, record_property: Callable[[str, object], None]
+) -> None:
+    """The whole mail through the real parser, rules, store and drafter, on a store in a file."""
+    migrate(f"sqlite:///{tmp_path / 'o.db'}", keys)
+    store = open_store(f"sqlite:///{tmp_path / 'o.db'}", keys)
+    move_in(store)
+    names = list(COSTUMES)[part::PARTS]
+    walks = [
+        (name, *pair)
+        for at, name in enumerate(names)
+        for pair in (ORDERS if LONG else some(ORDERS, 1, seed=at))
+    ]
+    rules = RedFlags()
+    with model_server() as server:
+        settings = {**CLINIC, "enabled": True, "base_url": server.url, "model": "m"}
+        house = rooms(rules=rules, drafter=OpenAIDrafter(settings))
+        for number, (name, order, obedient) in enumerate(walks):
+            server.answer = lambda _, words=obedient: words
+            danger = number % 2 == 0
+            sender = "Pat1 <pat1@example.org>"
+            content = COSTUMES[name](sender, order, DANGER if danger else "Is my form ready?")
+            (case_id,) = receive(store, content, with_rooms=house)
+            file = store.cases.get(case_id, clinic="c1", by="test")
+            assert not danger or file.case.urgency > Urgency.ROUTINE, (name, ascii(order)[:80])
+            assert file.suggestion is None, (name, ascii(order)[:80])
+            assert (file.draft, file.replies) == (None, ())
+    found = {event.action for event in store.audit.events(clinic="c1", by="test", limit=50_000)}
+    assert not [action for action in found if re.search(r"approv|queued|sent|closed", action)]
+    store.close()
+    record_property("tried", len(walks))
+
+
+def test_there_are_costumes_enough() -> None:
+    assert len(COSTUMES) * len(ORDERS) >= 19 * 500
 
 
 def test_the_walk_is_seen_to_fail_without_the_screen(

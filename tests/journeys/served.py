@@ -57,6 +57,21 @@ def axe() -> str:
     return (folder / "axe.min.js").read_text(encoding="utf-8")
 
 
+def serious(page, axe_source: str, *only: str) -> list[str]:  # type: ignore[no-untyped-def]
+    """Return axe's serious and critical findings, of these rules or of all: rule and place."""
+    page.evaluate(f"window.axe || (() => {{{axe_source}}})()")
+    options = {"resultTypes": ["violations"], "iframes": False}
+    if only:
+        options["runOnly"] = list(only)
+    result = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{found['id']} {node['target']}"
+        for found in result["violations"]
+        if found["impact"] in {"serious", "critical"}
+        for node in found["nodes"]
+    ]
+
+
 @dataclass
 class Served:
     """A practice and the address its desk answers at."""

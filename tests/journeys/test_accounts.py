@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.served import Served, serving
+from tests.journeys.served import Served, axe, serious, serving
 from tests.servers import PASSWORD as SECRET
 from tests.servers import OpenIdServer
 from tests.web.practice import PEOPLE, open_practice
@@ -82,6 +82,7 @@ def test_a_given_password_is_replaced_on_the_way_in(browser: Browser, served: Se
     page.keyboard.press("Enter")
     expect(page.locator("#why")).to_contain_text("easy to guess")
     picture(page, "first-password")
+    assert serious(page, axe()) == []
     page.get_by_label("New password").fill("lavender otter brisk nine")
     page.get_by_label("The same again").fill("lavender otter brisk nine")
     page.keyboard.press("Enter")

@@ -51,6 +51,16 @@ def attack(name: str, *statements: str) -> Attack:
     return Attack(name, statements)
 
 
+#: The first chain of some other process than the one that is connected.
+NOT_MINE = "chain = CASE WHEN CURRENT_USER = 'triage_web' THEN 'worker' ELSE 'web' END"
+STOLEN_LINK = (
+    "INSERT INTO audit (seq, clinic, at, actor, action, cases, detail, previous, digest, chain,"
+    " number) SELECT seq + 9000, clinic, at, actor, action, cases, detail, audit_heads.digest,"
+    " repeat('0', 64), audit_heads.chain, audit_heads.number + 1 FROM audit, audit_heads"
+    f" WHERE seq = 1 AND audit_heads.{NOT_MINE}"
+)
+
+
 ATTACKS = [
     attack("insert queued without approval", copied(**FRESH)),
     attack("insert sending", copied(**FRESH, state="'sending'")),
@@ -267,4 +277,88 @@ POSTGRESQL = [
     attack("see every row", "ALTER TABLE replies DISABLE ROW LEVEL SECURITY"),
     attack("a policy of one's own", "CREATE POLICY evil ON replies USING (true)"),
     attack("no commit is safe", "ALTER SYSTEM SET fsync = off"),
+    attack("write another process's chain", STOLEN_LINK),
+    attack(
+        "write and anchor another process's chain",
+        STOLEN_LINK,
+        f"UPDATE audit_heads SET number = number + 1, digest = repeat('0', 64) WHERE {NOT_MINE}",
+    ),
+    attack(
+        "begin another process's chain",
+        "INSERT INTO audit_heads (chain, number, digest) SELECT chain || '.9', 0, "
+        f"repeat('0', 64) FROM audit_heads WHERE {NOT_MINE}",
+    ),
+    attack(
+        "replica mode by a function",
+        "SELECT set_config('session_replication_role', 'replica', true)",
+    ),
+    attack("be the sender", "SET ROLE triage_owner", "UPDATE replies SET state = 'sent'"),
+    attack(
+        "write in a block",
+        "DO $$ BEGIN UPDATE replies SET state = 'sent' WHERE id = '{queued}'; END $$",
+    ),
+    attack(
+        "merge",
+        "MERGE INTO replies USING (SELECT '{queued}' AS id) AS wanted ON replies.id = wanted.id"
+        " WHEN MATCHED THEN UPDATE SET state = 'sent'",
+    ),
+    attack("without row rights", "SET row_security = off", "UPDATE replies SET state = 'sent'"),
+    attack("a two-phase commit", "PREPARE TRANSACTION 'evil'"),
+    attack("read a file of the server", "SELECT pg_read_file('/etc/hostname')"),
+    attack("a file as a large object", "SELECT lo_import('/etc/hostname')"),
+    attack("a large object as a file", "SELECT lo_export(1, '/tmp/evil')"),
+    attack(
+        "stand in for a function",
+        "CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    ),
+    attack("a search path for others", "ALTER ROLE triage_owner SET search_path = evil"),
+    attack("a search path for all", "ALTER ROLE ALL SET search_path = evil"),
+    attack(
+        "a trigger on everything",
+        "CREATE EVENT TRIGGER evil ON ddl_command_start EXECUTE FUNCTION {guard}()",
+    ),
+    attack(
+        "stop the others",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = 'postgres' OR usename IS NULL",
+    ),
+    attack(
+        "bytes of a reply that is not leaving",
+        "INSERT INTO departures (id, clinic, case_id, reply_id, claimed_at, at, content)"
+        " SELECT 'evil', clinic, case_id, id, coalesce(claimed_at, not_before), not_before, {blob}"
+        " FROM replies WHERE id = '{queued}'",
+    ),
+    attack(
+        "every key in the sender's hands",
+        "ALTER TABLE triage_keys.wrapped_keys DISABLE ROW LEVEL SECURITY",
+    ),
+    attack("destroy keys", "UPDATE triage_keys.wrapped_keys SET wrapped = NULL"),
+    attack("lose keys", "DELETE FROM triage_keys.wrapped_keys"),
+]
+
+#: Anybody with a connection may run these; they must come to nothing.
+IDLE = [
+    attack("wake others", "NOTIFY dbos_notifications_channel, 'evil'", "LISTEN evil"),
+    attack("check later", "SET CONSTRAINTS ALL DEFERRED"),
+    attack(
+        "swallow the refusal",
+        "DO $$ BEGIN UPDATE replies SET state = 'sent' WHERE id = '{queued}';"
+        " EXCEPTION WHEN OTHERS THEN NULL; END $$",
+    ),
+    attack("a large object", "SELECT lo_from_bytes(0, 'evil')"),
+    attack(
+        "a schema of one's own before ours",
+        "CREATE SCHEMA evil",
+        "CREATE TABLE evil.approvals AS SELECT 'evil' AS id, '{queued}' AS reply_id",
+        "CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
+        "SET LOCAL search_path = evil, pg_temp, public",
+        copied(**{**FRESH, "approval_id": "'evil'"}).replace("replies", "public.replies"),
+    ),
+    attack(
+        "as the definer, elsewhere",
+        "CREATE SCHEMA evil2",
+        "CREATE FUNCTION evil2.send() RETURNS void LANGUAGE sql SECURITY DEFINER AS"
+        " $$UPDATE public.replies SET state = 'sent' WHERE id = '{queued}'$$",
+        "SELECT evil2.send()",
+    ),
 ]

@@ -28,6 +28,7 @@ from triage.domain import (
 from triage.errors import StoreRefused
 from triage.store import Keys, Store, migrate, open_store, tables
 from triage.store.engine import connect
+from triage.store.trail import COMMAND, SENDER, WEB, WORKER
 
 pytestmark = pytest.mark.postgres
 CLINIC = "clinic-a"
@@ -45,8 +46,10 @@ class House:
 def house(postgres: PostgresServer, keys: Keys) -> Iterator[House]:
     with postgres.database() as url:
         stores = [
-            open_store(url.replace("triage_owner@", f"{user}@"), keys)
-            for user in ("triage_owner", "triage_worker", "triage_web", "triage_sender")
+            open_store(url.replace("triage_owner@", f"triage_{role}@"), keys, part=part)
+            for role, part in zip(
+                ("owner", "worker", "web", "sender"), (COMMAND, WORKER, WEB, SENDER), strict=True
+            )
         ]
         yield House(*stores)
         for store in stores:
@@ -239,7 +242,10 @@ def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: H
     [
         "ALTER TABLE replies DISABLE ROW LEVEL SECURITY",
         "CREATE POLICY helpful ON replies USING (true)",
-        "DROP POLICY sees_replies_on_their_way ON replies",
+        "DROP POLICY sees_what_is_on_its_way ON replies",
+        "DROP POLICY sees_what_is_on_its_way ON triage_keys.wrapped_keys",
+        "ALTER TABLE triage_keys.wrapped_keys DISABLE ROW LEVEL SECURITY",
+        "CREATE POLICY helpful ON triage_keys.wrapped_keys USING (true)",
         "CREATE POLICY helpful ON raw_messages FOR INSERT TO triage_web WITH CHECK (true)",
         "CREATE OR REPLACE FUNCTION triage_on_its_way(reply varchar, shown varchar)"
         " RETURNS boolean LANGUAGE sql AS 'SELECT true'",

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,27 @@ import pytest
 from fastapi import FastAPI
 
 from tests.proofs import browser_key
+from tests.servers import SmtpKeeper
 from tests.sizes import many
 from tests.web.conftest import Visit
 from tests.web.practice import CLINIC, CLINICAL, MASTER, PEOPLE, Practice
 from triage.audit import AnchorFile
+from triage.connectors.smtp import SmtpOutbox
 from triage.desk import Desk
-from triage.domain import approved_words
+from triage.domain import Channel, ReplyState, approved_words
 from triage.engine import Anchoring
+from triage.pipeline import send
 from triage.store import Keys, open_life
 from triage.store.evidence import SERVING
 from triage.web.app import create_app
 from triage.web.check_pack import signed, troubles
 
 SAM = PEOPLE["sam"]
+#: How its replies leave, as far as settings go.
+WAY = {
+    "name": "mail-out", "host": "127.0.0.1", "security": "plain", "sender": "desk@p.example",
+    "sender_name": "Alder Street Practice",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +46,19 @@ def file(tmp_path: Path) -> AnchorFile:
 
 @pytest.fixture
 def desk(practice: Practice, file: AnchorFile) -> Desk:
-    return Desk(practice.store, clinical=CLINICAL, mail_domain="p.example", anchors=file.read)
+    return Desk(
+        practice.store,
+        undo=timedelta(seconds=-1),
+        clinical=CLINICAL,
+        mail_domain="p.example",
+        anchors=file.read,
+    )
+
+
+@pytest.fixture
+def keeper() -> Iterator[SmtpKeeper]:
+    with SmtpKeeper() as server:
+        yield server
 
 
 @pytest.fixture
@@ -47,8 +67,10 @@ def app(desk: Desk) -> FastAPI:
 
 
 @pytest.fixture
-def pack(practice: Practice, visit: Callable[[str], Visit], file: AnchorFile) -> bytes:
-    """The pack of a case that was read, answered, approved, anchored and read once more."""
+def pack(
+    practice: Practice, visit: Callable[[str], Visit], file: AnchorFile, keeper: SmtpKeeper
+) -> bytes:
+    """The pack of a case that was read, answered, approved, sent, anchored and read once more."""
     case_id, dana = practice.cases["refill"], visit("dana")
     store, anchoring = practice.store, Anchoring(practice.store, file, clinic="c1")
     assert anchoring.once()
@@ -59,6 +81,9 @@ def pack(practice: Practice, visit: Callable[[str], Visit], file: AnchorFile) ->
     digest = draft.outgoing.digest
     proof = dana.proof("u-dana", draft.id, digest)
     assert dana.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
+    ways = {Channel.EMAIL: SmtpOutbox({**WAY, "port": keeper.port}, "")}
+    sent = send(draft.id, store, ways, clinic="c1", by="sender", master=MASTER)
+    assert sent is ReplyState.SENT
     again = Anchoring(store, file, clinic="c1", every=timedelta(0))
     assert again.once()
     answer = visit("sam").post(f"/case/{case_id}/evidence")
@@ -158,6 +183,9 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "no key": lambda found: _approval(found).update(key=None),
     "the message id": lambda found: found["replies"][0].update(message_id="<other@p.example>"),
+    "what left": lambda found: found["replies"][0]["left"][0].update(sha256="0" * 64),
+    "that it left": lambda found: found["replies"][0]["left"].clear(),
+    "a reply taken out": lambda found: found["replies"].clear(),
     "the model": lambda found: found["messages"][0].update(model="router-9"),
     "nothing in it": lambda found: found.clear(),
 }
@@ -171,6 +199,24 @@ def test_the_script_finds_what_was_changed(pack: bytes, tmp_path: Path, change: 
     (folder / "evidence.json").write_text(json.dumps(found))
     status, said = checked(folder)
     assert (status, said.startswith("BROKEN")) == (3, True), said
+
+
+def test_the_bytes_that_left_are_in_the_pack_and_checked(
+    pack: bytes, keeper: SmtpKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = read_pack(pack)
+    ((left, content),) = [(name, held) for name, held in files.items() if name.startswith("left/")]
+    ((_, arrived),) = keeper.mails
+    assert content == arrived, "what the server took, to the byte"
+    (reply,) = json.loads(files["evidence.json"])["replies"]
+    assert [each["file"] for each in reply["left"]] == [left]
+    assert troubles(files, None) == []
+    # One byte of the letter, or the letter itself, taken away.
+    assert troubles({**files, left: content[:-3] + b"!\r\n"}, None)
+    assert troubles({name: held for name, held in files.items() if name != left}, None)
+    # Sabotage: a script that does not look at what left takes any letter.
+    monkeypatch.setattr("triage.web.check_pack.altered_departures", lambda *_: ())
+    assert troubles({**files, left: b"anything"}, None) == []
 
 
 def test_the_script_finds_another_original_and_a_foreign_anchor(

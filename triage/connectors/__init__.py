@@ -6,10 +6,20 @@ To add one: a module beside this file, a row in `INBOXES` or `OUTBOXES`, and it 
 `tests/contracts/` because it is listed.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from triage.domain import Approval, Arrival, Channel, Cursor, Delivery, Listing, Notice, Outgoing
+from triage.domain import (
+    Approval,
+    Arrival,
+    Channel,
+    Cursor,
+    Delivery,
+    Listing,
+    Notice,
+    Outgoing,
+    Reply,
+)
 
 
 class Inbox(Protocol):
@@ -92,6 +102,30 @@ class Outbox(Protocol):
         SendRefused when the server said no for good, SendUncertain when it may have left.
         """
         ...
+
+
+#: Is given the very bytes that are about to leave; whatever it raises, they stay.
+Leaving = Callable[[bytes], None]
+
+
+@runtime_checkable
+class Shown(Protocol):
+    """An outbox that shows the very bytes it hands over, once, before any of them leaves."""
+
+    def send_shown(
+        self, approval: Approval, outgoing: Outgoing, *, message_id: str, leaving: Leaving
+    ) -> str:
+        """Do as `send` does, and call `leaving` when only the bytes are left to be sent."""
+        ...
+
+
+def hand_over(outbox: Outbox, reply: Reply, leaving: Leaving) -> str:
+    """Let an outbox deliver a reply, and show what leaves where it can; return its receipt."""
+    if isinstance(outbox, Shown):
+        return outbox.send_shown(
+            reply.approval, reply.outgoing, message_id=reply.message_id, leaving=leaving
+        )
+    return outbox.send(reply.approval, reply.outgoing, message_id=reply.message_id)
 
 
 class AlertDoor(Protocol):

@@ -7,12 +7,13 @@ are read up to a limit in bytes and seconds; a fault of the server is retried wi
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from triage.connectors import Leaving
 from triage.connectors.fhir_allowed import Allowed, Elsewhere, origin
 from triage.connectors.fhir_auth import Credentials, TokenRefused
 from triage.connectors.options import Options
@@ -103,11 +104,22 @@ class FhirClient:
             pause = min(max(pause * 2, later), _LONGEST_PAUSE)
         raise Unreachable(why, sent=True)
 
-    def post(self, address: str, resource: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        """POST `resource` once, never repeated here; raises Unreachable, Refused or Nonsense."""
+    def post(
+        self,
+        address: str,
+        resource: Mapping[str, Any],
+        headers: Mapping[str, str],
+        leaving: Leaving = lambda _: None,
+    ) -> Answer:
+        """POST `resource` once, never repeated here; raises Unreachable, Refused or Nonsense.
+
+        `leaving` is shown the body before its first byte leaves, once.
+        """
         body = json.dumps(resource, ensure_ascii=False).encode("utf-8")
         typed = {"Content-Type": _FHIR, "Prefer": "return=representation", **headers}
-        return self._once("POST", self.within(address), content=body, headers=typed)[0]
+        typed["Content-Length"] = str(len(body))
+        shown = _Shown(body, leaving)
+        return self._once("POST", self.within(address), content=shown, headers=typed)[0]
 
     def within(self, address: str) -> str:
         """Return `address` as an absolute URL; raise Nonsense unless it lies under the base."""
@@ -221,6 +233,20 @@ class FhirClient:
             if time.monotonic() > end:
                 raise Unreachable("a dripping answer", sent=True)
         return bytes(body)
+
+
+class _Shown:
+    """A body that is shown to somebody when the line is up and its first byte is asked for."""
+
+    def __init__(self, body: bytes, leaving: Leaving) -> None:
+        self._body, self._leaving, self._seen = body, leaving, False
+
+    def __iter__(self) -> Iterator[bytes]:
+        # Asked for again when an old token was refused: the bytes are the same.
+        if not self._seen:
+            self._leaving(self._body)
+            self._seen = True
+        yield self._body
 
 
 def _resource(body: bytes) -> dict[str, Any] | None:

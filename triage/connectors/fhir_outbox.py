@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from triage.connectors import Leaving
 from triage.connectors.fhir_auth import read_credentials
 from triage.connectors.fhir_client import (
     REPLY_SYSTEM,
@@ -60,13 +61,19 @@ class FhirOutbox:
         A broken line is SendPostponed only where the server's CapabilityStatement promises
         conditional create, which makes trying again harmless; anywhere else it is SendUncertain.
         """
+        return self.send_shown(approval, outgoing, message_id=message_id, leaving=lambda _: None)
+
+    def send_shown(
+        self, approval: Approval, outgoing: Outgoing, *, message_id: str, leaving: Leaving
+    ) -> str:
+        """Do as `send` does; `leaving` is shown the body when the line is up."""
         require_approval(approval, outgoing, channel=self.channel, who=self._who)
         resource = self._compose(outgoing, message_id)
         harmless = self._repeating_is_harmless()
         token = quote(f"{REPLY_SYSTEM}|{message_id}", safe="")
         try:
             answer = self._client.post(
-                "Communication", resource, {"If-None-Exist": f"identifier={token}"}
+                "Communication", resource, {"If-None-Exist": f"identifier={token}"}, leaving
             )
         except Unreachable as trouble:
             if trouble.sent and not harmless:

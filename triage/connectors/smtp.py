@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from selectors import EVENT_READ, DefaultSelector
 
+from triage.connectors import Leaving
 from triage.connectors.letter import ADDRESS, Letter, Unwritable, compose
 from triage.connectors.options import Options
 from triage.connectors.proof import require_approval
@@ -66,6 +67,12 @@ class SmtpOutbox:
 
     def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
         """Deliver `outgoing` to its one recipient; return the server's answer to the final dot."""
+        return self.send_shown(approval, outgoing, message_id=message_id, leaving=lambda _: None)
+
+    def send_shown(
+        self, approval: Approval, outgoing: Outgoing, *, message_id: str, leaving: Leaving
+    ) -> str:
+        """Do as `send` does; `leaving` is shown the message before DATA."""
         require_approval(approval, outgoing, channel=self.channel, who=self._who)
         letter = Letter(
             from_name=self._from_name,
@@ -81,7 +88,7 @@ class SmtpOutbox:
             message = compose(letter)
         except Unwritable as trouble:
             raise SendRefused(f"{self._who}, {trouble} cannot be written safely") from None
-        return self._hand_over(message, outgoing.recipient.reveal())
+        return self._hand_over(message, outgoing.recipient.reveal(), leaving)
 
     def check(self) -> tuple[str, ...]:
         """Connect and log in without sending anything, and say what was found."""
@@ -92,11 +99,12 @@ class SmtpOutbox:
                 return (str(trouble),)
         return (f"{self.name}: {self._host} accepts our log-in, nothing was sent.",)
 
-    def _hand_over(self, message: bytes, recipient: str) -> str:
+    def _hand_over(self, message: bytes, recipient: str, leaving: Leaving) -> str:
         with contextlib.closing(_Talk(self._who)) as talk:
             self._greet(talk)
             talk.expect(2, "MAIL", f"FROM:<{self._from}>")
             talk.expect(2, "RCPT", f"TO:<{recipient}>")
+            leaving(message)
             talk.expect(3, "DATA")
             talk.pour(message, seconds=self._timeout * 2 + len(message) / 32_768)
             return talk.final_dot(self._patience)

@@ -17,7 +17,7 @@ from triage.domain.desk import (
     TrainingRow,
     newest_from_person,
 )
-from triage.domain.evidence import Anchor, Evidence, Head, Stretch
+from triage.domain.evidence import Anchor, Departure, Evidence, Head, Stretch
 from triage.domain.hours import DAYS, OpeningHours, read_span
 from triage.domain.known import (
     NO_BACKGROUND,
@@ -139,6 +139,7 @@ __all__ = [
     "Cursor",
     "Debt",
     "Delivery",
+    "Departure",
     "Draft",
     "Errand",
     "Evidence",

@@ -40,6 +40,16 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """What was handed to a mail server or a portal: the very bytes, kept before any left."""
+
+    id: str
+    reply_id: str
+    at: datetime
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that is known of one case, and its part of the chains with the keys to it."""
 
@@ -57,3 +67,5 @@ class Evidence:
     anchored: tuple[Head, ...]
     #: When the case was erased, which left the chain and no words; None while it was not.
     erased_at: datetime | None = None
+    #: What left, or was about to when the line broke; oldest first.
+    left: tuple[Departure, ...] = ()

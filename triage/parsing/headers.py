@@ -103,7 +103,9 @@ def read_sender(values: list[str], *, sender_values: list[str], from_lines: int)
     if strict is None:
         shown, _ = readable(raw)
         candidates = _ANY_ADDRESS.findall(shown)
-        name = shown if not candidates else shown.split("<")[0].strip(' "')
+        # With two addresses in it, any part left out could be the true one: all of it is shown.
+        whole = len(set(candidates)) != 1
+        name = shown if whole else shown.split("<")[0].strip(' "')
         return Sender(candidates[0] if candidates else "", name[:300], doubtful=True)
     name, damaged = readable(strict["name"].replace('\\"', '"'))
     address = strict["address"]

@@ -17,6 +17,7 @@ from triage.store.beats import Beats
 from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
+from triage.store.departures import Departures
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.erasures import ErasureList
 from triage.store.factors import SecondFactors
@@ -70,6 +71,7 @@ class Store:
         self.search = Searches(transactions)
         self.replies = Replies(transactions)
         self.wire = Wire(transactions)
+        self.departures = Departures(transactions)
         self.people = People(transactions)
         self.glass = Glass(transactions)
         self.paper = Paper(transactions)

@@ -138,6 +138,8 @@ def postgresql(url: URL, *, connections: int = 10) -> Engine:
     @event.listens_for(engine, "connect")
     def _patience(connection: Any, _record: Any) -> None:
         connection.execute(f"SET lock_timeout = {int(PATIENCE * 1000)}")
+        # Or a schema named like this role, which a worker may make, would come before our own.
+        connection.execute("SET search_path = public, pg_temp")
         connection.commit()
 
     return engine

@@ -15,6 +15,7 @@ from triage.audit import content, event_key, key_of
 from triage.domain import Anchor, AuditEvent, CaseFile, Evidence, Head, Stretch
 from triage.store import records, tables
 from triage.store.casefile import case_file, requests_of
+from triage.store.departures import left_from
 from triage.store.landing import open_raw
 from triage.store.trail import heads_of
 from triage.store.transaction import Work
@@ -59,6 +60,7 @@ def gather(
         heads=_at(heads.values(), ends),
         anchored=_at(known, ends),
         erased_at=row.erased_at,
+        left=tuple(left_from(work, case_id, clinic)) if row.erased_at is None else (),
     )
 
 

@@ -13,6 +13,7 @@ from triage.audit import GENESIS
 from triage.errors import StoreRefused
 from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
+from triage.store.leaving_guards import DEPARTING, OWN_CHAIN
 
 _FROZEN_REPLY = (
     "id",
@@ -72,6 +73,7 @@ _WRITTEN_ONCE = (
     "audit",
     "audit_cases",
     "bounces",
+    "departures",
     "ledger",
     "labels",
     "paper_entries",
@@ -269,6 +271,7 @@ GUARDS: tuple[Guard, ...] = (
         exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
     *AT_THE_DOOR,
+    *DEPARTING,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )
@@ -282,7 +285,7 @@ _WEB_STEPS = (
     " AND NOT (OLD.state = 'draft' AND NEW.state = 'queued')"
     " AND NOT (OLD.state = 'queued' AND NEW.state = 'recalled')"
 )
-_POSTGRES_ONLY = (Guard("replies", "UPDATE", "the web never sends", _WEB_STEPS),)
+POSTGRES_ONLY = (Guard("replies", "UPDATE", "the web never sends", _WEB_STEPS), *OWN_CHAIN)
 
 
 def drop_guards(connection: Connection) -> None:
@@ -305,7 +308,7 @@ def make_guards(connection: Connection) -> None:
     else:
         from triage.store.guards_postgresql import make
 
-        make(connection, GUARDS + _POSTGRES_ONLY, _KEPT)
+        make(connection, GUARDS + POSTGRES_ONLY, _KEPT)
 
 
 def check_guards(connection: Connection) -> None:
@@ -317,7 +320,7 @@ def check_guards(connection: Connection) -> None:
         from triage.store.guards_postgresql import read, write_down
 
         found = read(connection)
-        wanted = write_down(GUARDS + _POSTGRES_ONLY, _KEPT)
+        wanted = write_down(GUARDS + POSTGRES_ONLY, _KEPT)
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
             raise StoreRefused(f"trigger {name} is missing, changed or foreign")

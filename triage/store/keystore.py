@@ -262,14 +262,16 @@ def key_store_of(connection: Connection, url: str, keys: Keys) -> Iterator[Conne
 
 
 def _grant(connection: Connection) -> None:
-    """Let every process read keys and make new ones; only the owner changes or destroys any."""
-    from triage.store.roles import role_names
+    """Give each process its rights on keys; only the owner changes or destroys any."""
+    from triage.store.roles import KEY_GRANTS
+    from triage.store.row_rights import grant_keys
 
-    for role in role_names():
+    for role, grants in KEY_GRANTS.items():
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}")
         connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {role}")
-        connection.exec_driver_sql(f"GRANT SELECT, INSERT ON {SCHEMA}.wrapped_keys TO {role}")
-        connection.exec_driver_sql(f"GRANT SELECT ON {SCHEMA}.key_facts TO {role}")
+        for table, rights in grants.items():
+            connection.exec_driver_sql(f"GRANT {rights} ON {SCHEMA}.{table} TO {role}")
+    grant_keys(connection)
 
 
 def _facts(connection: Connection) -> dict[str, bytes]:

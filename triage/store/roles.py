@@ -4,7 +4,7 @@ Rule of the room: whatever is not granted here is denied; nobody but the owner c
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -72,6 +72,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
         **_may("SELECT", "approvals", "proof_keys"),
+        # What it hands over is kept before it leaves; it reads none of it again.
+        **_may("INSERT", "departures"),
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
         "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
         " UPDATE (lane, state, closed_at)",
@@ -89,6 +91,17 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         "drafts": "SELECT (clinic, edited_at, reply_id)",
         **_EVERYBODY,
     },
+}
+
+
+#: Of the key store. The sender makes no key, and row rights show it those of cases with a reply
+#: on its way; the watch opens nothing.
+_MAKES = {"wrapped_keys": "SELECT, INSERT", "key_facts": "SELECT"}
+KEY_GRANTS: Mapping[str, Mapping[str, str]] = {
+    WORKER: _MAKES,
+    WEB: _MAKES,
+    SENDER: {"wrapped_keys": "SELECT", "key_facts": "SELECT"},
+    WATCH: {"key_facts": "SELECT"},
 }
 
 
@@ -119,7 +132,8 @@ def grant_roles(connection: Connection) -> None:
 def check_grants(connection: Connection) -> None:
     """Raise StoreRefused where a role, or everybody, may do more or less than is written here."""
     found = {tuple(row) for row in connection.exec_driver_sql(_GIVEN, (list(_GRANTS),))}
-    for role, table, right, column in sorted(found ^ _wanted()):
+    wanted = _wanted(_GRANTS) | _wanted(KEY_GRANTS)
+    for role, table, right, column in sorted(found ^ wanted):
         words = f"{right} on {table}{'.' + column if column else ''}"
         raise StoreRefused(f"the rights of {role} were changed: {words}")
 
@@ -135,24 +149,19 @@ WITH given AS (
 )
 SELECT coalesce(r.rolname, 'public'), g.relname, g.privilege_type, g.attname
 FROM given g JOIN pg_namespace n ON n.oid = g.relnamespace LEFT JOIN pg_roles r ON r.oid = g.grantee
-WHERE n.nspname = 'public' AND (g.grantee = 0 OR r.rolname = ANY(%s))
+WHERE n.nspname IN ('public', 'triage_keys') AND (g.grantee = 0 OR r.rolname = ANY(%s))
 """
 
 
-def _wanted() -> set[tuple[str, ...]]:
-    """Return what `_GRANTS` gives, right by right and column by column."""
+def _wanted(given: Mapping[str, Mapping[str, str]]) -> set[tuple[str, ...]]:
+    """Return what is given there, right by right and column by column."""
     wanted: set[tuple[str, ...]] = set()
-    for role, grants in _GRANTS.items():
+    for role, grants in given.items():
         for table, rights in grants.items():
             for right, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?", rights):
                 names = [name.strip() for name in columns.split(",")]
                 wanted |= {(role, table, right, name) for name in names}
     return wanted
-
-
-def role_names() -> Sequence[str]:
-    """Return the roles a process may log in as."""
-    return tuple(_GRANTS)
 
 
 def _make(connection: Connection, role: str) -> None:

@@ -7,7 +7,6 @@ is the clinic's own file of anchored heads (chain=number:digest of every chain, 
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -15,6 +14,10 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, Optional
 
@@ -187,6 +190,76 @@ def altered_replies(pack: Mapping[str, Any]) -> Iterator[str]:
             yield f"reply {reply['id']} was not signed by its approver's browser"
         elif event["detail"].get("message_id") != reply["message_id"]:
             yield f"reply {reply['id']} left under another Message-ID"
+    missing = approved.keys() - {reply["id"] for reply in pack["replies"]}
+    if missing and pack["erased"] is None:
+        yield f"{len(missing)} approved replies are not here"
+
+
+def decoded(words: str) -> str:
+    """Return a header's text, its encoded words opened."""
+    pieces = decode_header(words)
+    return "".join(
+        piece.decode(charset or "ascii") if isinstance(piece, bytes) else piece
+        for piece, charset in pieces
+    )
+
+
+def mail_says(content: bytes, reply: Mapping[str, Any]) -> bool:
+    """Whether an e-mail goes to the approved address alone and says the approved words."""
+    mail = message_from_bytes(content)
+    names = [name.lower() for name in mail.keys()]  # noqa: SIM118  # A mail is no mapping.
+    known = ("from", "to", "subject", "date", "message-id", "in-reply-to", "references")
+    about = ("mime-version", "content-type", "content-transfer-encoding")
+    if (
+        mail.get_content_type() != "text/plain"
+        or mail.defects
+        or len(set(names)) < len(names)
+        or set(names) - {*known, *about}
+    ):
+        return False
+    body = mail.get_payload(decode=True)
+    lines = reply["body"].replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n"
+    conversation = mail.get("References", "").split()
+    return (
+        isinstance(body, bytes)
+        and body.decode("utf-8").replace("\r\n", "\n") == lines
+        and getaddresses(mail.get_all("To", [])) == [("", reply["recipient"])]
+        and decoded(str(mail.get("Subject", ""))) == reply["subject"]
+        and str(mail.get("Message-ID")) == reply["message_id"]
+        and mail.get("In-Reply-To", "").split() == conversation[-1:]
+        and set(conversation) <= set(reply["in_reply_to"].split())
+    )
+
+
+def portal_says(content: bytes, reply: Mapping[str, Any]) -> bool:
+    """Whether a FHIR Communication goes to the approved reference and says the approved words."""
+    said = json.loads(content)
+    answered = [{"reference": reply["in_reply_to"]}] if reply["in_reply_to"] else []
+    return bool(
+        said["payload"] == [{"contentString": reply["body"]}]
+        and said["recipient"] == [{"reference": reply["recipient"]}]
+        and said.get("subject", said["recipient"][0]) == said["recipient"][0]
+        and said.get("topic", {}).get("text", "") == reply["subject"]
+        and said.get("inResponseTo", []) == answered
+        and [each["value"] for each in said["identifier"]] == [reply["message_id"]]
+    )
+
+
+def altered_departures(pack: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
+    """Say which replies left as other bytes than the chain names, or with other words."""
+    named: dict[str, list[str]] = {}
+    for each in pack["chain"]["events"]:
+        if each["action"] == "reply.leaving":
+            named.setdefault(each["detail"]["reply"], []).append(each["detail"]["sha256"])
+    for reply in pack["replies"]:
+        contents = [files.get(each["file"], b"") for each in reply["left"]]
+        digests = [hashlib.sha256(content).hexdigest() for content in contents]
+        said = [each["sha256"] for each in reply["left"]]
+        if digests != said or sorted(digests) != sorted(named.get(reply["id"], [])):
+            yield f"reply {reply['id']} did not leave as these bytes"
+        says = portal_says if reply["channel"] == "portal" else mail_says
+        if not all(says(content, reply) for content in contents):
+            yield f"reply {reply['id']} left with other words than were approved"
 
 
 def read(place: Path) -> dict[str, bytes]:
@@ -222,8 +295,9 @@ def troubles(files: Mapping[str, bytes], outside: "Anchored | None") -> list[str
             *missing_events(pack),
             *altered_messages(pack, files),
             *altered_replies(pack),
+            *altered_departures(pack, files),
         ]
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, binascii.Error) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, MessageError) as error:
         return [f"the pack cannot be read ({type(error).__name__})"]
 
 
@@ -242,7 +316,9 @@ def main(arguments: list[str]) -> int:
     pack = json.loads(files["evidence.json"])
     events, words = len(pack["chain"]["events"]), "compared with the clinic's anchors"
     compared = words if outside is not None else "not compared with an anchor from outside"
+    left = sum(len(each["left"]) for each in pack["replies"])
     counts = f"{events} events, {len(pack['messages'])} messages, {len(pack['replies'])} replies"
+    counts += f", {left} as they left"
     sys.stdout.write(f"whole: {counts}; {compared}\n")
     return 0
 

@@ -6,6 +6,7 @@ decided here.
 
 import base64
 import difflib
+import hashlib
 import io
 import json
 import zipfile
@@ -15,9 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from triage.desk.views import EvidenceView
-from triage.domain import AuditEvent, Head, Label, ProofKey, Protected, Reply, StoredMessage, User
+from triage.domain import (
+    AuditEvent,
+    Departure,
+    Head,
+    Label,
+    ProofKey,
+    Protected,
+    Reply,
+    StoredMessage,
+    User,
+)
 
-FORMAT = "triage evidence 2"
+FORMAT = "triage evidence 3"
 CHECKER = Path(__file__).parent / "check_pack.py"
 README = """\
 This is everything one case is made of: what the patient wrote, what was suggested and answered,
@@ -25,14 +36,18 @@ who saw it and when. IT HOLDS PATIENT TEXT IN THE OPEN, on purpose; keep it like
 
   evidence.json    all of it, with this case's part of the audit's chains
   originals/       each message, byte for byte as it came
+  left/            each reply as it was handed to the mail server or portal, byte for byte
   check.py         checks all of it offline; needs Python 3.9 or later and nothing else
 
   python3 check.py .                                   checks what holds by itself
   python3 check.py . --anchor audit.anchor             and that the clinic anchored these chains
 
-A reply's "bytes" are what its approver saw and signed: every field, each with its length before it;
-they left as a message under its "message_id". check.py verifies the signature of the approver's
-browser over their digest, with the public key whose name stands in the audit chain. That the key
+A reply's "bytes" are what its approver saw and signed: every field, each with its length before it.
+check.py verifies the signature of the approver's browser over their digest, with the public key
+whose name stands in the audit chain. "left" names what was handed over under its "message_id",
+once for each attempt, kept before its first byte left: check.py compares its SHA-256 with the one
+in the chain, reads it as a stranger would and compares it with the approved words. A reply from
+before these bytes were kept, or through an outbox that does not show them, has none. That the key
 was that person's own is what the sender checked before anything left, with a key nobody else has.
 
 A pack proves no more than the anchor it is compared with: ask the clinic for its anchor file, or
@@ -55,6 +70,8 @@ def pack(view: EvidenceView, *, by: User, at: datetime) -> bytes:
         bundle.writestr("check.py", CHECKER.read_text(encoding="utf-8"))
         for raw in found.originals.values():
             bundle.writestr(f"originals/{raw.id}", raw.content)
+        for departure in found.left:
+            bundle.writestr(_place(departure), departure.content)
     return stream.getvalue()
 
 
@@ -82,7 +99,10 @@ def _content(view: EvidenceView, by: User, at: datetime) -> dict[str, Any]:
         "suggestion": _suggestion(view),
         "labels": [_label(label) for label in file.labels],
         "draft": _words(file.draft.outgoing.body) if file.draft else None,
-        "replies": [_reply(reply, view.suggested) for reply in file.replies],
+        "replies": [
+            {**_reply(reply, view.suggested), "left": list(_left(reply, found.left))}
+            for reply in file.replies
+        ],
         "chain": _chain(view),
     }
 
@@ -162,7 +182,7 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
         "subject": outgoing.subject.reveal(),
         "body": outgoing.body.reveal(),
         "attachments": [list(each) for each in outgoing.attachments],
-        # The very bytes that the approval's digest is of, and nothing else was ever handed over.
+        # The very bytes that the approval's digest is of.
         "bytes": base64.b64encode(outgoing.content).decode("ascii"),
         "diff": list(_diff(suggested, outgoing.body)),
         "approval": {
@@ -178,6 +198,18 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
         "undelivered": reply.undelivered.value if reply.undelivered else None,
         "settled_at": reply.settled_at.isoformat() if reply.settled_at else None,
     }
+
+
+def _left(reply: Reply, left: Sequence[Departure]) -> Iterator[dict[str, str]]:
+    """Yield where in the pack the bytes of one reply lie, attempt by attempt."""
+    for each in left:
+        if each.reply_id == reply.id:
+            digest = hashlib.sha256(each.content).hexdigest()
+            yield {"file": _place(each), "sha256": digest, "at": each.at.isoformat()}
+
+
+def _place(departure: Departure) -> str:
+    return f"left/{departure.id}"
 
 
 def _key(key: ProofKey | None) -> dict[str, str] | None:

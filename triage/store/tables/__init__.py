@@ -4,6 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
+from triage.store.tables.departures import departures
 from triage.store.tables.life import erasures, fresh_indexes, holds
 from triage.store.tables.mail import (
     attachments,
@@ -75,6 +76,7 @@ __all__ = [
     "clinics",
     "contacts",
     "cursors",
+    "departures",
     "drafts",
     "erasures",
     "flags",
