@@ -200,7 +200,8 @@ def test_oracle_with_one_policy_more_the_web_plants_a_mail(
     postgres: PostgresServer, keys: Keys
 ) -> None:
     with postgres.database() as url:
-        owner, web = open_store(url, keys), open_store(url.replace("_owner@", "_web@"), keys)
+        owner = open_store(url, keys)
+        web = open_store(url.replace("_owner@", "_web@"), keys, part="web")
         owner.people.add_clinic(Clinic(CLINIC, "Harbour"))
         engine = connect(url, keys, owner=True)
         with engine.begin() as connection:
