@@ -141,7 +141,7 @@ def forgeries(reply: Reply) -> Iterator[tuple[str, Reply]]:
     forger = BrowserKey(bytes(32), FAR)
 
     def signed(**changed: object) -> Reply:
-        return replace(reply, approval=replace(approval, **changed))  # type: ignore[arg-type]
+        return replace(reply, approval=replace(approval, **changed))  # type: ignore[arg-type]  # Forgers change any field.
 
     yield "no proof", signed(proof="")
     yield "no key", signed(key=None)

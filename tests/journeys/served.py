@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
@@ -19,6 +20,9 @@ from tests.web.practice import CLINIC, PASSWORD, Practice
 from triage.errors import MissingAssets
 from triage.web.app import create_app
 from triage.web.assets import install_assets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: What Chromium must not do by itself: a test that counts requests would count these.
@@ -123,7 +127,7 @@ def tracking() -> Iterator[Tracker]:
         server.server_close()
 
 
-def sign_in(page, served: Served, name: str, *, code: str | None = None) -> None:  # type: ignore[no-untyped-def]
+def sign_in(page: "Page", served: Served, name: str, *, code: str | None = None) -> None:
     """Sign in by the form; with a code, hand it to the browser on the way."""
     page.goto(f"{served.address}/log-in")
     page.locator("html[data-ready]").wait_for()

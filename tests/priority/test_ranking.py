@@ -14,6 +14,7 @@ from triage.domain import (
     Lane,
     Mark,
     Message,
+    Priority,
     Protected,
     Route,
     Urgency,
@@ -122,8 +123,8 @@ def test_an_empty_guess_adds_no_route() -> None:
         (rank(message(), [], classified()), Lane.SORTED),
     ],
 )
-def test_lanes(priority: object, lane: Lane) -> None:
-    assert getattr(priority, "lane") is lane  # noqa: B009
+def test_lanes(priority: Priority, lane: Lane) -> None:
+    assert priority.lane is lane
 
 
 def test_the_order_of_the_queue() -> None:

@@ -88,7 +88,7 @@ def test_a_watch_that_never_counts_is_found(store: Store, clock: Clock) -> None:
         subject=Protected("s"),
         body=Protected("b"),
     )
-    store.counts.oldest = lambda **_: {}  # type: ignore[method-assign, assignment]
+    store.counts.oldest = lambda **_: {}  # type: ignore[method-assign, assignment]  # The fault itself.
     clock.turn(2 * OLDEST.total_seconds())
     watch.once()
     assert not any(word.startswith("too_old") for word in door.words)

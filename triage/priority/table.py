@@ -103,8 +103,7 @@ def load(path: Path) -> Table:
     try:
         pages = {file.name: file.read_bytes() for file in files(path)}
         loader = _loader()
-        # The loader is made from YAML's safe one.
-        read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506
+        read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506  # Made from the safe one.
         if path.is_dir() and not all(page.endswith(LAST_LINE) for page in pages.values()):
             raise BadRules(f"{path.name} (a page is cut off)")
         named = {name for page in read for name in _split(page.get("pages", ""))}
