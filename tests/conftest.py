@@ -1,19 +1,23 @@
 """A migrated store on both engines for every test that asks for `store`, and one Chromium."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres import PostgresServer, programs
+from tests.postgres import PostgresServer, fastest, programs
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from triage.desk import Desk
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,6 +91,23 @@ def clinic(store: Store) -> str:
     return "clinic-a"
 
 
+@pytest.fixture
+def practice(store: Store) -> Store:
+    """The store of the small practice, which has moved in."""
+    from tests.small_practice import move_in
+
+    move_in(store)
+    return store
+
+
+@pytest.fixture
+def desk(practice: Store) -> "Desk":
+    """The small practice's desk; an approved reply may leave at once."""
+    from triage.desk import Desk
+
+    return Desk(practice, undo=timedelta(seconds=-1), mail_domain="clinic.example")
+
+
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium; one for all, because Playwright starts only once in a thread."""
@@ -106,6 +127,17 @@ def browser() -> "Iterator[Browser]":
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bar", type=int, help="only the tests of this number of the safety bar")
+
+
+def pytest_configure() -> None:
+    """Let pytest's folders lie in memory where there is room: a sync costs nothing there."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fastest())
+
+
+def pytest_collection_finish() -> None:
+    """Spare what stays anyway, tests and modules, from every later round of the collector."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

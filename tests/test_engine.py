@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.small_practice import SECRETARY, mail_from, move_in, rooms
+from tests.small_practice import SECRETARY, mail_from, rooms
 from triage.desk import Desk
 from triage.domain import Lane, Mark, RawMessage
 from triage.engine import InboxKeeper, Jobs, Worker
@@ -29,12 +29,6 @@ def no_loop_of_another_test() -> Iterator[None]:
     asyncio._set_running_loop(None)
     yield
     asyncio._set_running_loop(left)
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
 
 
 @pytest.fixture

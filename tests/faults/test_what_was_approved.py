@@ -22,7 +22,6 @@ from tests.small_practice import (
     SECRETARY,
     approve,
     mail_from,
-    move_in,
     receive,
 )
 from triage.desk import Desk
@@ -50,12 +49,6 @@ from triage.testing import MemoryOutbox
 pytestmark = [pytest.mark.bar(18), pytest.mark.bar(19)]
 INVISIBLE = "\u200b\u200d\u2060\u00ad\ufeff\u202e\u2066\u180e"
 LOOKALIKE = str.maketrans({"a": "а", "e": "е", "o": "о", " ": "\u00a0", "-": "\u2011"})
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
 
 
 @pytest.fixture

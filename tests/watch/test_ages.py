@@ -52,9 +52,8 @@ def test_every_kind_of_waiting_work_is_counted_until_it_is_done(store: Store, cl
     assert Waiting.APPROVED_NOT_SENT not in kinds(store)
 
 
-def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock: Clock) -> None:
-    door = Door()
-    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock)
+def leave_waiting(store: Store, clock: Clock) -> None:
+    """Leave a message nobody sorted, one that was not read, and a draft."""
     receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
     receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
     Desk(store, clock=clock).replies.save(
@@ -63,6 +62,12 @@ def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock
         subject=Protected("s"),
         body=Protected("b"),
     )
+
+
+def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock: Clock) -> None:
+    door = Door()
+    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock)
+    leave_waiting(store, clock)
     waiting = kinds(store)
     assert waiting == {Waiting.UNSORTED, Waiting.NOT_READ, Waiting.DRAFT}
     clock.turn(OLDEST.total_seconds() - 60)
@@ -80,14 +85,7 @@ def test_a_watch_that_never_counts_is_found(store: Store, clock: Clock) -> None:
     """Sabotage: without the counting nothing is told."""
     door = Door()
     watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock)
-    receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
-    receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
-    Desk(store, clock=clock).replies.save(
-        SECRETARY,
-        receive(store, mail_from(1, "refill"))[0],
-        subject=Protected("s"),
-        body=Protected("b"),
-    )
+    leave_waiting(store, clock)
     store.counts.oldest = lambda **_: {}  # type: ignore[method-assign, assignment]  # The fault itself.
     clock.turn(2 * OLDEST.total_seconds())
     watch.once()
