@@ -4,6 +4,9 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install $(if $(CI),--quiet --no-compile) --disable-pip-version-check
 ONCE ?=
 ONLY ?=
+# Python keeps what it compiled, even where the machine's settings say no: a test run starts some
+# hundred processes, and each would compile its libraries anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint notebooks bench faults lock sbom advisories clean
 .DELETE_ON_ERROR:
