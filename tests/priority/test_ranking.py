@@ -62,7 +62,7 @@ FLOORS = {Urgency.EMERGENCY: 90, Urgency.TODAY: 70, Urgency.ROUTINE: 0}
 
 
 # tests/faults/test_model_only_raises.py tries 10,000 pairs every time.
-@settings(max_examples=many(2_000, long=10_000), deadline=None)
+@settings(max_examples=many(500, long=10_000), deadline=None)
 @given(FLAGS, st.none() | CLASSIFIED, MARKS, st.booleans())
 def test_never_below_the_rule(
     flags: list[Flag], classification: Classification | None, marks: frozenset[Mark], failed: bool
