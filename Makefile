@@ -4,6 +4,9 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install $(if $(CI),--quiet --no-compile) --disable-pip-version-check
 ONCE ?=
 ONLY ?=
+# Python keeps what it compiled, even where the machine's settings say no: a test run starts some
+# hundred processes, and each would compile its libraries anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint notebooks bench faults lock sbom advisories clean
 .DELETE_ON_ERROR:
@@ -14,7 +17,7 @@ demo: .venv/runtime
 test: .venv/tested
 	sh .ci/servers
 	$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested
 	.venv/bin/ruff check .

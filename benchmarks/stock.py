@@ -43,7 +43,7 @@ class StockRedactor:
         self.encoder_seconds = 0.0
         side = self
 
-        class Reader(EntityRecognizer):  # type: ignore[misc]
+        class Reader(EntityRecognizer):  # type: ignore[misc]  # Presidio is untyped.
             def load(self) -> None:
                 pass
 
@@ -57,7 +57,7 @@ class StockRedactor:
                     for each in found
                 ]
 
-        class Blank(SpacyNlpEngine):  # type: ignore[misc]
+        class Blank(SpacyNlpEngine):  # type: ignore[misc]  # Presidio is untyped.
             def __init__(self) -> None:
                 import spacy
 

@@ -164,7 +164,7 @@ def watching(formatters: Iterable[logging.Formatter] = ()) -> Iterator[Watched]:
         # Python never lets go of an audit hook; an empty list makes it deaf.
         sys.addaudithook(_overhear)
     _watching.append(watched)
-    TriageError.__init__ = remember  # type: ignore[method-assign]
+    TriageError.__init__ = remember  # type: ignore[method-assign]  # Put back below.
     root.setLevel(logging.DEBUG)
     for handler in handlers:
         root.addHandler(handler)
@@ -172,7 +172,7 @@ def watching(formatters: Iterable[logging.Formatter] = ()) -> Iterator[Watched]:
         yield watched
     finally:
         _watching.remove(watched)
-        TriageError.__init__ = made  # type: ignore[method-assign]
+        TriageError.__init__ = made  # type: ignore[method-assign]  # The original.
         root.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)

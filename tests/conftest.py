@@ -1,19 +1,33 @@
 """A migrated store on both engines for every test that asks for `store`, and one Chromium."""
 
+import asyncio
+import gc
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres import PostgresServer, programs
+from tests.postgres import PostgresServer, fastest, programs
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from triage.desk import Desk
+
+
+#: The files that take longest, most of them with few tests.
+LONGEST = (
+    *("test_router_report", "test_browser", "test_notebook", "test_script", "test_every_page"),
+    *("test_kill_migrations", "test_rotation", "test_rotation_others", "test_degraded"),
+    *("test_demo", "test_kill_ingest", "test_drills", "test_backup", "test_injection"),
+    *("test_model_only_raises", "test_kill_send", "test_practice_machine", "test_storage"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +39,18 @@ def quick_passwords() -> Iterator[None]:
         hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr("triage.store.passwords._hasher", lambda: hasher)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_loop_of_another_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide a loop that a browser test left marked as running in this thread: DBOS refuses then."""
+    if "browser" in request.fixturenames:
+        yield
+        return
+    left = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(left)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +113,23 @@ def clinic(store: Store) -> str:
     return "clinic-a"
 
 
+@pytest.fixture
+def practice(store: Store) -> Store:
+    """The store of the small practice, which has moved in."""
+    from tests.small_practice import move_in
+
+    move_in(store)
+    return store
+
+
+@pytest.fixture
+def desk(practice: Store) -> "Desk":
+    """The small practice's desk; an approved reply may leave at once."""
+    from triage.desk import Desk
+
+    return Desk(practice, undo=timedelta(seconds=-1), mail_domain="clinic.example")
+
+
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium; one for all, because Playwright starts only once in a thread."""
@@ -108,8 +151,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bar", type=int, help="only the tests of this number of the safety bar")
 
 
+def pytest_configure() -> None:
+    """Let pytest's folders lie in memory where there is room: a sync costs nothing there."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fastest())
+
+
+def pytest_collection_finish() -> None:
+    """Spare what stays anyway, tests and modules, from every later round of the collector."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what `--bar n` asks for."""
+    """Keep what `--bar n` asks for; the long files come first, so that no worker ends alone."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
     number = config.getoption("--bar")
     if number is not None:
         items[:] = [

@@ -193,7 +193,10 @@ class BreakingSmtp(Listener):
 
     def talk(self, line: socket.socket, words: BinaryIO) -> None:
         breaking, self.breaks = self.breaks > 0, max(self.breaks - 1, 0)
-        at: Callable[[str], bool] = lambda step: breaking and step == self.step  # noqa: E731
+
+        def at(step: str) -> bool:
+            return breaking and step == self.step
+
         if at("connect"):
             self._break(line)
             return

@@ -8,6 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
 
 OWNER = "triage_owner"
 
@@ -38,6 +42,8 @@ class PostgresServer:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         self._numbers = itertools.count()
+        # Kept open: every test asks for a database and gives it back.
+        self._administrator: psycopg.Connection[tuple[object, ...]] | None = None
         data = self.folder / "data"
         self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", *initdb)
         self.start()
@@ -70,20 +76,25 @@ class PostgresServer:
 
     def ask(self, database: str, statement: str) -> None:
         """Run one statement as the cluster's administrator."""
+        if database == "postgres":
+            if self._administrator is None:
+                self._administrator = self._connect(database)
+            self._administrator.execute(statement.encode())
+            return
+        with self._connect(database) as connection:
+            connection.execute(statement.encode())
+
+    def _connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
         import psycopg
 
         place = f"host={self.folder} dbname={database} user=postgres"
-        with psycopg.connect(place, autocommit=True) as connection:
-            connection.execute(statement.encode())
+        return psycopg.connect(place, autocommit=True)
 
     def reload(self, setting: str, wanted: str) -> None:
         """Read the configuration anew and wait until `setting` has the wanted value."""
-        import psycopg
-
         self.ask("postgres", "SELECT pg_reload_conf()")
-        place = f"host={self.folder} dbname=postgres user=postgres"
         for _ in range(500):
-            with psycopg.connect(place) as connection:
+            with self._connect("postgres") as connection:
                 row = connection.execute(f"SHOW {setting}".encode()).fetchone()
             if row == (wanted,):
                 return
@@ -98,6 +109,9 @@ class PostgresServer:
         self._run("pg_ctl", *where, "-o", options, "start", environment=environment)
 
     def stop(self, data: str = "data", *, mode: str = "immediate") -> None:
+        if self._administrator is not None:
+            self._administrator.close()
+            self._administrator = None
         self._run("pg_ctl", "-D", f"{self.folder}/{data}", "-m", mode, "-w", "stop")
 
     def adopt(self, path: Path) -> None:

@@ -5,6 +5,7 @@ and `FhirServer` need nothing but the test packages, nor does `OpenIdServer`; th
 npm packages.
 """
 
+import atexit
 import contextlib
 import grp
 import hashlib
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.request import Request, urlopen
 
 import pytest
@@ -379,15 +380,25 @@ class SmtpSink(Server):
 
 
 class FhirServer(Server):
-    """Medplum's FHIR router over its in-memory repository; see fhir_server/server.mjs."""
+    """Medplum's FHIR router over its in-memory repository; see fhir_server/server.mjs.
+
+    It takes seconds to read its definitions, so a closed one is emptied and serves the next test.
+    """
+
+    _idle: ClassVar[list[tuple[int, subprocess.Popen[bytes]]]] = []
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port, self._process = self._idle.pop() if self._idle else self._started()
         self.base_url = f"http://127.0.0.1:{self.port}/fhir"
-        folder = npm_folder("fhir_server")
-        environment = {"PORT": str(self.port), "FHIR_TOKEN": PASSWORD, "PATH": os.environ["PATH"]}
-        self._process = subprocess.Popen([*_node(), str(folder / "server.mjs")], env=environment)
-        wait_until_listening(self.port, self._process)
+
+    @staticmethod
+    def _started() -> tuple[int, "subprocess.Popen[bytes]"]:
+        port, folder = free_port(), npm_folder("fhir_server")
+        environment = {"PORT": str(port), "FHIR_TOKEN": PASSWORD, "PATH": os.environ["PATH"]}
+        process = subprocess.Popen([*_node(), str(folder / "server.mjs")], env=environment)
+        atexit.register(stop, process)
+        wait_until_listening(port, process)
+        return port, process
 
     @property
     def settings(self) -> dict[str, object]:
@@ -422,7 +433,12 @@ class FhirServer(Server):
         self._control(state=state)
 
     def close(self) -> None:
-        stop(self._process)
+        try:
+            self.clear()
+        except OSError:
+            stop(self._process)
+        else:
+            self._idle.append((self.port, self._process))
 
     def _control(self, **words: object) -> None:
         address = f"http://127.0.0.1:{self.port}/control"

@@ -1,7 +1,6 @@
 """Safety-bar 24: a reply that comes back is known as not delivered; machines get no answer."""
 
 import re
-from datetime import timedelta
 
 import pytest
 
@@ -13,7 +12,6 @@ from tests.small_practice import (
     SUPERVISOR,
     approve,
     mail_from,
-    move_in,
     receive,
 )
 from triage.desk import Desk
@@ -34,18 +32,6 @@ from triage.store import Store, bounces
 from triage.testing import MemoryOutbox
 
 pytestmark = pytest.mark.bar(24)
-PAST = timedelta(seconds=-1)
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
-
-
-@pytest.fixture
-def desk(practice: Store) -> Desk:
-    return Desk(practice, undo=PAST, mail_domain="clinic.example")
 
 
 def seen(store: Store, case_id: str) -> CaseFile:

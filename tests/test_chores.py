@@ -2,6 +2,7 @@
 
 import errno
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -173,7 +174,7 @@ def test_retention_erases_what_is_due_once_a_day_and_nothing_on_hold(
     life.hold("case", held, Protected("a claim"), clinic=clinic, by="t")
     life.close()
     clock = Clock(store.transactions.clock() + timedelta(days=99))
-    given = lambda: open_life(store_url, keys, store, lists=lists)  # noqa: E731
+    given = partial(open_life, store_url, keys, store, lists=lists)
     retention = Retention(given, timedelta(days=100), clinic=clinic, clock=clock)
     assert retention.once()
     # The term is not over: nothing went.
@@ -209,7 +210,7 @@ def test_one_case_that_cannot_be_erased_stops_no_other_and_is_said(
 
     monkeypatch.setattr(Life, "erase", refusing)
     clock = Clock(store.transactions.clock() + timedelta(days=101))
-    given = lambda: open_life(store_url, keys, store, lists=[tmp_path / "l"])  # noqa: E731
+    given = partial(open_life, store_url, keys, store, lists=[tmp_path / "l"])
     retention = Retention(given, timedelta(days=100), clinic=clinic, clock=clock)
     retention.once()
     assert retention.notes() == {"retention_failing"}

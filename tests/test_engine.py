@@ -1,6 +1,5 @@
 """The durable engine: everything landed is filed once, and a poison message holds up nobody."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.small_practice import SECRETARY, mail_from, move_in, rooms
+from tests.small_practice import SECRETARY, mail_from, rooms
 from triage.desk import Desk
 from triage.domain import Lane, Mark, RawMessage
 from triage.engine import InboxKeeper, Jobs, Worker
@@ -20,21 +19,6 @@ from triage.parsing import parse
 from triage.pipeline import Rooms, land
 from triage.store import Keys, Store, jobs_database
 from triage.testing import MemoryInbox
-
-
-@pytest.fixture(autouse=True)
-def no_loop_of_another_test() -> Iterator[None]:
-    """Hide a loop that a browser test left marked as running in this thread: DBOS refuses then."""
-    left = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(left)
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
 
 
 @pytest.fixture

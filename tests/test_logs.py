@@ -46,7 +46,7 @@ def record(name: str, message: object, *args: object, trouble: bool = False) -> 
         raise ValueError(CANARY)
     except ValueError:
         info = sys.exc_info() if trouble else None
-    return logging.LogRecord(name, logging.ERROR, "/x/y.py", 7, message, args, info)  # type: ignore[arg-type]
+    return logging.LogRecord(name, logging.ERROR, "/x/y.py", 7, message, args, info)  # type: ignore[arg-type]  # Records made wrong on purpose.
 
 
 def test_a_line_is_one_object_with_level_event_and_fields() -> None:
@@ -163,7 +163,7 @@ def log_calls(tree: ast.Module) -> Iterator[ast.Call]:
         if not isinstance(called, ast.Attribute) or called.attr not in LEVELS:
             continue
         if isinstance(called.value, ast.Name) and called.value.id in {"log", "logger"}:
-            yield node  # type: ignore[misc]
+            yield node  # type: ignore[misc]  # A Call, as asked two lines above.
 
 
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
@@ -178,7 +178,7 @@ def _is_strict(call: ast.Call) -> bool:
     words, *fields = call.args
     if not (isinstance(words, ast.Constant) and isinstance(words.value, str)) or call.keywords:
         return False
-    if call.func.attr == "exception" or len(fields) > 1:  # type: ignore[attr-defined]
+    if call.func.attr == "exception" or len(fields) > 1:  # type: ignore[attr-defined]  # `log_calls` yields attributes.
         return False
     used = set(re.findall(r"%\((\w+)\)", words.value))
     if not fields:
@@ -192,7 +192,7 @@ def _is_allowed(given: ast.expr) -> bool:
     if isinstance(given, ast.Name):
         return given.id == "facts"
     is_blame = isinstance(given, ast.Call) and ast.unparse(given.func).endswith("blame")
-    return is_blame and {word.arg for word in given.keywords} <= FIELDS  # type: ignore[attr-defined]
+    return is_blame and {word.arg for word in given.keywords} <= FIELDS  # type: ignore[attr-defined]  # A Call, or it ended before.
 
 
 def test_every_log_call_is_fixed_words_and_allowed_fields() -> None:

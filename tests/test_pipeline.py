@@ -13,7 +13,6 @@ from tests.small_practice import (
     SECRETARY,
     approve,
     mail_from,
-    move_in,
     receive,
     rooms,
 )
@@ -44,18 +43,6 @@ from triage.store import Store
 from triage.testing import MemoryInbox, MemoryOutbox
 
 NAME = IdentifierType.NAME
-PAST = timedelta(seconds=-1)
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
-
-
-@pytest.fixture
-def desk(practice: Store) -> Desk:
-    return Desk(practice, undo=PAST, mail_domain="clinic.example")
 
 
 def dispatch(store: Store, reply_id: str, outbox: MemoryOutbox) -> ReplyState | None:

@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ci"))
-import advisories  # noqa: E402
-import sbom  # noqa: E402
+import advisories  # noqa: E402  # Found once its folder is on the path.
+import sbom  # noqa: E402  # Found once its folder is on the path.
 
 NOWHERE = "http://127.0.0.1:9/querybatch"
 

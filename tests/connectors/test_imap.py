@@ -11,6 +11,7 @@ import pytest
 from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer, append_all
 from triage.connectors.imap import ImapInbox
+from triage.connectors.imap_line import Line
 from triage.domain import Arrival, Cursor, Delivery
 from triage.errors import BadSettings, InboxLied, InboxRefused, InboxUnreachable, TriageError
 from triage.testing import check_inbox, mail
@@ -183,16 +184,39 @@ class TestDovecot:
             assert "IDLE" in " ".join(inbox.check())
             inbox.close()
 
-    def test_closing_ends_a_wait_in_another_thread(self, dovecot: DovecotServer) -> None:
+    def test_closing_ends_a_wait_in_another_thread(
+        self, dovecot: DovecotServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         inbox = ImapInbox(dovecot.settings, PASSWORD)
         collect(inbox)
         heard: list[object] = []
-        waiting = threading.Thread(target=lambda: heard.append(inbox.wait(30)))
+        listens, idle = threading.Event(), Line.idle
+
+        def told(line: Line, seconds: float) -> bool:
+            listens.set()
+            return idle(line, seconds)
+
+        monkeypatch.setattr(Line, "idle", told)
+        waiting = threading.Thread(target=lambda: heard.append(inbox.wait(3600)))
         waiting.start()
-        threading.Event().wait(0.3)
+        assert listens.wait(60)
         inbox.close()
-        waiting.join(25)
+        waiting.join(60)
         assert heard == [False]
+
+    def test_closing_while_a_line_is_opened_again_leaves_none_open(
+        self, dovecot: DovecotServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inbox, alive = ImapInbox(dovecot.settings, PASSWORD), Line.alive
+        collect(inbox)
+
+        def closed_meanwhile(line: Line) -> bool:
+            inbox.close()
+            return alive(line)
+
+        monkeypatch.setattr(Line, "alive", closed_meanwhile)
+        assert inbox.wait(1) is False
+        assert inbox._line is None, "it would have listened on, and nobody could end it"
 
     def test_comes_back_by_itself_after_an_outage(self, dovecot: DovecotServer) -> None:
         dovecot.append(mails(2))
@@ -243,7 +267,7 @@ class TestLyingServer:
             server.lies.vanished.add(3)
             return examine(uids, line)
 
-        server._bodies = expunge  # type: ignore[method-assign]
+        server._bodies = expunge  # type: ignore[method-assign]  # The liar changes its ways.
         found, trouble = collect(inbox)
         assert trouble is None
         assert [a.position.uid for a in arrivals(found)] == ["1", "2", "4", "5", "6"]

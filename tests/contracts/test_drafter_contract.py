@@ -39,7 +39,7 @@ def drafter(request, monkeypatch):
 
 
 def message(**more: object) -> Message:
-    return Message("raw", Channel.EMAIL, SECRET, SECRET, SECRET, SECRET, **more)  # type: ignore[arg-type]
+    return Message("raw", Channel.EMAIL, SECRET, SECRET, SECRET, SECRET, **more)  # type: ignore[arg-type]  # Any field.
 
 
 def redacted(body: str = "My name is [NAME_1]. When are you open?") -> Redacted:

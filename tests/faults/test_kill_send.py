@@ -58,7 +58,7 @@ class SlowSink:
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
         import asyncio
 
-        self.mails.append(bytes(envelope.content))  # type: ignore[attr-defined]
+        self.mails.append(bytes(envelope.content))  # type: ignore[attr-defined]  # aiosmtpd is untyped.
         await asyncio.sleep(0.05)
         return "250 kept"
 

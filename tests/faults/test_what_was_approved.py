@@ -22,7 +22,6 @@ from tests.small_practice import (
     SECRETARY,
     approve,
     mail_from,
-    move_in,
     receive,
 )
 from triage.desk import Desk
@@ -50,12 +49,6 @@ from triage.testing import MemoryOutbox
 pytestmark = [pytest.mark.bar(18), pytest.mark.bar(19)]
 INVISIBLE = "\u200b\u200d\u2060\u00ad\ufeff\u202e\u2066\u180e"
 LOOKALIKE = str.maketrans({"a": "а", "e": "е", "o": "о", " ": "\u00a0", "-": "\u2011"})
-
-
-@pytest.fixture
-def practice(store: Store) -> Store:
-    move_in(store)
-    return store
 
 
 @pytest.fixture
@@ -141,7 +134,7 @@ def forgeries(reply: Reply) -> Iterator[tuple[str, Reply]]:
     forger = BrowserKey(bytes(32), FAR)
 
     def signed(**changed: object) -> Reply:
-        return replace(reply, approval=replace(approval, **changed))  # type: ignore[arg-type]
+        return replace(reply, approval=replace(approval, **changed))  # type: ignore[arg-type]  # Forgers change any field.
 
     yield "no proof", signed(proof="")
     yield "no key", signed(key=None)

@@ -101,11 +101,11 @@ def _case(practice: Practice, number: int, vectors: Sequence[str]) -> str:
         ranked = replace(made.priority, flags=(flag,))
         return replace(made, message=message, classification=seen, priority=ranked)
 
-    practice._reading = spoilt  # type: ignore[method-assign, assignment]
+    practice._reading = spoilt  # type: ignore[method-assign, assignment]  # Put back below.
     try:
         case_id = arrived(letter)
     finally:
-        practice._reading = reading  # type: ignore[method-assign]
+        practice._reading = reading  # type: ignore[method-assign]  # The original.
     with contextlib.suppress(TriageError):
         desk.queue.link(ALL, case_id, patient_id=key, contact_id=contact.id)
     desk.queue.reroute(

@@ -85,7 +85,7 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
 
     def resolve(host: object, port: object, *rest: object, **more: object) -> object:
         asked.append((host, port))
-        return honest(host, port, *rest, **more)  # type: ignore[arg-type]
+        return honest(host, port, *rest, **more)  # type: ignore[arg-type]  # Passed on as they came.
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return asked

@@ -43,6 +43,8 @@ from triage.web.access import ANYBODY, ARRIVING, ROWS, SIGNED_IN
 pytestmark = pytest.mark.browser
 #: The last is a desktop window zoomed to 400 %, as WCAG asks.
 DESKTOP, PHONE, ZOOMED = (1280, 800), (390, 844), (320, 256)
+#: Milliseconds after which an open page asks what became of a reply: the moment, and a little.
+WAIT = 40_000
 #: A promise that can be kept, and one that cannot.
 ASKED = ("?one_in=50&wrong=5", "?one_in=500&wrong=1")
 #: Where the desk shows something, and who may see it.
@@ -74,7 +76,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(morning: Path, tmp_path: Path) -> Iterator[Served]:
     folder = tmp_path / "practice"
     shutil.copytree(morning, folder)
-    practice = open_copy(folder, undo=timedelta(seconds=1))
+    practice = open_copy(folder)
     with serving(practice) as answering:
         yield answering
     practice.store.close()
@@ -113,8 +115,17 @@ def words(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Words")
 
 
+def pass_the_moment(served: Served) -> None:
+    """Turn the practice's clock past the moment in which a reply can be taken back."""
+    transactions = served.practice.store.transactions
+    later = timedelta(seconds=served.practice.desk.replies._undo.total_seconds() + 1)
+    real = transactions.clock
+    transactions.clock = served.practice.desk._clock = lambda: real() + later
+
+
 def deliver(served: Served) -> MemoryOutbox:
-    """Send what is due the way the sender does, proof and all; return what left."""
+    """Send as the sender does once the moment is over, proof and all; return what left."""
+    pass_the_moment(served)
     store, outbox = served.practice.store, MemoryOutbox()
     for _, reply_id in store.replies.due(served.practice.desk._clock() + timedelta(1), limit=9):
         ways = {Channel.EMAIL: outbox, Channel.PORTAL: outbox}
@@ -124,6 +135,7 @@ def deliver(served: Served) -> MemoryOutbox:
 
 def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: Opened) -> None:
     page = opened("dana", code=True)
+    page.clock.install()
     first = page.locator(".row").first
     expect(first).to_contain_text("Emergency")
     expect(page.locator(".row").nth(1)).to_contain_text("Today")
@@ -140,10 +152,10 @@ def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: 
     expect(page.locator('[data-field="body"]')).to_contain_text("Dear Rosalind Keane")
     press(page, "Control+Enter")
     expect(page.get_by_role("button", name="Take it back")).to_be_visible()
-    page.wait_for_timeout(1000)
     left = deliver(served)
     assert [words.recipient.reveal() for _, words in left.sent] == ["rosalind.keane@example.org"]
     # Nobody reloads: the page asks by itself until the reply is settled.
+    page.clock.fast_forward(WAIT)
     expect(page.get_by_text("Accepted by the mail server")).to_be_visible()
 
 
@@ -164,7 +176,6 @@ def test_a_routine_case_takes_at_most_four_keys_from_opened_to_approved(
 
 
 def test_a_reply_is_taken_back_within_the_moment(served: Served, opened: Opened) -> None:
-    served.practice.desk.replies._undo = timedelta(seconds=30)
     page = opened("dana", code=True)
     page.goto(served.case("bill"))
     page.click("text=Save and check")
@@ -204,6 +215,7 @@ def test_without_a_code_the_page_asks_for_it_and_a_wrong_one_sends_nothing(
     served: Served, opened: Opened
 ) -> None:
     page = opened("dana")
+    page.clock.install()
     page.goto(served.case("bill"))
     page.click("text=Save and check")
     page.click("text=Approve and send")
@@ -214,8 +226,8 @@ def test_without_a_code_the_page_asks_for_it_and_a_wrong_one_sends_nothing(
     page.fill("#code", "ab" * 32)
     page.click("text=Approve and send")
     page.get_by_role("button", name="Take it back").wait_for()
-    page.wait_for_timeout(1000)
     assert deliver(served).sent == []
+    page.clock.fast_forward(WAIT)
     expect(page.get_by_text("Not sent")).to_be_visible()
 
 
@@ -253,7 +265,6 @@ def test_the_browser_digests_strange_words_as_the_sender_does(
     expect(page.locator(".unseen").first).to_be_attached()
     page.click("text=Approve and send")
     page.get_by_role("button", name="Take it back").wait_for()
-    page.wait_for_timeout(1000)
     assert [words.body.reveal() for _, words in deliver(served).sent] == [STRANGE]
 
 
@@ -529,15 +540,17 @@ def test_no_page_breaks_its_own_policy(served: Served, opened: Opened) -> None:
 
 def test_uncertain_is_shown_in_red_and_named(served: Served, opened: Opened) -> None:
     page = opened("dana", code=True)
+    page.clock.install()
     page.goto(served.case("bill"))
     page.click("text=Save and check")
     page.click("text=Approve and send")
     page.get_by_role("button", name="Take it back").wait_for()
     store = served.practice.store
-    page.wait_for_timeout(1000)
+    pass_the_moment(served)
     ((_, reply_id),) = store.replies.due(served.practice.desk._clock(), limit=9)
     assert store.replies.claim(reply_id, clinic="c1", by="sender")
     store.replies.settle(reply_id, ReplyState.UNCERTAIN, clinic="c1", by="sender")
+    page.clock.fast_forward(WAIT)
     expect(page.get_by_text("may or may not have arrived")).to_be_visible()
     expect(page.get_by_text("Nothing is sent again by itself")).to_be_visible()
 

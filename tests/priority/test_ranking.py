@@ -14,6 +14,7 @@ from triage.domain import (
     Lane,
     Mark,
     Message,
+    Priority,
     Protected,
     Route,
     Urgency,
@@ -61,7 +62,7 @@ FLOORS = {Urgency.EMERGENCY: 90, Urgency.TODAY: 70, Urgency.ROUTINE: 0}
 
 
 # tests/faults/test_model_only_raises.py tries 10,000 pairs every time.
-@settings(max_examples=many(2_000, long=10_000), deadline=None)
+@settings(max_examples=many(500, long=10_000), deadline=None)
 @given(FLAGS, st.none() | CLASSIFIED, MARKS, st.booleans())
 def test_never_below_the_rule(
     flags: list[Flag], classification: Classification | None, marks: frozenset[Mark], failed: bool
@@ -122,8 +123,8 @@ def test_an_empty_guess_adds_no_route() -> None:
         (rank(message(), [], classified()), Lane.SORTED),
     ],
 )
-def test_lanes(priority: object, lane: Lane) -> None:
-    assert getattr(priority, "lane") is lane  # noqa: B009
+def test_lanes(priority: Priority, lane: Lane) -> None:
+    assert priority.lane is lane
 
 
 def test_the_order_of_the_queue() -> None:

@@ -95,7 +95,7 @@ def test_with_one_chain_for_all_the_second_would_wait(
     def one_for_all(connection: object, part: str) -> object:
         del part
         query = text("SELECT * FROM audit_heads WHERE chain = 'web' FOR UPDATE")
-        return trail.Head(*connection.execute(query).one())  # type: ignore[attr-defined]
+        return trail.Head(*connection.execute(query).one())  # type: ignore[attr-defined]  # A Connection; only its name is left out.
 
     monkeypatch.setattr(trail, "_free", one_for_all)
     with (

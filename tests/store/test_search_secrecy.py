@@ -39,7 +39,7 @@ def two(store: Store, clinic: str) -> dict[str, str]:
 
 def count(store: Store, table: object) -> int:
     with store.transactions.read() as work:
-        return work.number(select(func.count()).select_from(table))  # type: ignore[arg-type]
+        return work.number(select(func.count()).select_from(table))  # type: ignore[arg-type]  # Any Table.
 
 
 def test_two_clinics_never_find_each_other_s(
@@ -80,7 +80,7 @@ def test_a_token_carried_into_another_clinic_finds_nothing_there(
     real = searches.cases_query
 
     def forgetful(clinic: str, *given: object) -> Select[tuple[object]]:
-        query = real(clinic, *given)  # type: ignore[arg-type]
+        query = real(clinic, *given)  # type: ignore[arg-type]  # Passed on as they came.
         bare = [part for part in query._where_criteria if "cases.clinic" not in str(part)[:12]]
         query._where_criteria = tuple(bare)
         return query
@@ -215,7 +215,7 @@ def listening(engine: Engine) -> Iterator[list[Asked]]:
 
     def heard(_c: object, _k: object, statement: str, given: object, *_: object) -> None:
         if statement.startswith("SELECT") and "search_" in statement:
-            asked.append((statement, given))  # type: ignore[arg-type]
+            asked.append((statement, given))  # type: ignore[arg-type]  # Whatever SQLAlchemy hands over.
 
     event.listen(engine, "before_cursor_execute", heard)
     yield asked

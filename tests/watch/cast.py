@@ -59,7 +59,7 @@ class Scene:
         self.store, self.clock, self.door = store, clock, Door()
         self.dead: set[str] = set()
         self.notes: dict[str, list[str]] = {}
-        doors: Sequence[Door] = more.pop("doors", [self.door])  # type: ignore[assignment]
+        doors: Sequence[Door] = more.pop("doors", [self.door])  # type: ignore[assignment]  # Whoever gives doors gives doors.
         self.watch = Watch(
             lambda: store,
             Watched(CLINIC, ["front-desk"]),
@@ -67,7 +67,7 @@ class Scene:
             limits=Limits(patience=20.0),
             clock=clock,
             steady=lambda: clock.now.timestamp(),
-            **more,  # type: ignore[arg-type]
+            **more,  # type: ignore[arg-type]  # The other options of Watch.
         )
 
     def pass_time(self, seconds: float) -> None:

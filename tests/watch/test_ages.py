@@ -52,10 +52,18 @@ def test_every_kind_of_waiting_work_is_counted_until_it_is_done(store: Store, cl
     assert Waiting.APPROVED_NOT_SENT not in kinds(store)
 
 
-def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock: Clock) -> None:
-    door = Door()
-    steady = lambda: clock.now.timestamp()  # noqa: E731
-    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock, steady=steady)
+def looking(store: Store, clock: Clock, door: Door) -> Watch:
+    """Return a watch whose steady clock goes with the one that is turned."""
+    watched = Watched("c1", processes=())
+
+    def steady() -> float:
+        return clock.now.timestamp()
+
+    return Watch(lambda: store, watched, [door], clock=clock, steady=steady)
+
+
+def leave_waiting(store: Store, clock: Clock) -> None:
+    """Leave a message nobody sorted, one that was not read, and a draft."""
     receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
     receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
     Desk(store, clock=clock).replies.save(
@@ -64,6 +72,12 @@ def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock
         subject=Protected("s"),
         body=Protected("b"),
     )
+
+
+def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock: Clock) -> None:
+    door = Door()
+    watch = looking(store, clock, door)
+    leave_waiting(store, clock)
     waiting = kinds(store)
     assert waiting == {Waiting.UNSORTED, Waiting.NOT_READ, Waiting.DRAFT}
     clock.turn(OLDEST.total_seconds() - 60)
@@ -80,17 +94,9 @@ def test_work_that_is_too_old_is_told_and_stands_on_the_page(store: Store, clock
 def test_a_watch_that_never_counts_is_found(store: Store, clock: Clock) -> None:
     """Sabotage: without the counting nothing is told."""
     door = Door()
-    steady = lambda: clock.now.timestamp()  # noqa: E731
-    watch = Watch(lambda: store, Watched("c1", processes=()), [door], clock=clock, steady=steady)
-    receive(store, mail_from(1, "hello"), with_rooms=UNSURE)
-    receive(store, mail_from(2, "hello"), with_rooms=replace(UNSURE, parse=_unread))
-    Desk(store, clock=clock).replies.save(
-        SECRETARY,
-        receive(store, mail_from(1, "refill"))[0],
-        subject=Protected("s"),
-        body=Protected("b"),
-    )
-    store.counts.oldest = lambda **_: {}  # type: ignore[method-assign, assignment]
+    watch = looking(store, clock, door)
+    leave_waiting(store, clock)
+    store.counts.oldest = lambda **_: {}  # type: ignore[method-assign, assignment]  # The fault itself.
     clock.turn(2 * OLDEST.total_seconds())
     watch.once()
     assert not any(word.startswith("too_old") for word in door.words)

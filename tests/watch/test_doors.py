@@ -57,7 +57,7 @@ def test_one_address_that_is_refused_keeps_no_other_from_being_told() -> None:
             given[2].rcpt_tos.append(given[3])
             return "250 ok"
 
-        keeper.handle_RCPT = handle_RCPT  # type: ignore[attr-defined]
+        keeper.handle_RCPT = handle_RCPT  # type: ignore[attr-defined]  # aiosmtpd looks for a method of this name.
         with pytest.raises(AlertFailed) as caught:
             mail(keeper.port).tell(NOTICE)
     assert [to for to, _ in keeper.mails] == [["lead@clinic.example"]]

@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import free_port
 from tests.sizes import LONG, many
-from tests.test_starting import home, safe  # noqa: F401
+from tests.test_starting import home, safe  # noqa: F401  # Fixtures, asked for by name.
 from tests.watch.test_doors import hook
 from triage.cli.starting import refuse_unsafe
 from triage.cli.watching import watch as command
@@ -34,7 +34,7 @@ DEEDS = [
 
 
 @contextmanager
-def running(home: Path, part: str) -> Iterator["subprocess.Popen[bytes]"]:  # noqa: F811
+def running(home: Path, part: str) -> Iterator["subprocess.Popen[bytes]"]:  # noqa: F811  # The fixture.
     command = [sys.executable, "-m", "triage", "run", "--home", str(home), "--part", part]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
@@ -53,7 +53,7 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
 
 @pytest.mark.parametrize(("part", "deed"), DEEDS)
 def test_a_process_that_is_killed_or_stopped_is_told(
-    home: Path,  # noqa: F811
+    home: Path,  # noqa: F811  # The fixture.
     part: str,
     deed: signal.Signals,
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_process_that_is_killed_or_stopped_is_told(
         store.close()
 
 
-def test_the_watch_starts_without_its_database(home: Path) -> None:  # noqa: F811
+def test_the_watch_starts_without_its_database(home: Path) -> None:  # noqa: F811  # The fixture.
     for path in home.glob("triage.db*"):
         path.unlink()
     refuse_unsafe(home, "watch")
@@ -94,7 +94,7 @@ def test_the_watch_starts_without_its_database(home: Path) -> None:  # noqa: F81
 
 
 def test_a_trial_goes_through_every_door(
-    home: Path,  # noqa: F811
+    home: Path,  # noqa: F811  # The fixture.
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(AlertFailed):

@@ -116,7 +116,7 @@ def test_a_database_that_refuses_or_hangs_is_told(living: Store, clock: Clock) -
                 raise StoreRefused("gone")
             again.wait(10)
 
-        scene.watch._sight = stuck  # type: ignore[assignment, method-assign]
+        scene.watch._sight = stuck  # type: ignore[assignment, method-assign]  # The fault itself.
         scene.watch.once()
         scene.watch.once()
         assert scene.door.words == ["database:"], trouble
@@ -236,7 +236,7 @@ def test_an_alarm_holds_no_sentence_and_no_address(given: str) -> None:
     with pytest.raises(ValueError, match="id"):
         Notice(given, Clock()())
     with pytest.raises(ValueError, match="fault"):
-        Alarm("chest pain")  # type: ignore[arg-type]
+        Alarm("chest pain")  # type: ignore[arg-type]  # What must be refused.
 
 
 def test_the_long_form_tries_sixty() -> None:

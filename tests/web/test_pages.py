@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fastapi import FastAPI
 
 from tests.web.conftest import Visit
 from tests.web.practice import MORNING, PEOPLE, Practice
@@ -140,7 +141,7 @@ def test_no_word_of_a_model_stands_where_a_case_is_closed(
     assert forms
 
 
-def test_a_page_that_polls_is_told_to_sign_in_again(app, visit: Visits) -> None:  # type: ignore[no-untyped-def]
+def test_a_page_that_polls_is_told_to_sign_in_again(app: FastAPI) -> None:
     nobody = Visit(app)
     assert nobody.get("/queue/version", Accept="application/json").status_code == 401
     part = nobody.client.get("/queue", headers={"HX-Request": "true"})

@@ -59,7 +59,7 @@ def export(
     if out.is_dir() or (out.exists() and not force):
         raise FileRefused(f"{out} is there already")
     desk, actor = sign_in(home, person)
-    chance = random.Random(secrets.randbits(256) if seed is None else seed)  # noqa: S311
+    chance = random.Random(secrets.randbits(256) if seed is None else seed)  # noqa: S311  # From 256 bits of real chance.
     with Progress(console=Console(stderr=True), transient=True) as progress:
         found = desk.models.training_export(
             actor,

@@ -103,6 +103,10 @@ class ImapInbox:
         try:
             while not self._closed.is_set():
                 line = self._connected()
+                if self._closed.is_set():
+                    # Closed while a line was opened: whoever closed may not have seen this one.
+                    self.close()
+                    return False
                 if self._something_new(line):
                     return True
                 left = end - self._clock()

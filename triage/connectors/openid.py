@@ -152,7 +152,7 @@ class OpenIdProvider:
         wanted = signed.headers().get("kid")
         if wanted is not None and wanted not in {key.get("kid") for key in self._keys["keys"]}:
             self._keys = self._ask("GET", self._found["jwks_uri"])
-        return KeySet.import_key_set(self._keys)  # type: ignore[arg-type]
+        return KeySet.import_key_set(self._keys)  # type: ignore[arg-type]  # Any JSON.
 
     def _discovered(self) -> dict[str, Any]:
         """Return what the provider says of itself, remembered for an hour."""

@@ -88,9 +88,8 @@ class Gate:
 def walk(model: Path, shown: Shown) -> Gate:
     """Walk a candidate through the gate with the messages in `shown`."""
     classifier = MiniLMClassifier({"model_dir": str(model)})
-    # Chance in copies is no secret.
     copies = {
-        name: _copies(classifier, shown, change, random.Random(SEED))  # noqa: S311
+        name: _copies(classifier, shown, change, random.Random(SEED))  # noqa: S311  # No secret.
         for name, change in PERTURBATIONS.items()
     }
     overall, groups = _by_group(shown)

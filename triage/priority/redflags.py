@@ -8,13 +8,14 @@ clinician signs.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from triage.domain import Flag, Message, Protected, Urgency
 from triage.priority.context import Context
 from triage.priority.matching import Finder, Hit, Text, everything
 from triage.priority.scorecard import Scorecard
-from triage.priority.table import CONTEXT, Rule, load
+from triage.priority.table import CONTEXT, Rule, Table, load
 from triage.priority.words import visible
 
 TABLE = Path(__file__).with_name("redflags")
@@ -42,7 +43,7 @@ class RedFlags:
         table = load(path or TABLE)
         self.digest = table.digest
         self.rules: tuple[Rule, ...] = table.rules
-        self._finder = Finder(table)
+        self._finder = _finder(table)
 
     def flags(self, message: Message) -> tuple[Flag, ...]:
         """Return the rules that fire on a message, most urgent first, each once.
@@ -112,6 +113,12 @@ class RedFlags:
             because = "several signs that together may mean danger"
             flags = [Flag(TOGETHER, Urgency.TODAY, quote, because)]
         return flags, total
+
+
+@lru_cache(maxsize=2)
+def _finder(table: Table) -> Finder:
+    """Return the matchers of a table; like the table itself, they are made once and shared."""
+    return Finder(table)
 
 
 def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:

@@ -82,7 +82,7 @@ class Rule:
     silent: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """The whole table: named lists of words, the context they stand in, and the rules."""
 
@@ -98,25 +98,30 @@ class Table:
 
 def load(path: Path) -> Table:
     """Read and check the table, a folder of YAML files or one file; raise BadRules."""
-    import yaml
-
     try:
-        pages = {file.name: file.read_bytes() for file in files(path)}
-        loader = _loader()
-        # The loader is made from YAML's safe one.
-        read: list[Any] = [yaml.load(page, Loader=loader) for page in pages.values()]  # noqa: S506
-        if path.is_dir() and not all(page.endswith(LAST_LINE) for page in pages.values()):
-            raise BadRules(f"{path.name} (a page is cut off)")
-        named = {name for page in read for name in _split(page.get("pages", ""))}
-        if path.is_dir() and named != {Path(name).stem for name in pages}:
-            raise BadRules(f"{path.name} (a page is missing or unknown)")
-        if path.is_dir() and not any("score" in page for page in read):
-            raise BadRules(f"{path.name} (no score)")
-        return _table(read, _digest(pages))
+        pages = tuple((file.name, file.read_bytes()) for file in files(path))
+        return _read(pages, path.name, folder=path.is_dir())
     except BadRules:
         raise
     except Exception as error:
         raise BadRules(path.name) from error
+
+
+@lru_cache(maxsize=2)
+def _read(pages: tuple[tuple[str, bytes], ...], name: str, *, folder: bool) -> Table:
+    """Read and check pages; the very same ones give the very same table, read once."""
+    import yaml
+
+    loader = _loader()
+    read: list[Any] = [yaml.load(page, Loader=loader) for _, page in pages]  # noqa: S506  # Made from the safe one.
+    if folder and not all(page.endswith(LAST_LINE) for _, page in pages):
+        raise BadRules(f"{name} (a page is cut off)")
+    named = {name for page in read for name in _split(page.get("pages", ""))}
+    if folder and named != {Path(name).stem for name, _ in pages}:
+        raise BadRules(f"{name} (a page is missing or unknown)")
+    if folder and not any("score" in page for page in read):
+        raise BadRules(f"{name} (no score)")
+    return _table(read, _digest(dict(pages)))
 
 
 @lru_cache(maxsize=1)

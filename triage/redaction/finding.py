@@ -10,8 +10,8 @@ from functools import cached_property
 from time import monotonic
 from typing import Protocol
 
-# The module has no type information; its time-out is the reason to prefer it to `re`.
-import regex  # type: ignore[import-untyped]
+# Its time-out is the reason to prefer it to `re`.
+import regex  # type: ignore[import-untyped]  # It has no type information.
 
 from triage.domain import IdentifierType
 from triage.redaction.signs import NOTHING, Needs

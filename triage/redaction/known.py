@@ -90,7 +90,12 @@ def _parts(text: str, people: KnownPeople) -> Iterator[_Part]:
 
 def _is_known(word: str, people: KnownPeople) -> bool:
     if word in dictionary():
-        return word in _known_words(people)
+        answers = _answers(people)
+        if word not in answers:
+            answers[word] = people.name_part(word) or (
+                len(word) >= _RUN_ON and people.together(word)
+            )
+        return answers[word]
     return (
         people.name_part(word)
         or (len(word) >= _RUN_ON and people.together(word))
@@ -99,16 +104,13 @@ def _is_known(word: str, people: KnownPeople) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _known_words(people: KnownPeople) -> frozenset[str]:
-    """Return the dictionary's words that are also parts of a known name.
+def _answers(people: KnownPeople) -> dict[str, bool]:
+    """Return which of the dictionary's words were found to be parts of a known name, or none.
 
-    Asked once for a roster: most words of a message are in the dictionary.
+    Each is asked about once for a roster: most words of a message are in the dictionary.
     """
-    return frozenset(
-        word
-        for word in dictionary()
-        if people.name_part(word) or (len(word) >= _RUN_ON and people.together(word))
-    )
+    del people
+    return {}
 
 
 def _one_person(text: str, part: _Part, beside: _Part, people: KnownPeople) -> bool:

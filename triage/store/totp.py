@@ -66,5 +66,4 @@ def _code(secret: bytes, step: int) -> str:
 
 
 def _codes(secret: bytes) -> TOTP:
-    # SHA-1 is what every authenticator app understands; as an HMAC it is not broken.
-    return TOTP(secret, _DIGITS, hashes.SHA1(), STEP)  # noqa: S303
+    return TOTP(secret, _DIGITS, hashes.SHA1(), STEP)  # noqa: S303  # What every app understands; as an HMAC it is not broken.

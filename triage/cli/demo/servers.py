@@ -94,7 +94,7 @@ class Sink:
         self._controller.start()
         self.port = int(self._controller.port)
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802  # aiosmtpd's name.
         """Keep one mail; the name is the one aiosmtpd calls."""
         del server, session
         self.mails.append(bytes(getattr(envelope, "content", b"")))
