@@ -204,6 +204,23 @@ class TestDovecot:
         waiting.join(60)
         assert heard == [False]
 
+    def test_closing_before_the_line_listens_ends_the_wait_too(
+        self, dovecot: DovecotServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        inbox, idle = ImapInbox(dovecot.settings, PASSWORD), Line.idle
+        collect(inbox)
+
+        def closed_meanwhile(line: Line, seconds: float) -> bool:
+            client = line._client
+            inbox.close()
+            # As for a thread that had begun to speak: its client is taken from under it.
+            line._client = client
+            monkeypatch.setattr(client, "idle", lambda: line._client.nothing)
+            return idle(line, seconds)
+
+        monkeypatch.setattr(Line, "idle", closed_meanwhile)
+        assert inbox.wait(1) is False
+
     def test_closing_while_a_line_is_opened_again_leaves_none_open(
         self, dovecot: DovecotServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -116,7 +116,8 @@ class ImapInbox:
                     self._closed.wait(min(left, self._poll))
                 elif line.idle(min(left, self._pause())):
                     return True
-        except InboxUnreachable:
+        except (InboxUnreachable, InboxLied):
+            # A line that is cut while it speaks fails in either way.
             if not self._closed.is_set():
                 raise
         return False
