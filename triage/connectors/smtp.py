@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from selectors import EVENT_READ, DefaultSelector
 
+from triage.connectors.enclosure import enclosures
 from triage.connectors.letter import ADDRESS, Letter, Unwritable, compose
 from triage.connectors.options import Options
 from triage.connectors.proof import require_approval
@@ -66,7 +67,7 @@ class SmtpOutbox:
 
     def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
         """Deliver `outgoing` to its one recipient; return the server's answer to the final dot."""
-        require_approval(approval, outgoing, channel=self.channel, who=self._who)
+        require_approval(approval, outgoing, channel=self.channel, who=self._who, encloses=True)
         letter = Letter(
             from_name=self._from_name,
             from_address=self._from,
@@ -76,6 +77,7 @@ class SmtpOutbox:
             message_id=message_id,
             in_reply_to=outgoing.in_reply_to,
             date=self._clock(),
+            files=enclosures(outgoing, who=self._who),
         )
         try:
             message = compose(letter)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.checking import CheckDesk
+from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.openid import OpenIdDesk, Provider
@@ -10,6 +12,7 @@ from triage.desk.people import PeopleDesk
 from triage.desk.portal import Ask, PortalDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
+from triage.desk.rewriting import RewritingDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
@@ -30,7 +33,8 @@ def utcnow() -> datetime:
 class Desk:
     """Front door for people; each attribute is one counter with its own few methods.
 
-    `clinic` is whose models the registry keeps: people of another clinic of the same store find
+    `facts` is what the clinic says about itself; one in `drills` suggestions gets an error that
+    its approver should find, none where it is 0. `clinic` is whose models the registry keeps: people of another clinic of the same store find
     none there. None only where the store has one clinic.
     """
 
@@ -48,7 +52,10 @@ class Desk:
         provider: Provider | None = None,
         portal_only: bool = False,
         portal: Ask | None = None,
+        facts: Mapping[str, object] | None = None,
+        drills: int = 0,
     ) -> None:
+        facts = dict(facts or {})
         self._store = store
         self._clock = clock
         self._clinical = dict(clinical or {})
@@ -56,10 +63,13 @@ class Desk:
         self.openid = OpenIdDesk(store, clock, self.signing, provider, clinic)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
-        self.queue = QueueDesk(store, clock, self._clinical, portal_only)
-        self.portal = PortalDesk(store, portal)
+        self.checks = CheckDesk(store, clock, facts, drills)
+        self.forms = FormDesk(store)
+        self.queue = QueueDesk(store, clock, self._clinical, portal_only, checks=self.checks)
+        self.portal = PortalDesk(store, portal, self.checks.remember)
         self.search = SearchDesk(store, clock, self._clinical)
-        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checks=self.checks)
+        self.rewriting = RewritingDesk(store, self.queue, self.replies, facts)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

@@ -16,6 +16,7 @@ from triage.domain import (
     LeakTally,
     Patient,
     Protected,
+    Reply,
     Route,
     SampleItem,
     Share,
@@ -26,7 +27,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.drafting import reidentify
-from triage.errors import NotFound
+from triage.errors import Erased, NotFound
 from triage.store import Store
 
 #: Routes that name no request of their own, so none remains beside an urgent one.
@@ -91,6 +92,14 @@ class SupervisionDesk:
         """Return who saw or changed what of one patient across all cases, oldest first."""
         require(actor, Right.SEE_AUDIT)
         return self._store.audit.of_patient(patient_id, clinic=actor.clinic, by=actor.id)
+
+    def replies(self, actor: User, case_id: str) -> tuple[Reply, ...]:
+        """Return the replies of a case with what was suggested, newest first; none when erased."""
+        require(actor, Right.EXPORT_EVIDENCE)
+        try:
+            return self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).replies
+        except Erased:
+            return ()
 
     def evidence(self, actor: User, case_id: str) -> EvidenceView:
         """Return what proves what happened to a case; patient text is in it on purpose."""

@@ -13,6 +13,7 @@ from triage.audit import GENESIS
 from triage.errors import StoreRefused
 from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
+from triage.store.reply_guards import BESIDE_REPLIES
 
 _FROZEN_REPLY = (
     "id",
@@ -72,6 +73,7 @@ _WRITTEN_ONCE = (
     "audit",
     "audit_cases",
     "bounces",
+    "checks",
     "ledger",
     "labels",
     "proof_keys",
@@ -85,6 +87,7 @@ _KEPT = (
     "canaries",
     "cases",
     "erasures",
+    "forms",
     "holds",
     "messages",
     "attachments",
@@ -267,6 +270,7 @@ GUARDS: tuple[Guard, ...] = (
         exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
     *AT_THE_DOOR,
+    *BESIDE_REPLIES,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

@@ -4,6 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
+from triage.store.tables.checks import checks, forms
 from triage.store.tables.life import erasures, fresh_indexes, holds
 from triage.store.tables.mail import (
     attachments,
@@ -70,6 +71,7 @@ __all__ = [
     "break_glass",
     "canaries",
     "cases",
+    "checks",
     "classifications",
     "clinics",
     "contacts",
@@ -77,6 +79,7 @@ __all__ = [
     "drafts",
     "erasures",
     "flags",
+    "forms",
     "fresh_indexes",
     "holds",
     "key_checks",
