@@ -187,6 +187,7 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "search_id": found.desk.search.keep(ALL, Wanted(Protected("x0"))),
         "user_id": "u-x0",
         "glass_id": glass[0].id if glass else NOBODY,
+        "form_id": NOBODY,
     }
 
 

@@ -33,13 +33,15 @@ WITHOUT_ID = {
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 }
-WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
+WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
-OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
+OWN |= {
+    ("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search", "/forms")
+}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -68,6 +70,8 @@ FORM = {
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
     "Desk.banners",
+    "FormDesk.add",
+    "FormDesk.all",
     "GlassDesk.all",
     "OpenIdDesk.subjects",
     "PeopleDesk.users",
@@ -82,6 +86,7 @@ ANSWERS = {
     "SearchDesk.keep",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
+    "SupervisionDesk.approvals",
     "SupervisionDesk.export",
     "SupervisionDesk.verify",
     "SupervisionDesk.sample",
@@ -223,6 +228,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "wrong": 0.1,
         "reason": Protected("nobody can wait"),
         "minutes": 15,
+        "title": Protected("other.pdf"),
+        "content": b"%PDF-1.4 other %%EOF",
     }
 
 

@@ -34,7 +34,7 @@ def enclosures(outgoing: Outgoing, *, who: str) -> tuple[Enclosure, ...]:
     Raises SendRefused where the bytes are not at hand: nothing is left out silently.
     """
     if len(outgoing.files) != len(outgoing.attachments):
-        raise SendRefused(f"{who}, the enclosed files are not at hand")
+        raise SendRefused(f"{who}, the bytes of its attachments are not at hand")
     found = []
     for (name, digest), content in zip(outgoing.attachments, outgoing.files, strict=True):
         if hashlib.sha256(content).hexdigest() != digest:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
 from email.header import decode_header
-from email.message import Message
 from email.utils import format_datetime, getaddresses
 
 from triage.connectors.enclosure import Enclosure, boundary_of, enclosed_body, same_files
@@ -109,8 +108,9 @@ def _prove_content(message: bytes, letter: Letter) -> None:
         conversation,
     ):
         raise Unwritable("References")
-    words, *files = read.get_payload() if read.is_multipart() else [read]
-    if not isinstance(words, Message) or not same_files(files, letter.files):
+    parts = [part for part in read.walk() if part is not read] or [read]
+    words, files = parts[0], parts[1:]
+    if read.preamble or read.epilogue or not same_files(files, letter.files):
         raise Unwritable("attachments")
     payload = words.get_payload(decode=True)
     if words.is_multipart() or not isinstance(payload, bytes):

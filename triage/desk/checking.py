@@ -9,11 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from triage.desk.rights import Right, may, require
+from triage.desk.rights import Right, may
 from triage.domain import (
     CaseFile,
     Check,
-    CheckCounts,
     Checked,
     Draft,
     FactKind,
@@ -50,8 +49,11 @@ from triage.store.checks import CAUGHT, MISSED
 _FRESH, _MOST = timedelta(minutes=15), 200
 
 
-class CheckDesk:
-    """The counter of checks; what a portal said is remembered in memory for a quarter hour."""
+class Checker:
+    """Looks at drafts for the counters that ask it; no counter itself: they ask for the rights.
+
+    What a portal said is remembered in memory for a quarter of an hour.
+    """
 
     def __init__(
         self,
@@ -125,12 +127,6 @@ class CheckDesk:
         if suggested is None or not self._drilling(actor, file):
             return suggested
         return planted(suggested, file.case.id)
-
-    def counts(self, actor: User, *, days: int = 30) -> CheckCounts:
-        """Return how approving went in the last days."""
-        require(actor, Right.SEE_AUDIT)
-        since = self._clock() - timedelta(days=days)
-        return self._store.checks.counts(clinic=actor.clinic, by=actor.id, since=since)
 
     def _stop_at(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from triage.desk.checking import CheckDesk
+from triage.desk.checking import Checker
 from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
@@ -34,8 +34,9 @@ class Desk:
     """Front door for people; each attribute is one counter with its own few methods.
 
     `facts` is what the clinic says about itself; one in `drills` suggestions gets an error that
-    its approver should find, none where it is 0. `clinic` is whose models the registry keeps: people of another clinic of the same store find
-    none there. None only where the store has one clinic.
+    its approver should find, none where it is 0. `clinic` is whose models the registry keeps:
+    people of another clinic of the same store find none there. None only where the store has one
+    clinic.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class Desk:
         self.openid = OpenIdDesk(store, clock, self.signing, provider, clinic)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
-        self.checks = CheckDesk(store, clock, facts, drills)
+        checker = Checker(store, clock, facts, drills)
         self.forms = FormDesk(store)
-        self.queue = QueueDesk(store, clock, self._clinical, portal_only, checks=self.checks)
-        self.portal = PortalDesk(store, portal, self.checks.remember)
+        self.queue = QueueDesk(store, clock, self._clinical, portal_only, checker=checker)
+        self.portal = PortalDesk(store, portal, checker.remember)
         self.search = SearchDesk(store, clock, self._clinical)
-        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checks=self.checks)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checker=checker)
         self.rewriting = RewritingDesk(store, self.queue, self.replies, facts)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.watch = WatchDesk(store, clock, clinic=clinic)

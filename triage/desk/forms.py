@@ -17,10 +17,10 @@ class FormDesk:
         require(actor, Right.WRITE_REPLY)
         return self._store.forms.all(clinic=actor.clinic, by=actor.id, retired=retired)
 
-    def add(self, actor: User, name: Protected, content: bytes) -> ClinicForm:
+    def add(self, actor: User, title: Protected, content: bytes) -> ClinicForm:
         """Put a file on the list; raise FormRefused."""
         require(actor, Right.MANAGE_FORMS)
-        clean = clean_form(name, content)
+        clean = clean_form(title, content)
         return self._store.forms.add(clean, content, clinic=actor.clinic, by=actor.id)
 
     def retire(self, actor: User, form_id: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from triage.desk.checking import CheckDesk, suggested_of
+from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
 from triage.desk.rights import Right, may, require
 from triage.desk.views import CaseView, Pulse, QueueView
@@ -63,10 +63,10 @@ class QueueDesk:
         clinical: Mapping[str, str],
         portal_only: bool = False,
         *,
-        checks: CheckDesk,
+        checker: Checker,
     ) -> None:
         self._store = store
-        self._checks = checks
+        self._checker = checker
         self._portal_only = portal_only
         self._clock = clock
         self._clinical = clinical
@@ -111,7 +111,7 @@ class QueueDesk:
         return CaseView(
             file=file,
             suggested_subject=subject,
-            suggested_body=self._checks.shown(actor, file, suggested_of(file)),
+            suggested_body=self._checker.shown(actor, file, suggested_of(file)),
             suggestion_template=template,
             draft=draft,
             replies=file.replies,
@@ -121,7 +121,7 @@ class QueueDesk:
             names={one.id: one.display_name for one in staff},
             glass_until=until,
             banners=banners(self._store, actor, self._clock(), self._clinical),
-            checked=self._checks.look(actor, file, draft) if writes and draft else None,
+            checked=self._checker.look(actor, file, draft) if writes and draft else None,
             forms=self._store.forms.all(clinic=actor.clinic, by=actor.id) if writes else (),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from triage.desk.checking import CheckDesk
+from triage.desk.checking import Checker
 from triage.desk.queue import obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
@@ -32,10 +32,10 @@ class ReplyDesk:
         mail_domain: str,
         portal_only: bool = False,
         *,
-        checks: CheckDesk,
+        checker: Checker,
     ) -> None:
         self._store = store
-        self._checks = checks
+        self._checker = checker
         self._portal_only = portal_only
         self._clock = clock
         self._undo = undo
@@ -100,7 +100,7 @@ class ReplyDesk:
         `seen` is the newest message on the page, `confirmed` the ids of the facts without a source
         that the person answers for by name. Raises ChangedUnderneath when the words are no
         longer those of the digest, or another message has joined the case; and what
-        `CheckDesk.require` finds in the way.
+        `Checker.require` finds in the way.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
@@ -110,7 +110,7 @@ class ReplyDesk:
         if seen not in (None, file.messages[0].id):
             raise ChangedUnderneath("a newer message arrived")
         self._still_right(file, draft)
-        check = self._checks.require(actor, file, draft, confirmed)
+        check = self._checker.require(actor, file, draft, confirmed)
         now = self._clock()
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)

@@ -12,6 +12,7 @@ from triage.domain import (
     Anchor,
     AuditEvent,
     CaseFile,
+    CheckCounts,
     Label,
     LeakTally,
     Patient,
@@ -92,6 +93,12 @@ class SupervisionDesk:
         """Return who saw or changed what of one patient across all cases, oldest first."""
         require(actor, Right.SEE_AUDIT)
         return self._store.audit.of_patient(patient_id, clinic=actor.clinic, by=actor.id)
+
+    def approvals(self, actor: User, *, days: int = 30) -> CheckCounts:
+        """Return how approving went in the last days."""
+        require(actor, Right.SEE_AUDIT)
+        since = self._clock() - timedelta(days=days)
+        return self._store.checks.counts(clinic=actor.clinic, by=actor.id, since=since)
 
     def replies(self, actor: User, case_id: str) -> tuple[Reply, ...]:
         """Return the replies of a case with what was suggested, newest first; none when erased."""

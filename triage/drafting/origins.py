@@ -1,4 +1,4 @@
-"""Gathers what a fact of a draft may come from: who wrote, what was answered, the clinic, the record.
+"""Gathers what a fact of a draft may come from: messages, answers, the clinic, the record.
 
 Rule of the room: words a language model proposed are no source, and neither is the draft itself.
 """

@@ -61,7 +61,7 @@ class Bystanders:
             found = [
                 Stranger(spot.kind, spot.words, spot.sure)
                 for spot, mine in zip(spots, marks, strict=True)
-                if _foreign(work, spot, mine, owners, known, clinic)
+                if _foreign(work, spot, marks=mine, owners=owners, known=known, clinic=clinic)
             ]
             detail = {"strangers": str(len(found))}
             work.note("draft.checked", clinic=clinic, by=by, cases=(case_id,), detail=detail)
@@ -154,6 +154,7 @@ def _owners(work: Work, clinic: str, marks: Iterable[Word]) -> Mapping[Word, fro
 def _foreign(
     work: Work,
     spot: Spot,
+    *,
     marks: Sequence[frozenset[Word]],
     owners: Mapping[Word, frozenset[str]],
     known: _Known,

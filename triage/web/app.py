@@ -15,6 +15,7 @@ from triage.web import (
     clinical,
     errors,
     factor,
+    forms,
     glass,
     openid,
     password,
@@ -53,6 +54,7 @@ ROUTERS = (
     trained,
     promises,
     users,
+    forms,
     glass,
     watch,
 )

@@ -29,6 +29,8 @@ MENU = (
     ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/audit", "Audit", Right.SEE_AUDIT),
+    ("/approvals", "Approvals", Right.SEE_AUDIT),
+    ("/forms", "Forms", Right.MANAGE_FORMS),
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
