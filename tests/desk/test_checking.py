@@ -5,6 +5,7 @@ the server, whatever a page would have shown.
 """
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 from tests.proofs import unproven
 from tests.sizes import many
-from tests.web.practice import MORNING, NAMES, PEOPLE, Practice, open_practice, roster
+from tests.web.practice import MORNING, NAMES, PEOPLE, Practice, open_copy, open_practice, roster
 from triage.domain import IdentifierType, Protected, User
 from triage.drafting.drills import PLANTED
 from triage.errors import (
@@ -52,6 +53,24 @@ def practice(store_url: str, keys: Keys, tmp_path: Path, clock: Clock) -> Iterat
     letters = [letter for letter in MORNING if letter.key in KEYS]
     made = open_practice(tmp_path, letters=letters, url=store_url, keys=keys, clock=clock)
     made.desk.replies._clock = made.desk.replies._checker._clock = clock
+    made.desk.supervision._clock = clock
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checking")
+    letters = [letter for letter in MORNING if letter.key in KEYS]
+    open_practice(folder, letters=letters).store.close()
+    return folder
+
+
+@pytest.fixture
+def copied(morning: Path, tmp_path: Path) -> Iterator[Practice]:
+    """The same practice for what the kind of database has no part in."""
+    shutil.copytree(morning, tmp_path / "copy")
+    made = open_copy(tmp_path / "copy", undo=timedelta(0))
     yield made
     made.store.close()
 
@@ -190,6 +209,10 @@ def test_no_draft_with_another_patients_words_can_be_approved(
         "{}\n\nKind regards",
     )
     stopped = passed = 0
+    save(practice, "Hello.")
+    checker = practice.desk.replies._checker
+    file = practice.desk.queue.open(DANA, practice.cases["refill"]).file
+    assert file.draft is not None
     for number in range(tried):
         name, born = NAMES[1 + number % (len(NAMES) - 1)]
         mrn = 40002 + number % (len(NAMES) - 1)
@@ -198,50 +221,55 @@ def test_no_draft_with_another_patients_words_can_be_approved(
             name.lower().replace(" ", ".") + "@example.org", f"Dear {name.split()[0]}",
         )  # fmt: skip
         body = lot.choice(frames).format(lot.choice(canaries))
+        answered = ("name-1", "name-2", "date-1", "email-1")
+        if number % 20 == 0:
+            with pytest.raises(WrongPatient):
+                approve(practice, body, confirmed=answered)
+        # What `approve` asks, with the same words as if they were saved.
+        words = replace(file.draft.outgoing, body=Protected(body))
         with pytest.raises(WrongPatient):
-            approve(practice, body, confirmed=("name-1", "name-2", "date-1", "email-1"))
+            checker.require(DANA, file, replace(file.draft, outgoing=words), answered)
         stopped += 1
-        if number % 10 == 0:
-            own = body.replace(body, "Dear Rosalind Keane, it is ready. MRN40001")
-            approve(practice, own)
-            passed += 1
-    assert (stopped, passed) == (tried, (tried + 9) // 10)
+    for _ in range(tried // 20):
+        approve(practice, "Dear Rosalind Keane, it is ready. MRN40001")
+        passed += 1
+    assert (stopped, passed) == (tried, tried // 20)
 
 
 @pytest.mark.bar(23)
 def test_a_guard_that_asks_nobody_lets_them_all_through(
-    practice: Practice, monkeypatch: pytest.MonkeyPatch
+    copied: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sabotage: the roster answers that nobody is known."""
     monkeypatch.setattr("triage.store.bystanders._owners", lambda *_: {})
-    approve(practice, "Dear Tobias Lindqvist, it is ready.")
+    approve(copied, "Dear Tobias Lindqvist, it is ready.")
 
 
 @pytest.mark.bar(33)
-def test_a_planted_error_is_shown_found_or_missed_and_never_leaves(practice: Practice) -> None:
-    checker, case_id = practice.desk.replies._checker, practice.cases["refill"]
+def test_a_planted_error_is_shown_found_or_missed_and_never_leaves(copied: Practice) -> None:
+    checker, case_id = copied.desk.replies._checker, copied.cases["refill"]
     checker._drills = 1
-    shown = practice.desk.queue.open(DANA, case_id).suggested_body
+    shown = copied.desk.queue.open(DANA, case_id).suggested_body
     assert shown is not None
     (wrong,) = [one for one in PLANTED["en"] if one in shown.reveal()]
     # The sentence is known without the setting, too: a drill cannot outlive its own guard.
     checker._drills = 0
     with pytest.raises(PlantedError):
-        approve(practice, shown.reveal(), confirmed=("date-1", "time-1"))
+        approve(copied, shown.reveal(), confirmed=("date-1", "time-1"))
     checker._drills = 1
-    counts = practice.desk.supervision.approvals(SAM)
+    counts = copied.desk.supervision.approvals(SAM)
     assert (counts.drills_caught, counts.drills_missed) == (0, 1)
-    again = practice.desk.queue.open(DANA, case_id).suggested_body
+    again = copied.desk.queue.open(DANA, case_id).suggested_body
     assert again is not None
     assert wrong not in again.reveal()
 
 
 def test_shorter_drops_courtesies_only_and_asks_before_it_touches_own_words(
-    practice: Practice,
+    copied: Practice,
 ) -> None:
-    desk, case_id = practice.desk.rewriting, practice.cases["refill"]
+    desk, case_id = copied.desk.rewriting, copied.cases["refill"]
     subject = Protected("Re: refill")
-    suggested = practice.desk.queue.open(DANA, case_id).suggested_body
+    suggested = copied.desk.queue.open(DANA, case_id).suggested_body
     assert suggested is not None
     short = desk.shorter(DANA, case_id, subject=subject, body=suggested).outgoing.body
     assert "passed your request" in short.reveal()
@@ -252,20 +280,20 @@ def test_shorter_drops_courtesies_only_and_asks_before_it_touches_own_words(
     assert short.reveal() == "Hello,\n\nCome at 3 pm.\n\nRegards"
 
 
-def test_advice_becomes_an_acknowledgement_or_goes_to_a_nurse(practice: Practice) -> None:
-    desk, case_id = practice.desk, practice.cases["refill"]
-    save(practice, "You can stop taking it.")
+def test_advice_becomes_an_acknowledgement_or_goes_to_a_nurse(copied: Practice) -> None:
+    desk, case_id = copied.desk, copied.cases["refill"]
+    save(copied, "You can stop taking it.")
     desk.rewriting.hand_over(DANA, case_id)
     case = desk.queue.open(NIA, case_id).file.case
     assert (case.route.value, case.claimed_by) == ("clinical_question", None)
     assert desk.queue.open(NIA, case_id).draft is not None
     draft = desk.rewriting.acknowledge(DANA, case_id)
     assert "a clinician has to answer it" in draft.outgoing.body.reveal()
-    assert not look(practice).advice
+    assert not look(copied).advice
 
 
-def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(practice: Practice) -> None:
-    desk, case_id = practice.desk, practice.cases["refill"]
+def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) -> None:
+    desk, case_id = copied.desk, copied.cases["refill"]
     content = b"%PDF-1.4\nsign here\n%%EOF"
     form = desk.forms.add(SAM, Protected("Consent/of <care>.PDF"), content)
     assert form.name.reveal() == "Consent of care.pdf"
@@ -274,17 +302,15 @@ def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(practice: Practice
             desk.forms.add(SAM, Protected("x.pdf"), bad)
     with pytest.raises(TriageError):
         desk.forms.add(DANA, Protected("x.pdf"), content)
-    plain = save(practice, "The form is with this.")
+    plain = save(copied, "The form is with this.")
     words = {"subject": Protected("Yours"), "body": Protected("The form is with this.")}
     draft = desk.replies.save(DANA, case_id, **words, forms=[form.id])
     assert draft.outgoing.digest != plain
     assert draft.outgoing.attachments == ((form.name.reveal(), form.digest),)
     reply = desk.replies.approve(
-        DANA, case_id, digest=draft.outgoing.digest, proof=unproven(practice.store, DANA.id)
+        DANA, case_id, digest=draft.outgoing.digest, proof=unproven(copied.store, DANA.id)
     )
     desk.forms.retire(SAM, form.id)
-    clock = practice.store.transactions.clock
-    clock.now += timedelta(minutes=1)  # type: ignore[attr-defined]
-    claimed = practice.store.replies.claim(reply.id, clinic="c1", by="sender")
+    claimed = copied.store.replies.claim(reply.id, clinic="c1", by="sender")
     assert claimed is not None
     assert claimed.outgoing.files == (content,)

@@ -39,9 +39,7 @@ WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/
 OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
-OWN |= {
-    ("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search", "/forms")
-}
+OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}

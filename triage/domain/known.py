@@ -119,6 +119,8 @@ class Background:
     earlier: tuple[Redaction, ...] = ()
     #: The highest number any message of the conversation gave to a type.
     counts: Mapping[IdentifierType, int] = field(default_factory=dict)
+    #: What whoever wrote reads best; the answer is in it where the message says no other.
+    language: str = "en"
 
 
 #: Nothing is known about a message.

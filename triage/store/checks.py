@@ -53,7 +53,7 @@ class Checks:
                 audit.c.clinic == clinic,
                 audit.c.actor == by,
                 audit.c.action == "case.read",
-                audit.c.at >= since,
+                audit.c.at > since,
             )
         )
         with self._transactions.read() as work:
