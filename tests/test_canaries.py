@@ -208,6 +208,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "item_id": "0" * 32,
             "user_id": "0" * 32,
             "glass_id": "0" * 32,
+            "form_id": "0" * 32,
             "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):

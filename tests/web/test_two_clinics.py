@@ -40,6 +40,8 @@ OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
+# A file goes on the list of the one who sends it.
+OWN |= {("POST", "/forms")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -280,5 +282,10 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     names = {name for name, _ in counters(both.practice.desk)}
     served = ask(both, INSIDER)
     # A reply is on its way by then, so that nobody could write another or close the case.
-    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
+    assert names - ANSWERS - served.keys() == {
+        "QueueDesk.close",
+        "ReplyDesk.save",
+        "RewritingDesk.acknowledge",
+        "RewritingDesk.shorter",
+    }
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()
