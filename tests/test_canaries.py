@@ -210,6 +210,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "glass_id": "0" * 32,
             "list_id": "0" * 32,
             "name": "website",
+            "form_id": "0" * 32,
             "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):

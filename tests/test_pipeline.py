@@ -237,11 +237,11 @@ def test_a_postponed_reply_is_tried_again_and_arrives_once(practice: Store, desk
 
 def test_one_byte_changed_after_approval_is_refused(practice: Store, desk: Desk) -> None:
     (case_id,) = receive(practice, mail_from(1, "please refill"))
-    reply_id = approve(desk, case_id, body="Take one tablet.")
+    reply_id = approve(desk, case_id, body="One form is ready.")
     reply = practice.replies.get(reply_id, clinic="c1", by="test")
     check_proof(reply, MASTER)
     for changed in ("body", "subject", "recipient", "in_reply_to"):
-        outgoing = replace(reply.outgoing, **{changed: Protected("Take two tablets.")})
+        outgoing = replace(reply.outgoing, **{changed: Protected("Two forms are ready.")})
         with pytest.raises(ProofRefused):
             check_proof(replace(reply, outgoing=outgoing), MASTER)
 

@@ -223,6 +223,42 @@ class NoConsent(TriageError):
     """The patient has not agreed to e-mail; answer on the portal or by phone."""
 
 
+class UnconfirmedFact(TriageError):
+    """A fact in these words has no source that we know of; go back, correct it, or tick that you
+    checked it.
+    """
+
+
+class UnfilledPlace(TriageError):
+    """A place in these words is still to be filled; go back and write what belongs there."""
+
+
+class WrongPatient(TriageError):
+    """These words name another patient; go back and take the name, number or date out. Check that
+    this case belongs to the right person.
+    """
+
+
+class OutOfScope(TriageError):
+    """These words give clinical advice, which your role may not approve; go back and answer with
+    an acknowledgement, or hand the case to a nurse.
+    """
+
+
+class PlantedError(TriageError):
+    """This was a drill: a wrong sentence was planted in the suggestion and is still in the words.
+    Nothing was sent. Go back, take it out and read the rest again.
+    """
+
+
+class OutcomeIncomplete(TriageError):
+    """This outcome needs more words: who was reached, what was said, or to whom it was passed."""
+
+
+class FormRefused(TriageError):
+    """This file cannot be put on the list; choose a plain PDF of at most 5 MB without scripts."""
+
+
 class NotAnswerable(TriageError):
     """This case may not be answered in writing; call the patient or close it with an outcome."""
 

@@ -142,6 +142,7 @@ class Judgement:
     rules_failed: bool
     #: None when the leak meter failed.
     leaks: Leaks | None
+    language: str = "en"
 
 
 def judge(
@@ -164,6 +165,7 @@ def judge(
             ),
             rules_failed=found is None,
             leaks=_leaks(message, hidden, background, rooms.meter),
+            language=background.language,
         )
         for message, background, found, hidden, classification in zip(
             messages, known, flags, redacted, classified, strict=True
@@ -305,7 +307,8 @@ def _suggest(
     if drafter is None or marks & SILENT_MARKS or priority.route is Route.NOT_FOR_US:
         return None, False
     try:
-        return drafter.draft(message, judgement.redacted, priority, language="en"), False
+        redacted, language = judgement.redacted, judgement.language
+        return drafter.draft(message, redacted, priority, language=language), False
     except Exception as trouble:
         log.error("drafter failed: %(error)s", blame(trouble, raw=message.raw_id))
         return None, True

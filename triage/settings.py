@@ -97,6 +97,8 @@ class DeskSettings(_Strict):
     names: tuple[str, ...] = ()
     undo_seconds: float = Field(default=30.0, ge=0, le=600)
     mail_domain: str = "triage.invalid"
+    #: One in so many suggestions gets an error its approver should find; 0 is never.
+    drill_one_in: int = Field(default=0, ge=0, le=10_000)
     #: Says on the way in that nobody here is real; on loopback only.
     demonstration: bool = False
 

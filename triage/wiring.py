@@ -131,6 +131,8 @@ class House:
             provider=provider,
             portal_only=self.settings.clinic.portal_only,
             portal=self.portal(),
+            facts=self.settings.clinic.facts,
+            drills=desk.drill_one_in,
         )
 
     def provider(self) -> "Provider | None":

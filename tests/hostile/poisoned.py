@@ -189,6 +189,7 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "name": "website",
         "glass_id": glass[0].id if glass else NOBODY,
         "list_id": _on_paper(found),
+        "form_id": NOBODY,
     }
 
 

@@ -17,6 +17,8 @@ from triage.store.proof import BrowserKey
 from triage.web.app import create_app
 
 HERE = "http://127.0.0.1"
+#: The smallest thing that passes for a form.
+PDF = b"%PDF-1.4\nA form to sign.\n%%EOF\n"
 
 
 class Visit:
@@ -47,6 +49,11 @@ class Visit:
 
     def post(self, path: str, **form: str) -> Response:
         return self.client.post(path, data={"csrf": self.csrf, **form})
+
+    def upload(self, path: str, name: str, content: bytes) -> Response:
+        """Send a file as a page's form does."""
+        file = {"file": (name, content, "application/pdf")}
+        return self.client.post(path, data={"csrf": self.csrf}, files=file)
 
     def proof(self, user_id: str, reply: str, digest: str) -> str:
         """Enrol a key in this session and sign with it, as the page's script does."""

@@ -111,6 +111,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     devi = PEOPLE["devi"]
     why = Protected("called from the car park")
     glass = desk.glass.smash(devi, open_case, reason=why, minutes=60)
+    form = desk.forms.add(INSIDER, Protected("consent.pdf"), b"%PDF-1.4 consent %%EOF")
     file = store.cases.get(open_case, clinic="c1", by="test")
     first = {
         "case_id": open_case,
@@ -125,6 +126,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "item_id": item.id,
         "glass_id": glass.id,
         "list_id": _on_paper(practice),
+        "form_id": form.id,
         "search_id": desk.search.keep(INSIDER, Wanted(Protected("lisinopril"))),
         "digest": draft.outgoing.digest,
         "proof": proof,

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, Table
 
-from tests.web.conftest import Visit
+from tests.web.conftest import PDF, Visit
 from tests.web.practice import PEOPLE, Practice
 from tests.web.test_routes import ARRIVING, CASE, FORM, routes
 from triage.domain import AuditEvent, Protected, Wanted
@@ -45,6 +45,7 @@ ABOUT_NOBODY = {
     ("POST", "/models/rollback"),
     ("GET", "/models/promises"),
     ("POST", "/models/promises"),
+    ("GET", "/approvals"),
     ("GET", "/users"),
     ("POST", "/users"),
     ("POST", "/users/{user_id}/roles"),
@@ -62,7 +63,6 @@ ABOUT_NOBODY = {
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
 EVENTS_ONLY = {
-    ("GET", f"{CASE}/history"): "history.read",
     ("GET", "/audit"): "audit.read",
     ("POST", "/audit/export"): "audit.export",
     ("POST", "/audit/patient/seen"): "patient.report",
@@ -189,12 +189,17 @@ class Walk:
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
         own = ("reply_id", "item_id", "user_id", "glass_id", "search_id", "list_id")
+        own += ("form_id",)
         parts |= {part: form.pop(part) for part in own if part in form}
         for part, value in parts.items():
             path = path.replace(f"{{{part}}}", value)
         person = self.people.get(name) or self.people.setdefault(name, self.visit(name))
         self.watch.done.clear()
-        answer = person.get(path) if method == "GET" else person.post(path, **{**FORM, **form})
+        if (method, path) == ("POST", "/forms"):
+            answer = person.upload(path, "consent.pdf", PDF)
+        else:
+            said = {**FORM, **form}
+            answer = person.get(path) if method == "GET" else person.post(path, **said)
         self._judge((method, template), PEOPLE[name].id, answer.status_code)
 
     def _judge(self, route: tuple[str, str], actor: str, status: int) -> None:
@@ -245,11 +250,13 @@ class Walk:
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
         self.ask("dana", "POST", f"{CASE}/by-person", "stranger")
-        self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on")
+        self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on", who="Kerr")
 
     def reply(self) -> None:
         """Writing, approving, watching and taking back."""
-        self.ask("dana", "POST", f"{CASE}/draft", "refill", subject="Refill", body="It is ready.")
+        words = {"subject": "Refill", "body": "It is ready."}
+        for what in ("acknowledge", "shorter", "draft"):
+            self.ask("dana", "POST", f"{CASE}/{what}", "refill", **words)
         draft = self.file("refill").draft
         digest = draft.outgoing.digest
         proof = self.people["dana"].proof("u-dana", draft.id, digest)
@@ -257,10 +264,16 @@ class Walk:
         reply_id = self.file("refill").replies[0].id
         self.ask("dana", "GET", f"{CASE}/reply/{{reply_id}}", "refill", reply_id=reply_id)
         self.ask("dana", "POST", f"{CASE}/recall/{{reply_id}}", "refill", reply_id=reply_id)
+        self.ask("dana", "POST", f"{CASE}/hand-over", "refill")
 
     def supervise(self) -> None:
         """Auditing, re-reading and handing out."""
         self.ask("sam", "GET", "/audit")
+        self.ask("sam", "POST", "/forms")
+        self.ask("sam", "GET", "/forms")
+        (form,) = self.practice.desk.forms.all(PEOPLE["sam"])
+        self.ask("dana", "GET", "/forms/{form_id}", form_id=form.id)
+        self.ask("sam", "POST", "/forms/{form_id}/retire", form_id=form.id)
         self.ask("sam", "POST", "/audit/export", since="", action="", who="", case_id="")
         self.ask("sam", "GET", f"{CASE}/history", "refill")
         self.ask("sam", "POST", f"{CASE}/evidence", "refill")

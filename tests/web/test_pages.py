@@ -339,16 +339,18 @@ def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
     practice: Practice, visit: Visits
 ) -> None:
     case_id, dana = practice.cases["chest"], visit("dana")
-    close = {"outcome": "phoned", "note": "Reached at 09:10, sent to the emergency room"}
+    told = {"who": "Mr. Pettigrew", "when": "09:10", "said": "goes to the ER"}
+    close = {"outcome": "phoned", **told}
     assert dana.decide(case_id, "close", **close).status_code == 409
     for part in practice.desk.queue.open(PEOPLE["dana"], case_id).file.case.requests:
         assert dana.decide(case_id, "tick", part=part.id).status_code == 303
-    answered = {**close, "outcome": "answered"}
-    assert dana.decide(case_id, "close", **answered).status_code == 409
+    for wrong in ({"outcome": "answered"}, {"who": " "}, {"said": ""}):
+        assert dana.decide(case_id, "close", **{**close, **wrong}).status_code == 409
     assert dana.decide(case_id, "close", **close).headers["location"] == "/queue"
     assert "my next appointment" not in dana.get("/queue").text
     page = dana.get(f"/case/{case_id}").text
-    assert "Reached at 09:10" in page
+    assert "Spoke with: Mr. Pettigrew" in page
+    assert "What: goes to the ER" in page
     assert 'action="/case' not in page
 
 

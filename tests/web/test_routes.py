@@ -57,6 +57,9 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", f"{CASE}/attachment/{{attachment_id}}"): Right.SEE_QUEUE,
     ("GET", f"{CASE}/original/{{message_id}}"): Right.SEE_QUEUE,
     ("POST", f"{CASE}/draft"): Right.WRITE_REPLY,
+    ("POST", f"{CASE}/shorter"): Right.WRITE_REPLY,
+    ("POST", f"{CASE}/acknowledge"): Right.WRITE_REPLY,
+    ("POST", f"{CASE}/hand-over"): Right.WORK_CASE,
     ("POST", f"{CASE}/approve"): Right.APPROVE_REPLY,
     ("POST", f"{CASE}/recall/{{reply_id}}"): Right.APPROVE_REPLY,
     ("GET", f"{CASE}/reply/{{reply_id}}"): Right.SEE_QUEUE,
@@ -69,6 +72,11 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/audit/patient"): Right.SEE_AUDIT,
     ("POST", "/audit/patient/seen"): Right.SEE_AUDIT,
     ("POST", "/audit/patient/export"): Right.EXPORT_AUDIT,
+    ("GET", "/forms"): Right.MANAGE_FORMS,
+    ("POST", "/forms"): Right.MANAGE_FORMS,
+    ("GET", "/forms/{form_id}"): Right.WRITE_REPLY,
+    ("POST", "/forms/{form_id}/retire"): Right.MANAGE_FORMS,
+    ("GET", "/approvals"): Right.SEE_AUDIT,
     ("GET", "/sample"): Right.JUDGE_SAMPLE,
     ("GET", "/sample/{item_id}"): Right.JUDGE_SAMPLE,
     ("POST", "/sample/{item_id}"): Right.JUDGE_SAMPLE,
@@ -114,6 +122,7 @@ FORM = {
     "until": "0",
     "answer": "routine",
     "agreed": "yes",
+    "who": "somebody",
     "name": "no-model",
     "task": "no-task",
     "what": "nothing",
@@ -263,6 +272,7 @@ def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> 
     menus["nia"] = {"/queue", "/sample", "/clinical", "/downtime"}
     menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises", "/emergencies"}
     menus["sam"] |= {"/downtime"}
+    menus["sam"] |= {"/approvals", "/forms"}
     menus["ada"] = {"/models", "/users", "/emergency"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():

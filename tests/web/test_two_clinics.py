@@ -34,13 +34,15 @@ WITHOUT_ID = {
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 } | {("GET", "/downtime")}
-WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
+WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
+# A file goes on the list of the one who sends it.
+OWN |= {("POST", "/forms")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -71,6 +73,8 @@ FORM = {
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
     "Desk.banners",
+    "FormDesk.add",
+    "FormDesk.all",
     "GlassDesk.all",
     "OpenIdDesk.subjects",
     "PaperDesk.begin",
@@ -88,6 +92,7 @@ ANSWERS = {
     "SearchDesk.keep",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
+    "SupervisionDesk.approvals",
     "SupervisionDesk.export",
     "SupervisionDesk.verify",
     "SupervisionDesk.sample",
@@ -234,6 +239,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "minutes": 15,
         "acted_by": "u-milo",
         "acted_at": datetime(2026, 1, 5, tzinfo=UTC),
+        "title": Protected("other.pdf"),
+        "content": b"%PDF-1.4 other %%EOF",
     }
 
 
@@ -290,5 +297,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
         "QueueDesk.close",
         "ReplyDesk.save",
         "PaperDesk.enter",
+        "RewritingDesk.acknowledge",
+        "RewritingDesk.shorter",
     }
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

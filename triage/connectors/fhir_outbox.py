@@ -8,6 +8,8 @@ as `Organization/clinic`). The server should support conditional create for Comm
 says whether it does.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from triage.connectors import Leaving
+from triage.connectors.enclosure import PDF, Enclosure, enclosures
 from triage.connectors.fhir_auth import read_credentials
 from triage.connectors.fhir_client import (
     REPLY_SYSTEM,
@@ -67,7 +70,7 @@ class FhirOutbox:
         self, approval: Approval, outgoing: Outgoing, *, message_id: str, leaving: Leaving
     ) -> str:
         """Do as `send` does; `leaving` is shown the body when the line is up."""
-        require_approval(approval, outgoing, channel=self.channel, who=self._who)
+        require_approval(approval, outgoing, channel=self.channel, who=self._who, encloses=True)
         resource = self._compose(outgoing, message_id)
         harmless = self._repeating_is_harmless()
         token = quote(f"{REPLY_SYSTEM}|{message_id}", safe="")
@@ -151,7 +154,10 @@ class FhirOutbox:
             "status": "completed",
             "recipient": [{"reference": recipient}],
             "sent": self._clock().isoformat(timespec="seconds"),
-            "payload": [{"contentString": outgoing.body.reveal()}],
+            "payload": [
+                {"contentString": outgoing.body.reveal()},
+                *map(_attached, enclosures(outgoing, who=self._who)),
+            ],
         }
         if recipient.startswith("Patient/"):
             resource["subject"] = {"reference": recipient}
@@ -162,6 +168,20 @@ class FhirOutbox:
         if self._sender:
             resource["sender"] = {"reference": self._sender}
         return resource
+
+
+def _attached(file: Enclosure) -> dict[str, Any]:
+    """Return a file as FHIR carries it; the SHA-1 is the standard's, the approval has SHA-256."""
+    sha1 = hashlib.sha1(file.content, usedforsecurity=False).digest()
+    return {
+        "contentAttachment": {
+            "contentType": PDF,
+            "title": file.name,
+            "size": len(file.content),
+            "hash": base64.b64encode(sha1).decode("ascii"),
+            "data": base64.b64encode(file.content).decode("ascii"),
+        }
+    }
 
 
 def _promises(statement: dict[str, Any] | None) -> bool:

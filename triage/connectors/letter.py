@@ -15,6 +15,7 @@ from email import message_from_bytes
 from email.header import decode_header
 from email.utils import format_datetime, getaddresses
 
+from triage.connectors.enclosure import Enclosure, boundary_of, enclosed_body, same_files
 from triage.domain import Protected
 
 #: One mailbox address as RFC 5321 writes it without quotes; anything fancier is refused, and so is
@@ -55,6 +56,8 @@ class Letter:
     #: is malformed but harmless is left out of the headers.
     in_reply_to: Protected
     date: datetime
+    #: Files that go with it; without any it is plain text.
+    files: tuple[Enclosure, ...] = ()
 
 
 def compose(letter: Letter) -> bytes:
@@ -62,6 +65,8 @@ def compose(letter: Letter) -> bytes:
     headers = _headers(letter)
     lines = [f"{name}: {value}" for name, value in headers.items()]
     body = _quoted_printable(_text_lines(letter.body))
+    if letter.files:
+        body = enclosed_body(body, letter.files, boundary_of(letter.message_id))
     message = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
     prove(message, letter)
     return message
@@ -103,10 +108,16 @@ def _prove_content(message: bytes, letter: Letter) -> None:
         conversation,
     ):
         raise Unwritable("References")
-    payload = read.get_payload(decode=True)
-    if read.is_multipart() or not isinstance(payload, bytes):
+    parts = [part for part in read.walk() if part is not read] or [read]
+    words, files = parts[0], parts[1:]
+    if read.preamble or read.epilogue or not same_files(files, letter.files):
+        raise Unwritable("attachments")
+    payload = words.get_payload(decode=True)
+    if words.is_multipart() or not isinstance(payload, bytes):
         raise Unwritable("body")
-    if payload.decode("utf-8").split("\r\n") != [*_text_lines(letter.body), ""]:
+    # The line end before a boundary belongs to the boundary.
+    last = [] if letter.files else [""]
+    if payload.decode("utf-8").split("\r\n") != [*_text_lines(letter.body), *last]:
         raise Unwritable("body")
 
 
@@ -129,6 +140,10 @@ def _headers(letter: Letter) -> Mapping[str, str]:
     if conversation:
         # Folded after each: a long conversation stays under the limit of a line.
         headers |= {"In-Reply-To": conversation[-1], "References": "\r\n ".join(conversation)}
+    if letter.files:
+        boundary = boundary_of(letter.message_id)
+        kind = f'multipart/mixed;\r\n boundary="{boundary}"'
+        return headers | {"MIME-Version": "1.0", "Content-Type": kind}
     return headers | {
         "MIME-Version": "1.0",
         "Content-Type": "text/plain; charset=utf-8",

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from selectors import EVENT_READ, DefaultSelector
 
 from triage.connectors import Leaving
+from triage.connectors.enclosure import enclosures
 from triage.connectors.letter import ADDRESS, Letter, Unwritable, compose
 from triage.connectors.options import Options
 from triage.connectors.proof import require_approval
@@ -73,7 +74,7 @@ class SmtpOutbox:
         self, approval: Approval, outgoing: Outgoing, *, message_id: str, leaving: Leaving
     ) -> str:
         """Do as `send` does; `leaving` is shown the message before DATA."""
-        require_approval(approval, outgoing, channel=self.channel, who=self._who)
+        require_approval(approval, outgoing, channel=self.channel, who=self._who, encloses=True)
         letter = Letter(
             from_name=self._from_name,
             from_address=self._from,
@@ -83,6 +84,7 @@ class SmtpOutbox:
             message_id=message_id,
             in_reply_to=outgoing.in_reply_to,
             date=self._clock(),
+            files=enclosures(outgoing, who=self._who),
         )
         try:
             message = compose(letter)

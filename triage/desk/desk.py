@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.checking import Checker
+from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.hooks import HookDesk
@@ -12,6 +14,7 @@ from triage.desk.people import PeopleDesk
 from triage.desk.portal import Ask, PortalDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
+from triage.desk.rewriting import RewritingDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
@@ -32,8 +35,10 @@ def utcnow() -> datetime:
 class Desk:
     """Front door for people; each attribute is one counter with its own few methods.
 
-    `clinic` is whose models the registry keeps: people of another clinic of the same store find
-    none there. None only where the store has one clinic.
+    `facts` is what the clinic says about itself; one in `drills` suggestions gets an error that
+    its approver should find, none where it is 0. `clinic` is whose models the registry keeps:
+    people of another clinic of the same store find none there. None only where the store has one
+    clinic.
     """
 
     def __init__(
@@ -50,7 +55,10 @@ class Desk:
         provider: Provider | None = None,
         portal_only: bool = False,
         portal: Ask | None = None,
+        facts: Mapping[str, object] | None = None,
+        drills: int = 0,
     ) -> None:
+        facts = dict(facts or {})
         self._store = store
         self._clock = clock
         self._clinical = dict(clinical or {})
@@ -58,12 +66,15 @@ class Desk:
         self.openid = OpenIdDesk(store, clock, self.signing, provider, clinic)
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
-        self.queue = QueueDesk(store, clock, self._clinical, portal_only)
+        checker = Checker(store, clock, facts, drills)
+        self.forms = FormDesk(store)
+        self.queue = QueueDesk(store, clock, self._clinical, portal_only, checker=checker)
         self.paper = PaperDesk(store, clock, self.queue)
         self.hooks = HookDesk(store, clinic)
-        self.portal = PortalDesk(store, portal)
+        self.portal = PortalDesk(store, portal, checker.remember)
         self.search = SearchDesk(store, clock, self._clinical)
-        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
+        self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checker=checker)
+        self.rewriting = RewritingDesk(store, self.queue, self.replies, facts)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

@@ -31,8 +31,11 @@ class PortalView:
 class PortalDesk:
     """The counter that asks the portal."""
 
-    def __init__(self, store: Store, ask: Ask | None) -> None:
+    def __init__(
+        self, store: Store, ask: Ask | None, remember: Callable[[User, str, PortalFacts], None]
+    ) -> None:
         self._store = store
+        self._remember = remember
         self._ask = ask
 
     def known(self, actor: User, case_id: str) -> PortalView:
@@ -51,6 +54,7 @@ class PortalDesk:
             return PortalView(file, trouble="no_secret")
         except PortalSilent:
             return PortalView(file, trouble="silent")
+        self._remember(actor, case_id, facts)
         return PortalView(file, facts, differs=_differs(file, facts))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
 from triage.desk.rights import Right, may, require
 from triage.desk.views import CaseView, Pulse, QueueView
@@ -19,13 +20,21 @@ from triage.domain import (
     ReplyState,
     Route,
     StoredMessage,
+    Told,
     Urgency,
     User,
     new_id,
     newest_from_person,
 )
+from triage.domain.outcome import NEEDED
 from triage.drafting import reidentify
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAllowed, NotAnswerable
+from triage.errors import (
+    AlreadyClaimed,
+    ChangedUnderneath,
+    NotAllowed,
+    NotAnswerable,
+    OutcomeIncomplete,
+)
 from triage.store import Store
 
 #: How a case may be closed; a closed case always says which.
@@ -53,8 +62,11 @@ class QueueDesk:
         clock: Callable[[], datetime],
         clinical: Mapping[str, str],
         portal_only: bool = False,
+        *,
+        checker: Checker,
     ) -> None:
         self._store = store
+        self._checker = checker
         self._portal_only = portal_only
         self._clock = clock
         self._clinical = clinical
@@ -91,23 +103,27 @@ class QueueDesk:
         """Return everything about one case."""
         until = self._emergency(actor, case_id)
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
-        subject, body, template = _suggestion(file)
+        subject, template = _suggestion(file)
+        draft, trouble = file.draft, obstacle(file, portal_only=self._portal_only)
+        writes = may(actor, Right.WRITE_REPLY) and not trouble
         holder = file.case.claimed_by
         staff = self._store.people.users(clinic=actor.clinic)
         return CaseView(
             file=file,
             suggested_subject=subject,
-            suggested_body=body,
+            suggested_body=self._checker.shown(actor, file, suggested_of(file)),
             suggestion_template=template,
-            draft=file.draft,
+            draft=draft,
             replies=file.replies,
-            obstacle=obstacle(file, portal_only=self._portal_only),
+            obstacle=trouble,
             claimed_by=self._store.people.user(holder, clinic=actor.clinic) if holder else None,
             may_approve=may(actor, Right.APPROVE_REPLY),
             names={one.id: one.display_name for one in staff},
             automatic=automatic(file),
             glass_until=until,
             banners=banners(self._store, actor, self._clock(), self._clinical),
+            checked=self._checker.look(actor, file, draft) if writes and draft else None,
+            forms=self._store.forms.all(clinic=actor.clinic, by=actor.id) if writes else (),
         )
 
     def claim(self, actor: User, case_id: str) -> None:
@@ -212,13 +228,18 @@ class QueueDesk:
         *,
         outcome: str,
         note: Protected,
+        told: Told | None = None,
         seen: str | None = None,
     ) -> None:
-        """Close a case with a named outcome; urgent ones only once somebody was reached."""
+        """Close a case with a named outcome; urgent ones only once somebody was reached.
+
+        `told` are the fields a person filled in; raises OutcomeIncomplete where one is missing.
+        """
         file = self._work(actor, case_id)
         allowed = URGENT_OUTCOMES if file.case.urgency > Urgency.ROUTINE else OUTCOMES
         if outcome not in allowed:
             raise NotAnswerable(f"outcome {outcome}")
+        note = _told(outcome, told, note)
         if any(reply.state in UNFINISHED for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
         self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id, seen=seen)
@@ -260,6 +281,17 @@ class QueueDesk:
         return file
 
 
+def _told(outcome: str, told: Told | None, note: Protected) -> Protected:
+    """Return what is kept of an outcome; raise OutcomeIncomplete where it needs more words."""
+    if told is None:
+        if outcome in NEEDED and not note:
+            raise OutcomeIncomplete(outcome)
+        return note
+    if told.missing(outcome):
+        raise OutcomeIncomplete(outcome)
+    return told.note(outcome, note)
+
+
 #: What a clinic that writes no e-mail tells its people.
 PORTAL_ONLY = "This clinic answers on the portal or by phone, never by e-mail."
 #: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
@@ -267,17 +299,12 @@ PORTAL_ONLY = "This clinic answers on the portal or by phone, never by e-mail."
 UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 
 
-def _suggestion(file: CaseFile) -> tuple[Protected | None, Protected | None, str]:
+def _suggestion(file: CaseFile) -> tuple[Protected | None, str]:
     suggestion = file.suggestion
     if suggestion is None:
-        return None, None, ""
-    # Only the answered message's originals: another message's [NAME_1] may be someone else.
+        return None, ""
     known = answered(file).redacted.redactions
-    return (
-        reidentify(suggestion.subject, known),
-        reidentify(suggestion.body, known),
-        suggestion.template,
-    )
+    return reidentify(suggestion.subject, known), suggestion.template
 
 
 def answered(file: CaseFile) -> StoredMessage:

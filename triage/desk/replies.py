@@ -1,8 +1,9 @@
 """Replies: words a person writes, approves by name, and may take back for a moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from triage.desk.checking import Checker
 from triage.desk.queue import obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
@@ -30,20 +31,35 @@ class ReplyDesk:
         undo: timedelta,
         mail_domain: str,
         portal_only: bool = False,
+        *,
+        checker: Checker,
     ) -> None:
         self._store = store
+        self._checker = checker
         self._portal_only = portal_only
         self._clock = clock
         self._undo = undo
         self._domain = mail_domain
 
-    def save(self, actor: User, case_id: str, *, subject: Protected, body: Protected) -> Draft:
-        """Keep a person's words; the draft's digest is what an approval will be bound to."""
+    def save(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        subject: Protected,
+        body: Protected,
+        forms: Sequence[str] = (),
+    ) -> Draft:
+        """Keep a person's words; the draft's digest is what an approval will be bound to.
+
+        `forms` are ids of the clinic's forms to enclose.
+        """
         require(actor, Right.WRITE_REPLY)
         file = self._open(actor, case_id)
         contact = file.contact
         if contact is None:
             raise NoRecipient(case_id)
+        chosen = self._store.forms.chosen(forms, clinic=actor.clinic, by=actor.id)
         outgoing = Outgoing.of(
             case_id=case_id,
             channel=contact.channel,
@@ -51,6 +67,7 @@ class ReplyDesk:
             in_reply_to=file.conversation(contact.channel),
             subject=subject,
             body=body,
+            attachments=tuple(form.enclosed for form in chosen),
         )
         if not outgoing.body:
             raise NotAnswerable("an empty reply")
@@ -68,13 +85,22 @@ class ReplyDesk:
         return draft
 
     def approve(
-        self, actor: User, case_id: str, *, digest: str, proof: str, seen: str | None = None
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        digest: str,
+        proof: str,
+        seen: str | None = None,
+        confirmed: Collection[str] = (),
     ) -> ReplyView:
         """Approve the saved words whose digest the person saw; they leave after the undo window.
 
         `proof` is made by the approver's browser (`web/static/proof.js`); the sender checks it.
-        `seen` is the newest message on the page. Raises ChangedUnderneath when the words are no
-        longer those of the digest, or another message has joined the case.
+        `seen` is the newest message on the page, `confirmed` the ids of the facts without a source
+        that the person answers for by name. Raises ChangedUnderneath when the words are no
+        longer those of the digest, or another message has joined the case; and what
+        `Checker.require` finds in the way.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
@@ -84,6 +110,7 @@ class ReplyDesk:
         if seen not in (None, file.messages[0].id):
             raise ChangedUnderneath("a newer message arrived")
         self._still_right(file, draft)
+        check = self._checker.require(actor, file, draft, confirmed)
         now = self._clock()
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
@@ -92,6 +119,7 @@ class ReplyDesk:
             draft,
             not_before=now + self._undo,
             message_id=f"<{reply_id}@{self._domain}>",
+            check=check,
         )
         return _view(reply)
 

@@ -34,6 +34,8 @@ class Right(StrEnum):
     BREAK_GLASS = "break_glass"
     REVIEW_GLASS = "review_glass"
     IMPORT_ROSTER = "import_roster"
+    ADVISE = "advise"
+    MANAGE_FORMS = "manage_forms"
 
 
 RIGHTS: Mapping[Right, frozenset[Role]] = {
@@ -58,6 +60,9 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.BREAK_GLASS: frozenset(Role) - _FRONT,
     Right.REVIEW_GLASS: _OVERSEERS,
     Right.IMPORT_ROSTER: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
+    # Only somebody licensed approves words that are clinical advice.
+    Right.ADVISE: frozenset({Role.NURSE}),
+    Right.MANAGE_FORMS: _OVERSEERS,
 }
 
 
@@ -70,6 +75,8 @@ GRAVE: frozenset[Right] = frozenset(
         Right.SIGN_CLINICAL,
         Right.MANAGE_USERS,
         Right.IMPORT_ROSTER,
+        Right.ADVISE,
+        Right.MANAGE_FORMS,
     }
 )
 

@@ -12,10 +12,12 @@ from triage.domain import (
     Anchor,
     AuditEvent,
     CaseFile,
+    CheckCounts,
     Label,
     LeakTally,
     Patient,
     Protected,
+    Reply,
     Route,
     SampleItem,
     Share,
@@ -26,7 +28,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.drafting import reidentify
-from triage.errors import NotFound
+from triage.errors import Erased, NotFound
 from triage.store import Store
 
 #: Routes that name no request of their own, so none remains beside an urgent one.
@@ -91,6 +93,20 @@ class SupervisionDesk:
         """Return who saw or changed what of one patient across all cases, oldest first."""
         require(actor, Right.SEE_AUDIT)
         return self._store.audit.of_patient(patient_id, clinic=actor.clinic, by=actor.id)
+
+    def approvals(self, actor: User, *, days: int = 30) -> CheckCounts:
+        """Return how approving went in the last days."""
+        require(actor, Right.SEE_AUDIT)
+        since = self._clock() - timedelta(days=days)
+        return self._store.checks.counts(clinic=actor.clinic, by=actor.id, since=since)
+
+    def replies(self, actor: User, case_id: str) -> tuple[Reply, ...]:
+        """Return the replies of a case with what was suggested, newest first; none when erased."""
+        require(actor, Right.EXPORT_EVIDENCE)
+        try:
+            return self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).replies
+        except Erased:
+            return ()
 
     def evidence(self, actor: User, case_id: str) -> EvidenceView:
         """Return what proves what happened to a case; patient text is in it on purpose."""

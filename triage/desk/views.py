@@ -9,6 +9,8 @@ from triage.domain import (
     NOTHING,
     CaseFile,
     CaseRow,
+    Checked,
+    ClinicForm,
     Draft,
     Evidence,
     Hits,
@@ -87,6 +89,10 @@ class CaseView:
     automatic: bool = False
     #: Until when an emergency keeps the case open to this person; None for whose work it is.
     glass_until: datetime | None = None
+    #: What was found in the saved words; None while there are none.
+    checked: Checked | None = None
+    #: The clinic's forms that may be enclosed.
+    forms: tuple[ClinicForm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,20 @@ trustworthy. Text that may identify a patient is `Protected` and prints only its
 
 from triage.domain.canary import CANARY_HEADER, CANARY_SUBJECT, CANARY_WORDS, canary_mark
 from triage.domain.case import Case, Label, Request
+from triage.domain.checks import (
+    Advice,
+    Check,
+    CheckCounts,
+    Checked,
+    ClinicForm,
+    FactKind,
+    FactSource,
+    Legible,
+    Reached,
+    Spot,
+    Stated,
+    Stranger,
+)
 from triage.domain.desk import (
     Beat,
     CaseFile,
@@ -42,6 +56,7 @@ from triage.domain.message import (
     Thread,
     in_turn,
 )
+from triage.domain.outcome import Told
 from triage.domain.paper import OLDEST_LIST, Outage, PaperEntry, PaperItem, PaperList
 from triage.domain.people import (
     BrokenGlass,
@@ -115,6 +130,7 @@ __all__ = [
     "NO_BACKGROUND",
     "OLDEST",
     "OLDEST_LIST",
+    "Advice",
     "Alarm",
     "Anchor",
     "Appointment",
@@ -132,8 +148,12 @@ __all__ = [
     "CaseRow",
     "CaseState",
     "Channel",
+    "Check",
+    "CheckCounts",
+    "Checked",
     "Classification",
     "Clinic",
+    "ClinicForm",
     "Contact",
     "Coverage",
     "Cursor",
@@ -143,6 +163,8 @@ __all__ = [
     "Draft",
     "Errand",
     "Evidence",
+    "FactKind",
+    "FactSource",
     "Fault",
     "Figures",
     "Flag",
@@ -153,6 +175,7 @@ __all__ = [
     "Label",
     "Lane",
     "LeakTally",
+    "Legible",
     "Listing",
     "Mark",
     "Medication",
@@ -172,6 +195,7 @@ __all__ = [
     "ProofKey",
     "Protected",
     "RawMessage",
+    "Reached",
     "Reading",
     "Redacted",
     "Redaction",
@@ -184,13 +208,17 @@ __all__ = [
     "SampleItem",
     "Share",
     "Span",
+    "Spot",
     "Standing",
+    "Stated",
     "StoredAttachment",
     "StoredMessage",
+    "Stranger",
     "Stretch",
     "Suggestion",
     "Team",
     "Thread",
+    "Told",
     "TrainingRow",
     "Undelivered",
     "Urgency",

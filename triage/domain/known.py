@@ -119,6 +119,8 @@ class Background:
     earlier: tuple[Redaction, ...] = ()
     #: The highest number any message of the conversation gave to a type.
     counts: Mapping[IdentifierType, int] = field(default_factory=dict)
+    #: What whoever wrote reads best; the answer is in it where the message says no other.
+    language: str = "en"
 
 
 #: Nothing is known about a message.
@@ -146,6 +148,12 @@ def name_words(text: str) -> list[str]:
     return [word for word in words if len(word) > 1 and word not in SMALL_WORDS]
 
 
+def streets(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each house number with the folded first word of its street."""
+    for number, word in _STREET.findall(text.casefold()):
+        yield number, fold(word)
+
+
 def _entries(kind: IdentifierType, text: str) -> Iterator[str]:
     """Yield everything under which one fact can be asked for."""
     if kind is IdentifierType.NAME:
@@ -158,8 +166,7 @@ def _entries(kind: IdentifierType, text: str) -> Iterator[str]:
     elif kind is IdentifierType.EMAIL:
         yield f"email {text.strip().casefold()}"
     elif kind is IdentifierType.ADDRESS:
-        for number, word in _STREET.findall(text.casefold()):
-            yield f"street {number} {fold(word)}"
+        yield from (f"street {number} {word}" for number, word in streets(text))
     elif kind in _ID_KINDS:
         yield from (f"{kind} {form}" for form in _number_forms(kind, _alphanumeric(text)))
 

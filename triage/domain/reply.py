@@ -24,6 +24,8 @@ class Outgoing:
     body: Protected
     #: (name, SHA-256) of each attached form.
     attachments: tuple[tuple[str, str], ...] = ()
+    #: The bytes of these, in order, where they are about to leave; each has the digest above.
+    files: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(
@@ -35,11 +37,13 @@ class Outgoing:
         in_reply_to: Protected,
         subject: Protected,
         body: Protected,
+        attachments: tuple[tuple[str, str], ...] = (),
     ) -> "Outgoing":
         """Make one from what a person typed: one-line subject, line feeds only, no outer blanks."""
         one_line = Protected(" ".join(subject.reveal().split()))
         lines = body.reveal().replace("\r\n", "\n").replace("\r", "\n").strip()
-        return cls(case_id, channel, recipient, in_reply_to, one_line, Protected(lines))
+        words = (one_line, Protected(lines))
+        return cls(case_id, channel, recipient, in_reply_to, *words, attachments)
 
     @property
     def digest(self) -> str:
@@ -164,6 +168,8 @@ class Reply:
     settled_at: datetime | None = None
     #: Set once a delivery report gave it back.
     undelivered: Undelivered | None = None
+    #: The body that was suggested when this was approved; None when there was no suggestion.
+    suggested: Protected | None = None
 
 
 @dataclass(frozen=True, slots=True)

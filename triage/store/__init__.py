@@ -14,13 +14,16 @@ from triage.store.accounts import Accounts
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
+from triage.store.bystanders import Bystanders
 from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
+from triage.store.checks import Checks
 from triage.store.departures import Departures
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.erasures import ErasureList
 from triage.store.factors import SecondFactors
+from triage.store.forms import Forms
 from triage.store.glass import Glass
 from triage.store.jobs import jobs_database
 from triage.store.keyring import Keyring
@@ -73,6 +76,9 @@ class Store:
         self.wire = Wire(transactions)
         self.departures = Departures(transactions)
         self.people = People(transactions)
+        self.bystanders = Bystanders(transactions)
+        self.checks = Checks(transactions)
+        self.forms = Forms(transactions)
         self.glass = Glass(transactions)
         self.paper = Paper(transactions)
         self.factors = SecondFactors(transactions)

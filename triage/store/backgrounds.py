@@ -92,11 +92,22 @@ class Backgrounds:
         if sender.patient_id is None:
             return Background(known=known)
         mine = KnownPeople.of(_about(work, sender.patient_id, clinic), key=self._key)
+        language = _language(work, sender.patient_id, sender.contact_id, clinic)
         thread_id = known_thread(work, message, sender, clinic)
         if thread_id is None:
-            return Background(known, mine)
+            return Background(known, mine, language=language)
         earlier, counts = _earlier(work, thread_id, clinic), _counts(work, thread_id, clinic)
-        return Background(known, mine, earlier, counts)
+        return Background(known, mine, earlier, counts, language)
+
+
+def _language(work: Work, patient_id: str, contact_id: str | None, clinic: str) -> str:
+    """Return what the writer reads best: as the contact says, else as the patient does."""
+    for table, row_id in ((tables.contacts, contact_id), (tables.patients, patient_id)):
+        here = (table.c.clinic == clinic, table.c.id == row_id)
+        row = work.first(select(table.c.language).where(*here))
+        if row is not None and row.language != "en":
+            return str(row.language)
+    return "en"
 
 
 def _everybody(work: Work, clinic: str) -> Iterator[Fact]:

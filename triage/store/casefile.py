@@ -6,6 +6,7 @@ Rule of the room: it only reads; whoever calls it writes the audit row in the sa
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, exists, select
@@ -34,6 +35,7 @@ from triage.domain import (
 )
 from triage.store import records, tables
 from triage.store.bounces import shown, with_bounces
+from triage.store.checks import suggested_to
 from triage.store.proof import read as proof_key
 from triage.store.transaction import Work
 
@@ -124,7 +126,8 @@ def replies_of(work: Work, case_id: str) -> tuple[Reply, ...]:
     found = [
         records.reply(row, said[row.id], work.vault, keys.get(said[row.id].key_id)) for row in rows
     ]
-    found = with_bounces(work, found)
+    offered = suggested_to(work, [row.id for row in rows])
+    found = [replace(one, suggested=offered.get(one.id)) for one in with_bounces(work, found)]
     return tuple(sorted(found, key=lambda reply: reply.approval.approved_at, reverse=True))
 
 

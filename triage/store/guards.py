@@ -14,6 +14,7 @@ from triage.errors import StoreRefused
 from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
 from triage.store.leaving_guards import DEPARTING, OWN_CHAIN
+from triage.store.reply_guards import BESIDE_REPLIES
 
 _FROZEN_REPLY = (
     "id",
@@ -74,6 +75,7 @@ _WRITTEN_ONCE = (
     "audit_cases",
     "bounces",
     "departures",
+    "checks",
     "ledger",
     "labels",
     "paper_entries",
@@ -89,6 +91,7 @@ _KEPT = (
     "cases",
     "erasures",
     "paper_lists",
+    "forms",
     "holds",
     "messages",
     "attachments",
@@ -272,6 +275,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     *AT_THE_DOOR,
     *DEPARTING,
+    *BESIDE_REPLIES,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

@@ -4,6 +4,7 @@ Rule of the room: every step is one conditional UPDATE that changes exactly one 
 the guards in the database hold the same rules against any other program.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import Row, Select, case, literal, or_, select, update
 from triage.domain import (
     Approval,
     CaseState,
+    Check,
     Draft,
     Lane,
     Reply,
@@ -21,7 +23,9 @@ from triage.domain import (
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, TooLate, TriageError
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
+from triage.store.checks import write_check
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.forms import enclosed
 from triage.store.keyring import of_case
 from triage.store.proof import alive
 from triage.store.proof import read as proof_key
@@ -64,9 +68,17 @@ class Replies:
             return records.draft(row, work.vault)
 
     def approve(
-        self, approval: Approval, draft: Draft, *, not_before: datetime, message_id: str
+        self,
+        approval: Approval,
+        draft: Draft,
+        *,
+        not_before: datetime,
+        message_id: str,
+        check: Check | None = None,
     ) -> Reply:
         """Store the approval and queue the words it names, in one transaction.
+
+        `check` is what was looked at before the yes, and is kept beside it.
 
         Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
         NoProofKey when the proof names no key of a living session of the approver's;
@@ -87,6 +99,7 @@ class Replies:
             if not alive(work, approval):
                 raise NoProofKey(f"case {draft.case_id}")
             _write_approval(work, approval)
+            said = write_check(work, draft.case_id, approval, check) if check else {}
             reply = Reply(
                 approval.reply_id,
                 clinic,
@@ -110,6 +123,7 @@ class Replies:
                 digest=approval.digest,
                 key=approval.key_id,
                 message_id=message_id,
+                **said,
             )
         return reply
 
@@ -161,7 +175,7 @@ class Replies:
             if not taken:
                 return None
             row = _reply_row(work, reply_id, clinic)
-            reply = _whole(work, row)
+            reply = _with_files(work, _whole(work, row))
             if reply is None or not may_receive(
                 work, row.contact_id, reply.outgoing, clinic=clinic
             ):
@@ -309,6 +323,17 @@ def _whole(work: Work, row: Row[Any]) -> Reply | None:
         return None
     same = reply.outgoing.digest == reply.approval.digest == row.digest
     return reply if same else None
+
+
+def _with_files(work: Work, reply: Reply | None) -> Reply | None:
+    """Return the reply with the bytes of what it encloses; None when they are not as approved."""
+    if reply is None or not reply.outgoing.attachments:
+        return reply
+    try:
+        files = enclosed(work, reply.clinic, reply.outgoing.attachments)
+    except TriageError:
+        return None
+    return replace(reply, outgoing=replace(reply.outgoing, files=files))
 
 
 def _settle(

@@ -60,9 +60,10 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
             "SELECT, INSERT, UPDATE, DELETE", "second_factors", "log_in_tries", "known_browsers"
         ),
         **_may("SELECT, INSERT, DELETE", "openid_subjects", "openid_starts"),
-        **_may("SELECT, INSERT", "approvals", "labels", "proof_keys", "signatures"),
+        **_may("SELECT, INSERT", "approvals", "checks", "labels", "proof_keys", "signatures"),
         **_may("SELECT, INSERT", "paper_entries"),
         "paper_lists": "SELECT, UPDATE (until)",
+        "forms": "SELECT, INSERT, UPDATE (retired_by, retired_at)",
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         # Deliveries of forms only: row_rights.py refuses the web everything else.
@@ -74,6 +75,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT", "approvals", "proof_keys"),
         # What it hands over is kept before it leaves; it reads none of it again.
         **_may("INSERT", "departures"),
+        # The bytes of what was enclosed.
+        "forms": "SELECT (id, clinic, digest, content)",
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
         "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
         " UPDATE (lane, state, closed_at)",

@@ -86,9 +86,11 @@ def forget_case(work: Work, case_id: str) -> None:
 def index_patient(work: Work, patient: Patient) -> None:
     """Let a patient be found by name, birth date, record number and telephones."""
     table, vault = tables.search_patients, work.vault
-    phones = (text.reveal() for kind, text in patient.identifiers if kind is IdentifierType.PHONE)
+    told = [(kind, text.reveal()) for kind, text in patient.identifiers]
+    phones = [text for kind, text in told if kind is IdentifierType.PHONE]
+    streets = [text for kind, text in told if kind is IdentifierType.ADDRESS]
     marks = marks_of(
-        patient.name.reveal(), patient.birth_date.reveal(), patient.mrn.reveal(), phones
+        patient.name.reveal(), patient.birth_date.reveal(), patient.mrn.reveal(), phones, streets
     )
     wanted = {token(vault, patient.clinic, mark) for mark in marks}
     rows = work.rows(select(table.c.token).where(table.c.patient_id == patient.id))

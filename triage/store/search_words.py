@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from triage.domain.known import streets
+
 #: Changed whenever a word would be folded otherwise; `triage store migrate` then indexes anew.
 RULES = "1"
 #: A longer run of letters is known by its beginning.
@@ -40,6 +42,8 @@ por que se si sin son su sus te tengo tu un una y ya yo
 #: What a digest is for, and the text it is made of.
 Word = tuple[str, str]
 WORD, NAME, BIRTH, PHONE, NUMBER = "word", "name", "birth", "phone", "number"
+#: House number and street; nobody is searched by it, but a draft is looked through for it.
+STREET = "street"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,14 @@ def words_of(*texts: str) -> set[str]:
     return found
 
 
-def marks_of(name: str, birth_date: str, mrn: str, phones: Iterable[str]) -> set[Word]:
+def marks_of(
+    name: str, birth_date: str, mrn: str, phones: Iterable[str], addresses: Iterable[str] = ()
+) -> set[Word]:
     """Return everything a patient can be found by."""
     found = {(NAME, word) for word in _words(name)}
     found |= {(BIRTH, day) for day in _days(birth_date)}
     found |= {(PHONE, short) for phone in phones if (short := _phone(phone))}
+    found |= {(STREET, f"{at} {word}") for one in addresses for at, word in streets(one)}
     return found | {(NUMBER, number) for number in [_joined(mrn)] if number}
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from triage.desk import Desk
 from triage.domain import AuditEvent, User
 from triage.web.case import saved
-from triage.web.evidence import pack
+from triage.web.evidence import changes, pack
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -89,12 +89,14 @@ def events(
 def history(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLResponse:
     """Show everything that ever happened to one case, oldest first."""
     found = desk.supervision.history(asking.user, case_id)
+    replies = desk.supervision.replies(asking.user, case_id)
     return pages(request).render(
         "history.html",
         asking,
         here="/audit",
         found=found,
         case_id=case_id,
+        changes=[(one, list(changes(one.suggested, one.outgoing.body))) for one in replies],
         names=_names(desk, asking.user),
         banners=desk.banners(asking.user),
     )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES
-from triage.domain import Protected, Route, Urgency
+from triage.domain import Protected, Route, Told, Urgency
 from triage.errors import NotFound
 from triage.web.harmless import disposition
 from triage.web.pages import pages
@@ -130,10 +130,13 @@ def close(
     outcome: Annotated[str, Form()],
     seen: Seen,
     note: Annotated[str, Form()] = "",
+    who: Annotated[str, Form()] = "",
+    when: Annotated[str, Form()] = "",
+    said: Annotated[str, Form()] = "",
 ) -> Response:
     """Close the case with a named outcome and go on with the queue."""
-    words = Protected(note.strip())
-    desk.queue.close(posting.user, case_id, outcome=outcome, note=words, seen=seen)
+    words, told = Protected(note.strip()), Told(Protected(who), Protected(when), Protected(said))
+    desk.queue.close(posting.user, case_id, outcome=outcome, note=words, told=told, seen=seen)
     return RedirectResponse("/queue", status_code=303)
 
 

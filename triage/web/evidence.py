@@ -184,7 +184,7 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
         "attachments": [list(each) for each in outgoing.attachments],
         # The very bytes that the approval's digest is of.
         "bytes": base64.b64encode(outgoing.content).decode("ascii"),
-        "diff": list(_diff(suggested, outgoing.body)),
+        "diff": list(changes(reply.suggested or suggested, outgoing.body)),
         "approval": {
             "id": approval.id,
             "by": approval.approver,
@@ -219,7 +219,7 @@ def _key(key: ProofKey | None) -> dict[str, str] | None:
     return {"public": key.public, "user": key.user_id, "until": key.until.isoformat()}
 
 
-def _diff(suggested: Protected | None, said: Protected) -> Iterator[str]:
+def changes(suggested: Protected | None, said: Protected) -> Iterator[str]:
     """Yield what a person changed in the suggestion, line by line."""
     before: Sequence[str] = suggested.reveal().splitlines() if suggested else ()
     after = said.reveal().splitlines()

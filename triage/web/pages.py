@@ -30,6 +30,8 @@ MENU = (
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/downtime", "Downtime", Right.SEE_QUEUE),
     ("/audit", "Audit", Right.SEE_AUDIT),
+    ("/approvals", "Approvals", Right.SEE_AUDIT),
+    ("/forms", "Forms", Right.MANAGE_FORMS),
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),

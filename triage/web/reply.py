@@ -23,12 +23,45 @@ def save(
     desk: TheDesk,
     posting: Posting,
     case_id: str,
+    *,
     subject: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
+    form: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Keep the words and show exactly what would leave."""
-    desk.replies.save(posting.user, case_id, subject=Protected(subject), body=Protected(body))
+    words = {"subject": Protected(subject), "body": Protected(body)}
+    desk.replies.save(posting.user, case_id, **words, forms=form or ())
     return back_to(case_id, "#check")
+
+
+@router.post("/shorter")
+def shorter(
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    *,
+    subject: Annotated[str, Form()] = "",
+    body: Annotated[str, Form()] = "",
+    agreed: Annotated[str, Form(pattern="^(yes|)$")] = "",
+) -> Response:
+    """Keep the words without their courtesies."""
+    words = {"subject": Protected(subject), "body": Protected(body)}
+    desk.rewriting.shorter(posting.user, case_id, **words, agreed=agreed == "yes")
+    return back_to(case_id, "#check")
+
+
+@router.post("/acknowledge")
+def acknowledge(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Put the clinic's acknowledgement in the place of clinical advice."""
+    desk.rewriting.acknowledge(posting.user, case_id)
+    return back_to(case_id, "#check")
+
+
+@router.post("/hand-over")
+def hand_over(desk: TheDesk, posting: Posting, case_id: str, seen: Seen) -> Response:
+    """Give the case to those who may advise."""
+    desk.rewriting.hand_over(posting.user, case_id, seen=seen)
+    return back_to(case_id)
 
 
 @router.post("/approve")
@@ -40,9 +73,13 @@ def approve(
     digest: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     proof: Annotated[str, Form(pattern="^[0-9a-f]{64}:[0-9a-f]{128}$")],
     seen: Seen,
+    confirmed: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
-    desk.replies.approve(posting.user, case_id, digest=digest, proof=proof, seen=seen)
+    answered = frozenset(confirmed or ())
+    desk.replies.approve(
+        posting.user, case_id, digest=digest, proof=proof, seen=seen, confirmed=answered
+    )
     return back_to(case_id, "#replies")
 
 

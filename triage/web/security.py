@@ -48,6 +48,8 @@ KEEP = "public, max-age=31536000, immutable"
 LARGEST_FORM = 1_000_000
 #: Where machines deliver: each delivery is signed, and each door has a limit of its own below this.
 MACHINES, LARGEST_DELIVERY = "/hook/", 25_000_000
+#: But where a supervisor puts a file on the list of forms.
+UPLOADS = {"/forms": 5_100_000}
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -112,7 +114,7 @@ class Gate:
             return "This did not come from a page of this desk."
         if not headers.get("content-length", "0").isdigit() or "transfer-encoding" in headers:
             return "A form must say how long it is."
-        longest = LARGEST_DELIVERY if machine else LARGEST_FORM
+        longest = LARGEST_DELIVERY if machine else UPLOADS.get(scope["path"], LARGEST_FORM)
         if int(headers.get("content-length", "0")) > longest:
             return "This form is too long."
         return ""

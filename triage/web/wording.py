@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from triage.domain import (
     Channel,
+    FactKind,
+    FactSource,
     IdentifierType,
     Lane,
     Mark,
@@ -18,6 +20,7 @@ from triage.domain import (
     Undelivered,
     Urgency,
 )
+from triage.drafting.scope import rules
 
 ROUTES: Mapping[Route, str] = {
     Route.URGENT_CLINICAL: "Urgent",
@@ -156,6 +159,54 @@ ON_PAPER: Mapping[str, str] = {
     "nothing": "Nothing was done on paper",
     "still_open": "Something was done; it stays open",
 }
+#: What a draft states, and where it was found.
+FACTS: Mapping[FactKind, str] = {
+    FactKind.DATE: "date",
+    FactKind.TIME: "time",
+    FactKind.SPAN: "how long",
+    FactKind.AMOUNT: "amount",
+    FactKind.PERCENT: "share",
+    FactKind.DRUG: "medicine",
+    FactKind.DOSE: "dose",
+    FactKind.PHONE: "telephone",
+    FactKind.EMAIL: "e-mail address",
+    FactKind.LINK: "link",
+    FactKind.NAME: "also the name of another patient",
+    FactKind.BIRTH: "date, also the birth date of another patient",
+}
+SOURCES: Mapping[FactSource, str] = {
+    FactSource.MESSAGE: "from the message",
+    FactSource.REPLY: "from an earlier reply",
+    FactSource.CLINIC: "from the clinic's settings",
+    FactSource.CONTACT: "from the contact",
+    FactSource.RECORD: "from the patient's record",
+    FactSource.PORTAL: "from the portal",
+    FactSource.TEMPLATE: "from the template",
+}
+STRANGERS: Mapping[IdentifierType, str] = {
+    IdentifierType.NAME: "is another patient's name",
+    IdentifierType.DATE: "is another patient's birth date",
+    IdentifierType.PHONE: "is another patient's telephone",
+    IdentifierType.EMAIL: "is another patient's address",
+    IdentifierType.ADDRESS: "is where another patient lives",
+    IdentifierType.MRN: "is another patient's record number",
+}
+#: Why an approval was refused, as a supervisor reads it.
+STOPPED: Mapping[str, str] = {
+    "WrongPatient": "approvals stopped because another patient was named",
+    "UnfilledPlace": "stopped because a place was not filled in",
+    "OutOfScope": "stopped because of clinical advice without a nurse",
+    "UnconfirmedFact": "stopped because nobody answered for a fact",
+    "PlantedError": "stopped because a planted error was still there",
+}
+LANGUAGES: Mapping[str, str] = {"en": "English", "es": "Spanish"}
+
+
+def advice(rule: str) -> str:
+    """Say what a row of the table of clinical advice found."""
+    return next((row.says for row in rules() if row.id == rule), rule)
+
+
 #: What redaction hides, as a list of kinds.
 IDENTIFIERS: Mapping[IdentifierType, str] = {
     IdentifierType.NAME: "Names",

@@ -4,6 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
+from triage.store.tables.checks import checks, forms
 from triage.store.tables.departures import departures
 from triage.store.tables.life import erasures, fresh_indexes, holds
 from triage.store.tables.mail import (
@@ -72,6 +73,7 @@ __all__ = [
     "break_glass",
     "canaries",
     "cases",
+    "checks",
     "classifications",
     "clinics",
     "contacts",
@@ -80,6 +82,7 @@ __all__ = [
     "drafts",
     "erasures",
     "flags",
+    "forms",
     "fresh_indexes",
     "holds",
     "key_checks",

@@ -1,5 +1,6 @@
 // Starts what the page at hand needs. Nothing here decides anything; the desk does.
 import { startApproval } from "./approve.js";
+import { startCopying } from "./copy.js";
 import { startCodeKeeper, startLogIn } from "./code.js";
 import { startProof } from "./proof.js";
 import { startQueue } from "./queue.js";
@@ -13,4 +14,5 @@ startLogIn();
 startCodeKeeper();
 startProof();
 startApproval();
+startCopying();
 document.documentElement.dataset.ready = "";

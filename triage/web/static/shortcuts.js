@@ -44,7 +44,7 @@ function onKey(event) {
   if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
   else if (event.key === "?") document.getElementById("help")?.showModal();
-  else if (!"uces".includes(event.key) || !press(event.key)) return;
+  else if (!"ucesh".includes(event.key) || !press(event.key)) return;
   event.preventDefault();
 }
 

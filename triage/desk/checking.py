@@ -1,0 +1,212 @@
+"""Looks at a draft the way a careful colleague would, before anybody may approve it.
+
+Rule of the room: it refuses or asks, and never writes a word; what it asked and what was answered
+is in the audit as kinds and places.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from triage.desk.rights import Right, may
+from triage.domain import (
+    CaseFile,
+    Check,
+    Checked,
+    Draft,
+    FactKind,
+    IdentifierType,
+    PortalFacts,
+    Protected,
+    Reached,
+    Stated,
+    Stranger,
+    Urgency,
+    User,
+    newest_from_person,
+)
+from triage.drafting import reidentify
+from triage.drafting.drills import has_planted, is_due, planted
+from triage.drafting.legible import legible
+from triage.drafting.origins import message_words, sources_of
+from triage.drafting.scope import advice_in
+from triage.drafting.spots import same_words, spots_of, words_of_all
+from triage.drafting.stated import clinic_words, facts_of
+from triage.drafting.unfilled import unfilled
+from triage.errors import (
+    OutOfScope,
+    PlantedError,
+    TriageError,
+    UnconfirmedFact,
+    UnfilledPlace,
+    WrongPatient,
+)
+from triage.store import Store
+from triage.store.checks import CAUGHT, MISSED
+
+#: What a portal said of a patient is believed so long, and of so many cases.
+_FRESH, _MOST = timedelta(minutes=15), 200
+
+
+class Checker:
+    """Looks at drafts for the counters that ask it; no counter itself: they ask for the rights.
+
+    What a portal said is remembered in memory for a quarter of an hour.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        facts: Mapping[str, object],
+        drills: int = 0,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._clinic = clinic_words(facts)
+        self._drills = drills
+        self._portal: OrderedDict[tuple[str, str], tuple[datetime, PortalFacts]] = OrderedDict()
+
+    def remember(self, actor: User, case_id: str, facts: PortalFacts) -> None:
+        """Keep what the portal said, as a source of facts for this case."""
+        self._portal[actor.clinic, case_id] = (self._clock() + _FRESH, facts)
+        self._portal.move_to_end((actor.clinic, case_id))
+        while len(self._portal) > _MOST:
+            self._portal.popitem(last=False)
+
+    def look(self, actor: User, file: CaseFile, draft: Draft) -> Checked:
+        """Return everything that was found in a draft; audited."""
+        out, contact = draft.outgoing, file.contact
+        known = self._portal.get((actor.clinic, file.case.id))
+        portal = known[1] if known and known[0] > self._clock() else None
+        sources = sources_of(file, self._clinic, portal, suggested_of(file))
+        facts = facts_of(out.subject, out.body, sources)
+        patient = file.patient.id if file.patient else ""
+        names = [Protected(name) for name, _ in out.attachments]
+        strangers = self._store.bystanders.among(
+            spots_of(out.subject, out.body, *names),
+            Reached(patient, out.channel, out.recipient),
+            clinic=actor.clinic,
+            by=actor.id,
+            case_id=file.case.id,
+        )
+        said = words_of_all(*map(message_words, file.messages), self._clinic)
+        sure = tuple(one for one in strangers if one.sure)
+        doubtful = [one for one in strangers if not one.sure]
+        return Checked(
+            facts=_with_names(_with_births(facts, doubtful), doubtful, sure, said),
+            strangers=sure,
+            advice=advice_in(out.subject, out.body),
+            unfilled=unfilled(out.subject, out.body),
+            legible=legible(out.body, language=contact.language if contact else "en"),
+            drill=has_planted(out.subject, out.body),
+        )
+
+    def require(
+        self, actor: User, file: CaseFile, draft: Draft, confirmed: Collection[str]
+    ) -> Check:
+        """Return what is kept beside the yes; raise what stands in its way.
+
+        Raises PlantedError, UnfilledPlace, WrongPatient, OutOfScope or UnconfirmedFact, each of
+        which is in the audit too.
+        """
+        checked = self.look(actor, file, draft)
+        self._stop_at(actor, file, draft, checked, confirmed)
+        if self._drilling(actor, file) and draft.suggested:
+            self._note(CAUGHT, actor, file, draft)
+        where = {"clinic": actor.clinic, "by": actor.id}
+        shown = self._store.checks.first_look(file.case.id, since=draft.edited_at, **where)
+        passed = None if shown is None else max(self._clock() - shown, timedelta())
+        asked = tuple(fact.id for fact in checked.unsupported)
+        milliseconds = None if passed is None else int(passed / timedelta(milliseconds=1))
+        return Check(suggested_of(file), asked, milliseconds)
+
+    def shown(self, actor: User, file: CaseFile, suggested: Protected | None) -> Protected | None:
+        """Return a suggestion as it is shown: where a drill is due, with an error in it."""
+        if suggested is None or not self._drilling(actor, file):
+            return suggested
+        return planted(suggested, file.case.id)
+
+    def _stop_at(
+        self,
+        actor: User,
+        file: CaseFile,
+        draft: Draft,
+        checked: Checked,
+        confirmed: Collection[str],
+    ) -> None:
+        open_facts = {fact.id for fact in checked.unsupported} - set(confirmed)
+        reasons: tuple[tuple[bool, type[TriageError]], ...] = (
+            (checked.drill, PlantedError),
+            (bool(checked.unfilled), UnfilledPlace),
+            (bool(checked.strangers), WrongPatient),
+            (bool(checked.advice) and not may(actor, Right.ADVISE), OutOfScope),
+            (bool(open_facts), UnconfirmedFact),
+        )
+        for holds, trouble in reasons:
+            if holds:
+                if trouble is PlantedError and not self._over(actor, file):
+                    self._note(MISSED, actor, file, draft)
+                self._store.checks.stopped(
+                    file.case.id,
+                    trouble.__name__,
+                    clinic=actor.clinic,
+                    by=actor.id,
+                    draft=draft.id,
+                )
+                raise trouble(f"draft {draft.id}")
+
+    def _drilling(self, actor: User, file: CaseFile) -> bool:
+        calm = file.case.urgency is Urgency.ROUTINE and file.suggestion is not None
+        return calm and is_due(file.case.id, self._drills) and not self._over(actor, file)
+
+    def _over(self, actor: User, file: CaseFile) -> bool:
+        return self._store.checks.drilled(file.case.id, clinic=actor.clinic)
+
+    def _note(self, action: str, actor: User, file: CaseFile, draft: Draft) -> None:
+        self._store.checks.note(
+            action, file.case.id, clinic=actor.clinic, by=actor.id, detail={"draft": draft.id}
+        )
+
+
+def suggested_of(file: CaseFile) -> Protected | None:
+    """Return the suggestion for a case, its placeholders filled; None where there is none."""
+    if file.suggestion is None:
+        return None
+    # Only the answered message's originals: another message's [NAME_1] may be someone else.
+    known = newest_from_person(file.messages).redacted.redactions
+    return reidentify(file.suggestion.body, known)
+
+
+def _with_births(facts: tuple[Stated, ...], doubtful: Collection[Stranger]) -> tuple[Stated, ...]:
+    """Say of a date without a source that somebody else was born on it."""
+    births = {one.words for one in doubtful if one.kind is IdentifierType.DATE}
+    return tuple(
+        replace(fact, kind=FactKind.BIRTH)
+        if fact.source is None and fact.kind is FactKind.DATE and fact.words in births
+        else fact
+        for fact in facts
+    )
+
+
+def _with_names(
+    facts: tuple[Stated, ...],
+    doubtful: Collection[Stranger],
+    sure: Collection[Stranger],
+    said: frozenset[str],
+) -> tuple[Stated, ...]:
+    """Add the single words that are names of others, unless the messages or the clinic use them."""
+    within = words_of_all(*(one.words for one in sure))
+    names = [
+        one.words
+        for one in doubtful
+        if one.kind is IdentifierType.NAME and not same_words(one.words, said | within)
+    ]
+    return (
+        *facts,
+        *(
+            Stated(f"name-{number}", FactKind.NAME, words)
+            for number, words in enumerate(dict.fromkeys(names), 1)
+        ),
+    )

@@ -1,0 +1,81 @@
+"""Words the desk offers instead of a person's own: a shorter text, or an acknowledgement.
+
+Rule of the room: what it offers is a draft like any other; it changes no fact and sends nothing.
+"""
+
+from collections.abc import Mapping
+
+from triage.desk.queue import QueueDesk
+from triage.desk.replies import ReplyDesk
+from triage.desk.rights import Right, require
+from triage.domain import Draft, Protected, Route, User
+from triage.drafting.acknowledgement import acknowledgement
+from triage.drafting.shorter import is_same, shortened
+from triage.errors import NotAnswerable
+from triage.store import Store
+
+#: Kept with the case as the reason it was sorted anew.
+HANDED_OVER = Protected("Handed to a nurse: the answer would be clinical advice.")
+
+
+class RewritingDesk:
+    """The counter that makes words shorter, or plain."""
+
+    def __init__(
+        self, store: Store, queue: QueueDesk, replies: ReplyDesk, facts: Mapping[str, object]
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._replies = replies
+        self._facts = facts
+
+    def shorter(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        subject: Protected,
+        body: Protected,
+        agreed: bool = False,
+    ) -> Draft:
+        """Save the words without their courtesies.
+
+        A person's own words are shortened only where they agreed to it; raise NotAnswerable.
+        """
+        require(actor, Right.WRITE_REPLY)
+        view = self._queue.open(actor, case_id)
+        if not agreed and not is_same(body, view.suggested_body):
+            raise NotAnswerable("These are your own words. Tick that they may be shortened.")
+        return self._save(actor, case_id, subject, shortened(body))
+
+    def acknowledge(self, actor: User, case_id: str) -> Draft:
+        """Save the clinic's acknowledgement in place of words that give clinical advice."""
+        require(actor, Right.WRITE_REPLY)
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        language = file.contact.language if file.contact else "en"
+        name = file.contact.name if file.contact else Protected("")
+        subject, body = acknowledgement(self._facts, language=language, name=name)
+        return self._save(actor, case_id, subject, body)
+
+    def hand_over(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
+        """Sort a case as a question for a clinician and give it back; its draft stays for them."""
+        require(actor, Right.WORK_CASE)
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        case = file.case
+        self._queue.reroute(
+            actor,
+            case_id,
+            route=Route.CLINICAL_QUESTION,
+            urgency=case.urgency,
+            also=case.also | {case.route},
+            why=HANDED_OVER,
+            seen=seen,
+        )
+        self._queue.release(actor, case_id)
+
+    def _save(self, actor: User, case_id: str, subject: Protected, body: Protected) -> Draft:
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        kept = {digest for _, digest in file.draft.outgoing.attachments} if file.draft else set()
+        forms = self._store.forms.all(clinic=actor.clinic, by=actor.id) if kept else ()
+        chosen = [form.id for form in forms if form.digest in kept]
+        return self._replies.save(actor, case_id, subject=subject, body=body, forms=chosen)

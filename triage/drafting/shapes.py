@@ -1,0 +1,391 @@
+"""How dates, times, amounts, doses and numbers are written, in English and Spanish.
+
+Rule of the room: a shape is data; what it means is folded into keys, so that `3 pm` and `15:00`
+are the same fact. `asks` are the keys one of which a source must give.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
+
+from triage.domain import FactKind
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a piece of text says, as keys: those it needs in a source, those it gives as one."""
+
+    asks: frozenset[str]
+    gives: frozenset[str]
+
+
+def same(*keys: str) -> Meaning:
+    """Return a meaning that is itself only."""
+    return Meaning(frozenset(keys), frozenset(keys))
+
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan enero ene", "february feb febrero", "march mar marzo",
+            "april apr abril abr", "may mayo", "june jun junio", "july jul julio",
+            "august aug agosto ago", "september sept sep septiembre setiembre",
+            "october oct octubre", "november nov noviembre", "december dec diciembre dic",
+        ),
+        1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_WEEKDAYS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "monday mon lunes", "tuesday tue tues martes", "wednesday wed miercoles",
+            "thursday thu thur thurs jueves", "friday fri viernes", "saturday sat sabado",
+            "sunday sun domingo",
+        )
+    )
+    for name in names.split()
+}  # fmt: skip
+_NUMBERS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "one un una uno", "two dos", "three tres", "four cuatro", "five cinco", "six seis",
+            "seven siete", "eight ocho", "nine nueve", "ten diez", "eleven once", "twelve doce",
+        ),
+        1,
+    )
+    for name in names.split()
+} | {"half": 0.5, "media": 0.5, "medio": 0.5}  # fmt: skip
+_MEASURES = (
+    "tablet tablets pill pills tab tabs tableta tabletas pastilla pastillas comprimido comprimidos"
+    " capsule capsules capsula capsulas",
+    "mg milligram milligrams miligramo miligramos",
+    "mcg µg ug microgramos micrograms",
+    "ml cc mililitro mililitros milliliters",
+    "g gram grams gramo gramos",
+    "unit units unidad unidades iu ui",
+    "puff puffs inhalacion inhalaciones spray sprays",
+    "drop drops gota gotas",
+    "teaspoon teaspoons cucharadita cucharaditas tsp",
+)
+_SPANS = (
+    "minute minutes minuto minutos",
+    "hour hours hora horas",
+    "day days dia dias",
+    "week weeks semana semanas",
+    "month months mes meses",
+    "year years ano anos",
+)
+_UNITS = {name: row.split()[0] for row in (*_MEASURES, *_SPANS) for name in row.split()}
+_ACCENTED = {"a": "[aá]", "e": "[eé]", "i": "[ií]", "o": "[oó]", "n": "[nñ]", "u": "[uú]"}
+
+
+def _any(names: Mapping[str, object], *, least: int = 1) -> str:
+    """Return a pattern for any of these names, accents or not."""
+    spelled = sorted((name for name in names if len(name) >= least), key=len, reverse=True)
+    return "|".join("".join(_ACCENTED.get(one, one) for one in name) for name in spelled)
+
+
+_SPAN_UNITS = {name: 0 for row in _SPANS for name in row.split()}
+_DOSE_UNITS = {name: 0 for row in _MEASURES for name in row.split()}
+_COUNT = rf"(?:\d/\d|\d+(?:[.,]\d+)?|\b(?:{_any(_NUMBERS)}))"
+_YEAR = r"(?:,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d\d))"
+_MERIDIEM = r"(?P<half>[ap])\.?\s?m\b\.?"
+
+
+def folded(text: str) -> str:
+    """Return lower-case letters without accents; a ñ is an n."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+def day(year: int, month: int, number: int) -> Meaning | None:
+    """Return the meaning of a date; year 0 is a date without one."""
+    try:
+        whole = date(year or 2024, month, number)
+    except ValueError:
+        return None
+    short = f"{month:02}-{number:02}"
+    if not year:
+        return Meaning(frozenset({f"?{short}", f"!{short}"}), frozenset({f"?{short}"}))
+    iso, month_of = whole.isoformat(), f"month {year}-{month:02}"
+    gives = {iso, f"!{short}", f"weekday {whole.weekday()}", month_of}
+    return Meaning(frozenset({iso, f"?{short}"}), frozenset(gives))
+
+
+def minute(hour: int, minutes: int, half: str = "") -> Meaning | None:
+    """Return the meaning of a time of day; without am or pm an early hour may be either."""
+    if hour > 24 or minutes > 59:
+        return None
+    at = (hour % 12 + (12 if half == "p" else 0) if half else hour % 24) * 60 + minutes
+    keys = {f"time {at}"}
+    if not half and 1 <= hour <= 12:
+        keys = {f"time {(hour % 12) * 60 + minutes}", f"time {(hour % 12 + 12) * 60 + minutes}"}
+    return same(*keys)
+
+
+def _named_date(match: re.Match[str]) -> Meaning | None:
+    month = _MONTHS[folded(match["month"])]
+    return day(int(match["year"] or 0), month, int(match["day"]))
+
+
+def _month(match: re.Match[str]) -> Meaning | None:
+    return same(f"month {match['year']}-{_MONTHS[folded(match['month'])]:02}")
+
+
+def _slashed(match: re.Match[str]) -> Meaning | None:
+    first, second, year = int(match["a"]), int(match["b"]), int(match["year"] or 0)
+    year += 0 if year >= 100 or not match["year"] else 2000 if year < 50 else 1900
+    # Month first, as here; the other way round where that is no date.
+    return day(year, first, second) or day(year, second, first)
+
+
+def _dotted(match: re.Match[str]) -> Meaning | None:
+    return day(int(match["year"]), int(match["b"]), int(match["a"]))
+
+
+def _weekday(match: re.Match[str]) -> Meaning | None:
+    return same(f"weekday {_WEEKDAYS[folded(match['name'])]}")
+
+
+def _clock(match: re.Match[str]) -> Meaning | None:
+    found = match.groupdict()
+    half = (found.get("half") or "").lower()
+    spoken = folded(found.get("part") or "")
+    half = half or ("a" if spoken.endswith("manana") else "p" if spoken else "")
+    more = {"y media": 30, "y cuarto": 15}.get(found.get("more") or "", 0)
+    return minute(int(found["hour"]), int(found.get("minute") or 0) + more, half)
+
+
+def _noon(match: re.Match[str]) -> Meaning | None:
+    return minute(12, 0, "p" if folded(match[0]) in ("noon", "midday", "mediodia") else "a")
+
+
+def _number(text: str) -> str:
+    known = _NUMBERS.get(folded(text))
+    if "/" in text and text[-1] != "0":
+        known = int(text[0]) / int(text[-1])
+    if known is not None:
+        return f"{known:g}"
+    try:
+        return f"{Decimal(_point(text)).normalize():f}"
+    except InvalidOperation:
+        return text
+
+
+def _point(text: str) -> str:
+    """Return digits with a decimal point, wherever the thousands stand."""
+    text = re.sub(r"[.,](?=\d{3}(?:\D|$))", "", text)
+    return text.replace(",", ".")
+
+
+def _money(match: re.Match[str]) -> Meaning | None:
+    return same(f"number {_number(match['number'])}")
+
+
+def _percent(match: re.Match[str]) -> Meaning | None:
+    return same(f"percent {_number(match['number'])}")
+
+
+def _counted(match: re.Match[str]) -> Meaning | None:
+    unit = _UNITS[folded(match["unit"])]
+    return same(f"{_number(match['number'])} {unit}")
+
+
+def _often(match: re.Match[str]) -> Meaning | None:
+    word = folded(match["often"])
+    times = {"once": "1", "twice": "2"}.get(word) or _number(word.split()[0])
+    every = folded(match["every"])
+    return same(f"{times} in a {_UNITS[every]}")
+
+
+def _every(match: re.Match[str]) -> Meaning | None:
+    return same(f"every {_number(match['number'])} {_UNITS[folded(match['unit'])]}")
+
+
+def _phone(match: re.Match[str]) -> Meaning | None:
+    digits = "".join(filter(str.isdigit, match["number"]))
+    if len(digits) < 7:
+        return same(f"phone {digits}")
+    long, short = f"phone {digits[-10:]}", f"phone {digits[-7:]}"
+    return Meaning(frozenset({long}), frozenset({long, short}))
+
+
+def _address(match: re.Match[str]) -> Meaning | None:
+    return same(re.sub(r"^(?:https?://)?(?:www\.)?", "", match[0].casefold()).rstrip("./"))
+
+
+def _drug(match: re.Match[str]) -> Meaning | None:
+    word = drug_key(match[0])
+    return same(f"drug {word}") if _is_drug(word) else None
+
+
+def drug_key(word: str) -> str:
+    """Return how a drug sounds, so that `amoxicilina` is `amoxicillin`."""
+    plain = folded(word).replace("ph", "f").replace("th", "t").replace("y", "i")
+    return re.sub(r"(.)\1", r"\1", plain).rstrip("aeo")
+
+
+@cache
+def _drugs() -> frozenset[str]:
+    lines = files("triage.drafting").joinpath("drugs.txt").read_text("utf-8").splitlines()
+    words = [line for line in lines if line and not line.startswith("#")]
+    return frozenset(drug_key(word) for line in words for word in line.split())
+
+
+#: How the names of medicines end that are in no list.
+_ENDINGS = re.compile(
+    r"(?:pril|olol|sartan|statin|prazol|cilin|micin|floxacin|azepam|zolam|gliptin|gliflozin|formin"
+    r"|triptan|dipin|conazol|ciclovir|setron|oxetin|tidin|glutid|parin|xaban|mab|ciclin)$"
+)
+
+
+def _is_drug(word: str) -> bool:
+    return word in _drugs() or (len(word) >= 7 and _ENDINGS.search(word) is not None)
+
+
+Reader = Callable[[re.Match[str]], Meaning | None]
+#: In this order: what an earlier row took is no longer there for a later one.
+SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE), reader)
+    for kind, pattern, reader in (
+        (FactKind.EMAIL, r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}", _address),
+        (
+            FactKind.LINK,
+            r"\bhttps?://[^\s<>\"')]+|\bwww\.[^\s<>\"')]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*"
+            r"\.(?:com|org|net|gov|edu|io|health|example)\b(?:/[^\s<>\"')]*)?",
+            _address,
+        ),
+        (FactKind.AMOUNT, r"[$€£]\s?(?P<number>\d[\d.,]*\d|\d)", _money),
+        (
+            FactKind.AMOUNT,
+            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?:dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?|pesos?"
+            r"|cents?|centavos?)(?!\w)",
+            _money,
+        ),
+        (
+            FactKind.PERCENT,
+            r"(?P<number>\d+(?:[.,]\d+)?)\s?(?:%|per\s?cent\b|por ciento\b)",
+            _percent,
+        ),
+        (FactKind.DATE, r"\b(?P<year>\d{4})-(?P<a>\d\d)-(?P<b>\d\d)\b", _slashed),
+        (
+            FactKind.DATE,
+            r"(?<![\d/])(?!24/7)(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?P<year>\d{4}|\d\d))?(?![\d/])"
+            r"(?!\s*(?:tab|pill|cup|past|teasp|of\b|de\b))",
+            _slashed,
+        ),
+        (FactKind.DATE, r"\b(?P<a>\d{1,2})\.\s?(?P<b>\d{1,2})\.\s?(?P<year>\d{4})\b", _dotted),
+        (
+            FactKind.DATE,
+            rf"\b(?P<month>{_any(_MONTHS, least=3)})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
+            rf"(?!:){_YEAR}?",
+            _named_date,
+        ),
+        (
+            FactKind.DATE,
+            r"\b(?P<day>\d{1,2})(?:st|nd|rd|th|º)?\s+(?:of\s+|de\s+)?"
+            rf"(?P<month>{_any(_MONTHS, least=3)})\b\.?{_YEAR}?",
+            _named_date,
+        ),
+        (FactKind.DATE, rf"\b(?P<month>{_any(_MONTHS, least=3)})\b\.?{_YEAR}", _month),
+        (
+            FactKind.DATE,
+            rf"\b(?P<name>{_any({k: 0 for k in _WEEKDAYS if k not in ('sat', 'sun', 'mon')})})\b",
+            _weekday,
+        ),
+        (
+            FactKind.DATE,
+            r"\btomorrow\b|(?<!\bla )(?<!esta )\bmañana\b(?! por)",
+            lambda _: same("tomorrow"),
+        ),
+        (
+            FactKind.DOSE,
+            rf"(?P<number>{_COUNT})[\s-]?(?P<unit>{_any(_DOSE_UNITS)})\b",
+            _counted,
+        ),
+        (
+            FactKind.DOSE,
+            rf"\b(?P<often>once|twice|{_COUNT}\s+(?:times|veces|vez))\s+(?:an?|per|al?|por)\s+"
+            r"(?P<every>hour|day|week|month|hora|d[ií]a|semana|mes)\b",
+            _often,
+        ),
+        (
+            FactKind.DOSE,
+            rf"\b(?:every|cada)\s+(?P<number>{_COUNT})\s+(?P<unit>{_any(_SPAN_UNITS)})\b",
+            _every,
+        ),
+        (
+            FactKind.TIME,
+            r"\b(?P<hour>\d{1,2})(?=\s*(?:-|–|to)\s*\d{1,2}(?:[:.]\d\d)?\s?[ap]\.?\s?m\b)",
+            _clock,
+        ),
+        (
+            FactKind.TIME,
+            rf"\b(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?{_MERIDIEM}",
+            _clock,
+        ),
+        (
+            FactKind.TIME,
+            r"\b(?P<hour>\d{1,2})[:h](?P<minute>\d\d)(?::\d\d)?\b"
+            r"(?:\s+de la (?P<part>ma[ñn]ana|tarde|noche))?",
+            _clock,
+        ),
+        (
+            FactKind.TIME,
+            r"\ba las? (?P<hour>\d{1,2})\b(?:\s+(?P<more>y media|y cuarto))?"
+            r"(?:\s+de la (?P<part>ma[ñn]ana|tarde|noche))?",
+            _clock,
+        ),
+        (
+            FactKind.TIME,
+            r"\bat (?P<hour>\d{1,2})(?=\s*(?:[,;!?)]|\.(?!\d)|$|on\b|tomorrow\b|in the\b|for\b"
+            r"|and\b|or\b))|\b(?P<hour2>\d{1,2})\s*o['’]?clock",
+            lambda match: minute(int(match["hour"] or match["hour2"]), 0),
+        ),
+        (FactKind.TIME, r"\b(?:noon|midday|midnight|mediod[ií]a|medianoche)\b", _noon),
+        (
+            FactKind.PHONE,
+            r"(?<![\w.])(?P<number>\+?\(?\d(?:[ ().-]{0,2}\d){6,14})(?!\w)",
+            _phone,
+        ),
+        (
+            FactKind.PHONE,
+            r"\b(?:call|dial|text|llame al|llamar al|marque(?: el)?)\s+(?P<number>\d{3,6})\b",
+            _phone,
+        ),
+        (
+            FactKind.SPAN,
+            rf"\b(?P<number>{_COUNT})[\s-](?:business |working )?(?P<unit>{_any(_SPAN_UNITS)})\b",
+            _counted,
+        ),
+        (FactKind.DRUG, r"\b[^\W\d_]{4,}\b", _drug),
+    )
+)
+_BARE = re.compile(r"(?<![\w.,])\d[\d.,]*\d|(?<![\w.,])\d")
+
+
+def found(text: str) -> Iterator[tuple[FactKind, int, int, Meaning]]:
+    """Yield every fact of a text with its place; no two share a letter."""
+    rest = text
+    for kind, pattern, reader in SHAPES:
+        for match in list(pattern.finditer(rest)):
+            meaning = reader(match)
+            if meaning is not None:
+                yield kind, match.start(), match.end(), meaning
+                gap = "\x00" * (match.end() - match.start())
+                rest = rest[: match.start()] + gap + rest[match.end() :]
+
+
+def bare_numbers(text: str) -> Iterator[str]:
+    """Yield the numbers of a source as keys: an amount may stand there without its currency."""
+    for match in _BARE.finditer(text):
+        yield f"number {_number(match[0])}"

@@ -1,0 +1,143 @@
+"""Finds the places of a draft that may name somebody: whether they do, the roster says.
+
+Rule of the room: a whole name, a salutation, a number or an address can only mean a person; a
+single word may be a place, so that somebody answers for it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from triage.domain import FactKind, IdentifierType, Protected, Spot
+from triage.domain.known import SMALL_WORDS, streets
+from triage.drafting.shapes import folded, found
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+#: Between two parts of one name: blanks, a comma, a hyphen, an initial or a particle.
+_JOINT = re.compile(r"[ \t]*[,\-]?[ \t]*(?:(?:[^\W\d_]\.?|de|del|la|van|von|der|da|dos)[ \t]+)*\n?")
+_SALUTATION = re.compile(
+    r"\b(?:hi|hello|hey|dear|hola|estimad[oa]s?|querid[oa]s?|buen[oa]s? \w+|good \w+)[ ,]+$", re.I
+)
+_TITLE = re.compile(r"\b(?:mr|mrs|ms|miss|sr|sra|srta|don|doña|señora?|señorita)\.?\s+$", re.I)
+_PROFESSIONAL = re.compile(
+    r"\b(?:drs?|dra|doctora?|nurse|enfermer[oa]|prof|lic|np|pa|therapist)\.?\s+(?:[^\W\d_]+\s+)?$",
+    re.I,
+)
+#: What follows the name of a street, a shop or a house.
+_PLACE = re.compile(
+    r"^\s+(?:[^\W\d_]+\s+)?(?:street|st|avenue|ave|road|rd|drive|lane|row|court|boulevard|blvd|way"
+    r"|square|park|pharmacy|drugstore|hospital|clinic|center|centre|practice|lab|labs|laboratory"
+    r"|insurance|health|bank|school|university)\b",
+    re.I,
+)
+_PLACE_BEFORE = re.compile(
+    r"\b(?:calle|avenida|farmacia|hospital|cl[ií]nica|laboratorio|centro|san|santa)\s+(?:de\s+)?$",
+    re.I,
+)
+_PLAIN = """
+january february march april may june july august september october november december monday tuesday
+wednesday thursday friday saturday sunday english spanish medicare medicaid christmas thanksgiving
+easter hello dear kind best regards thank thanks please gracias hola saludos cordiales estimado
+estimada sincerely
+"""
+_NOT_NAMES = frozenset(_PLAIN.split())
+_BORN = re.compile(
+    r"(?:\bborn\b|\bd\.?o\.?b\b|birth|nacid[oa]|nacimiento|\bnaci[oó])[^.\n]{0,40}$", re.I
+)
+_NUMBER = re.compile(
+    r"(?<![\w.,$€£-])(?:(?P<label>[A-Za-z]{1,6})[ #:.-]{0,2})?"
+    r"(?P<x>[A-Za-z]{0,6}\d[\dA-Za-z-]{3,20})(?!\w)"
+)
+_ENDS = re.compile(r"[.!?:]\s*$|\n\s*$|^\s*$")
+
+
+def spots_of(*texts: Protected) -> tuple[Spot, ...]:
+    """Return every place that may name somebody, in these texts one after the other."""
+    return tuple(spot for text in texts for spot in _spots(text.reveal()))
+
+
+def words_of_all(*texts: Protected) -> frozenset[str]:
+    """Return the folded words of some texts."""
+    return frozenset(folded(word) for text in texts for word in _WORD.findall(text.reveal()))
+
+
+def same_words(words: Protected, known: frozenset[str]) -> bool:
+    """Whether every word is among folded ones."""
+    return words_of_all(words) <= known
+
+
+def _spots(text: str) -> Iterator[Spot]:
+    rest = text
+    for kind, start, end, meaning in found(text):
+        words = Protected(text[start:end])
+        if kind is FactKind.EMAIL:
+            yield Spot(IdentifierType.EMAIL, words, (text[start:end],), sure=True)
+        elif kind is FactKind.PHONE:
+            keys = sorted(key.removeprefix("phone ") for key in meaning.asks)
+            yield Spot(IdentifierType.PHONE, words, tuple(keys), sure=True)
+        elif kind is FactKind.DATE:
+            days = tuple(sorted(key for key in meaning.asks if re.fullmatch(r"\d{4}-.{5}", key)))
+            born = _BORN.search(text, max(start - 60, 0), start) is not None
+            if days:
+                yield Spot(IdentifierType.DATE, words, days, sure=born)
+        if kind is not FactKind.DRUG:
+            rest = rest[:start] + " " * (end - start) + rest[end:]
+    yield from _numbers(rest)
+    for number, word in streets(text):
+        street = Protected(f"{number} {word}")
+        yield Spot(IdentifierType.ADDRESS, street, (f"{number} {word}",), sure=True)
+    yield from _names(text)
+
+
+def _numbers(text: str) -> Iterator[Spot]:
+    for match in _NUMBER.finditer(text):
+        number = _joined(match["x"])
+        keys = {number, _joined(match["label"] or "") + number}
+        yield Spot(IdentifierType.MRN, Protected(match["x"]), tuple(sorted(keys)), sure=True)
+
+
+def _joined(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def _names(text: str) -> Iterator[Spot]:
+    words = [one for one in _WORD.finditer(text) if len(folded(one[0])) > 1]
+    for at, match in enumerate(words):
+        if _is_small(match[0]):
+            continue
+        for other in words[at + 1 : at + 4]:
+            if not _is_small(other[0]) and _one_name(text, match, other):
+                whole = Protected(text[match.start() : other.end()])
+                pair = (_key(match[0]), _key(other[0]))
+                yield Spot(IdentifierType.NAME, whole, pair, sure=True)
+        alone = _alone(text, match)
+        if alone is not None:
+            yield Spot(IdentifierType.NAME, Protected(match[0]), (_key(match[0]),), sure=alone)
+
+
+def _one_name(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
+    between = text[one.end() : other.start()]
+    capitals = one[0][0].isupper() and other[0][0].isupper()
+    if not capitals and (min(len(one[0]), len(other[0])) < 4 or between.strip()):
+        return False
+    return len(between) < 30 and _JOINT.fullmatch(between) is not None
+
+
+def _alone(text: str, match: re.Match[str]) -> bool | None:
+    """Whether one word alone certainly names somebody; None where it hardly can."""
+    start, word = match.start(), match[0]
+    before = text[max(start - 40, 0) : start]
+    if _PROFESSIONAL.search(before) or folded(word) in _NOT_NAMES:
+        return None
+    if _SALUTATION.search(before) or _TITLE.search(before):
+        return True
+    likely = word[0].isupper() and len(word) >= 5 and not _ENDS.search(before)
+    place = _PLACE.search(text[match.end() : match.end() + 40]) or _PLACE_BEFORE.search(before)
+    return False if likely and not place else None
+
+
+def _is_small(word: str) -> bool:
+    return folded(word) in SMALL_WORDS or folded(word) in _NOT_NAMES
+
+
+def _key(word: str) -> str:
+    return word.removesuffix("'s").removesuffix("’s")
