@@ -300,7 +300,7 @@ class House:
 
     def watch(self) -> "Watch":
         """Return the process that tells staff when anything else is dead or stopped."""
-        from triage.engine import Limits, Watch, Watched
+        from triage.engine import Escalator, Limits, Watch, Watched
         from triage.engine.alarms import AlarmBook
 
         watch, clinic = self.settings.watch, self.settings.clinic
@@ -324,6 +324,7 @@ class House:
             life_file=self.home / watch.heartbeat_file,
             life_sign=self._life_sign(),
             book=AlarmBook(clinic.id, repeat=timedelta(minutes=watch.repeat_minutes)),
+            urgent=Escalator(clinic.id),
         )
 
     def second_eye(self) -> "SecondEye":

@@ -30,7 +30,13 @@ class Fault(StrEnum):
     ALERT_FAILING = "alert_failing"
     TOO_OLD = "too_old"
     TEST = "test"
+    URGENT_AGAIN = "urgent_again"
+    URGENT_DEPUTY = "urgent_deputy"
+    URGENT_ON_CALL = "urgent_on_call"
 
+
+#: Not a fault of a machine: people wait.
+URGENT_FAULTS = frozenset({Fault.URGENT_AGAIN, Fault.URGENT_DEPUTY, Fault.URGENT_ON_CALL})
 
 #: What each fault is called in a notice and on the page; `{part}` is an id.
 FAULT_WORDS: Mapping[Fault, str] = {
@@ -47,6 +53,12 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.ALERT_FAILING: "The alert door {part} cannot be used.",
     Fault.TOO_OLD: "Work is older than four business hours: {part}.",
     Fault.TEST: "This is a trial of the alert door {part}; nothing is wrong.",
+    Fault.URGENT_AGAIN: "URGENT: for 5 minutes nobody has acted on urgent messages ({part})."
+    " Open the queue now.",
+    Fault.URGENT_DEPUTY: "URGENT: for 15 minutes nobody has acted on urgent messages ({part})."
+    " It is your turn as deputy: open the queue now.",
+    Fault.URGENT_ON_CALL: "URGENT: for 30 minutes nobody has acted on urgent messages ({part})."
+    " You are on call: open the queue now, or call the practice.",
 }
 
 
@@ -100,6 +112,8 @@ class Notice:
         count = len(self.alarms)
         if not count:
             return f"triage {self.clinic}: all well again"
+        if any(one.fault in URGENT_FAULTS for one, _ in self.alarms):
+            return f"triage {self.clinic}: URGENT message, nobody has acted"
         return f"triage {self.clinic}: {count} alarm{'s' if count > 1 else ''}"
 
     @property

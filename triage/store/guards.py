@@ -13,6 +13,7 @@ from triage.audit import GENESIS
 from triage.errors import StoreRefused
 from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
+from triage.store.urgent_guards import URGENT
 
 _FROZEN_REPLY = (
     "id",
@@ -74,7 +75,9 @@ _WRITTEN_ONCE = (
     "bounces",
     "ledger",
     "labels",
+    "practice_settings",
     "proof_keys",
+    "reply_texts",
     "signatures",
 )
 #: Rows of these never go away.
@@ -85,6 +88,7 @@ _KEPT = (
     "canaries",
     "cases",
     "erasures",
+    "escalations",
     "holds",
     "messages",
     "attachments",
@@ -267,6 +271,7 @@ GUARDS: tuple[Guard, ...] = (
         exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
     *AT_THE_DOOR,
+    *URGENT,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

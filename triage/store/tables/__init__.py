@@ -28,6 +28,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
+from triage.store.tables.practice import escalations, practice_settings, reply_texts
 from triage.store.tables.search import search_cases, search_patients, search_tokens
 from triage.store.tables.sign_in import (
     known_browsers,
@@ -76,6 +77,7 @@ __all__ = [
     "cursors",
     "drafts",
     "erasures",
+    "escalations",
     "flags",
     "fresh_indexes",
     "holds",
@@ -90,12 +92,14 @@ __all__ = [
     "openid_starts",
     "openid_subjects",
     "patients",
+    "practice_settings",
     "priorities",
     "proof_keys",
     "queue_versions",
     "raw_messages",
     "redactions",
     "replies",
+    "reply_texts",
     "requests",
     "roster_versions",
     "sample_items",
