@@ -129,6 +129,7 @@ class House:
             provider=provider,
             portal_only=self.settings.clinic.portal_only,
             portal=self.portal(),
+            doors=[door.name for door in self.settings.alert],
         )
 
     def provider(self) -> "Provider | None":
@@ -184,6 +185,7 @@ class House:
         from triage.store import jobs_database
 
         bell, clinic = Event(), self.settings.clinic.id
+        store.practice.adopt(self.settings.practice, clinic=clinic)
         database = jobs_database(self.url_of("worker"), self.keys)
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
         inboxes, troubles = _open(self.settings.inbox, self.inbox)

@@ -33,6 +33,7 @@ ABOUT_NOBODY = {
     ("POST", "/log-out"),
     ("POST", "/account/key"),
     ("GET", "/queue/version"),
+    ("GET", "/urgent"),
     # What is looked for is kept; nothing is looked at before the page it leads to.
     ("POST", "/search"),
     ("POST", "/audit/verify"),
@@ -55,6 +56,8 @@ ABOUT_NOBODY = {
     ("GET", "/log-in/openid"),
     ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),
+    ("GET", "/practice"),
+    *(("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation", "teams")),
     *ARRIVING,
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
@@ -239,6 +242,7 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
         self.ask("dana", "POST", f"{CASE}/consent", "stranger", contact="p1-mail", agreed="yes")
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
+        self.ask("dana", "POST", f"{CASE}/acted", "chest", how="phoned")
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
         self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on")

@@ -33,6 +33,7 @@ WITHOUT_ID = {
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 }
+WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice")}
 WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
@@ -40,6 +41,7 @@ OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
+OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -63,6 +65,9 @@ FORM = {
     "active": "true",
     "reason": "nobody can wait",
     "minutes": "15",
+    "how": "phoned",
+    "version": "0",
+    "team": "Front",
     "password": PASSWORD,
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
@@ -80,6 +85,10 @@ ANSWERS = {
     "QueueDesk.version",
     "QueueDesk.pulse",
     "SearchDesk.keep",
+    "PracticeDesk.view",
+    "PracticeDesk.set_hours",
+    "PracticeDesk.set_targets",
+    "UrgentDesk.now",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
     "SupervisionDesk.export",
@@ -175,7 +184,7 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
     # A request is open by then, so that nobody could close the case; and whoever signed in
     # elsewhere has no proof key here, so that the store refuses to take an approval.
-    kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close")}
+    kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close", "acted")}
     # A search is its person's own.
     kept.add("GET /search/{search_id}")
     assert with_ids - found.keys() == kept
@@ -223,6 +232,10 @@ def values(both: Neighbours) -> dict[str, object]:
         "wrong": 0.1,
         "reason": Protected("nobody can wait"),
         "minutes": 15,
+        "how": "phoned",
+        "plain": {},
+        "version": 0,
+        "routes": frozenset({Route.REFILL}),
     }
 
 
@@ -275,5 +288,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     names = {name for name, _ in counters(both.practice.desk)}
     served = ask(both, INSIDER)
     # A reply is on its way by then, so that nobody could write another or close the case.
-    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
+    assert names - ANSWERS - served.keys() == {
+        "QueueDesk.close", "ReplyDesk.save", "UrgentDesk.act", "PracticeDesk.set_plan",
+    }  # fmt: skip
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

@@ -1,6 +1,6 @@
 """The desk as one object: signing in, the queue, search, replies, supervision, training data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.glass import GlassDesk
@@ -8,12 +8,14 @@ from triage.desk.health import banners
 from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.people import PeopleDesk
 from triage.desk.portal import Ask, PortalDesk
+from triage.desk.practice import PracticeDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
+from triage.desk.urgent import UrgentDesk
 from triage.desk.views import Banner
 from triage.desk.watching import WatchDesk
 from triage.domain import Anchor, User
@@ -48,6 +50,7 @@ class Desk:
         provider: Provider | None = None,
         portal_only: bool = False,
         portal: Ask | None = None,
+        doors: Collection[str] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -57,6 +60,8 @@ class Desk:
         self.people = PeopleDesk(store, clock)
         self.glass = GlassDesk(store, clock)
         self.queue = QueueDesk(store, clock, self._clinical, portal_only)
+        self.practice = PracticeDesk(store, doors)
+        self.urgent = UrgentDesk(store, clock)
         self.portal = PortalDesk(store, portal)
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)

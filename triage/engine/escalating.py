@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from triage.domain import Alarm, EscalationPlan, Fault, Notice, OpeningHours, Setting, Step
+from triage.domain import Alarm, EscalationPlan, Fault, Notice, OpeningHours, Step
 from triage.errors import blame
 from triage.store import Store
 from triage.store.escalations import Overdue, Tick
@@ -86,9 +86,15 @@ class Escalator:
             called = found.plan.called(step, in_hours=in_hours)
             doors = tell(notice, called.doors) if called.doors else ()
             doors = doors or tell(notice, None)
-            log.warning("urgent step %(step)s told to %(doors)d", _facts(step, doors))
+            facts = {"step": step.value, "doors": len(doors)}
+            log.warning("urgent step %(step)s told to %(doors)d", facts)
             told.append((due, doors))
         return told
+
+    def planned(self, store: Store, doors: Collection[str]) -> bool:
+        """Whether somebody is named and can be told at every step, in hours and out of hours."""
+        staff = store.practice.staff(clinic=self._clinic)
+        return not self._plan(store).missing(staff, doors)
 
     def remember(self, store: Store, told: Sequence[Told], *, by: str) -> int:
         """Keep that these steps were taken; return how many."""
@@ -101,20 +107,12 @@ class Escalator:
         try:
             return store.practice.plan(clinic=self._clinic)
         except ValueError as trouble:
-            log.error("the setting %(part)s is wrong: %(error)s", _wrong(trouble, "escalation"))
+            log.error("the setting %(part)s is wrong: %(error)s", blame(trouble, part="escalation"))
             return EscalationPlan()
 
     def _hours(self, store: Store) -> OpeningHours:
         try:
             return store.practice.hours(clinic=self._clinic)
         except ValueError as trouble:
-            log.error("the setting %(part)s is wrong: %(error)s", _wrong(trouble, "hours"))
+            log.error("the setting %(part)s is wrong: %(error)s", blame(trouble, part="hours"))
             return OpeningHours()
-
-
-def _facts(step: Step, doors: Sequence[str]) -> dict[str, object]:
-    return {"step": step.value, "doors": len(doors)}
-
-
-def _wrong(trouble: Exception, part: str) -> dict[str, str]:
-    return {**blame(trouble), "part": Setting(part).value}

@@ -34,6 +34,8 @@ INBOX, START = "inbox:", "start:"
 FAILING = frozenset(
     {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
 )
+#: Nobody is named for urgent messages that nobody acts on.
+NO_PLAN = "no_plan"
 REFUSED, FULL = "inbox_refused", "inbox_full"
 #: Starts so soon after our own belong to the same start of everything.
 TOGETHER = timedelta(minutes=2)
@@ -197,7 +199,11 @@ class Watch:
         if self._store is None:
             self._store = self._open_store()
         store, clinic, now = self._store, self._watched.clinic, self._clock()
-        store.beats.beat("watch", notes=[alarm.note for alarm in self._book.open])
+        notes = [alarm.note for alarm in self._book.open]
+        doors = [door.name for door, _ in self._doors]
+        if self._urgent is not None and not self._urgent.planned(store, doors):
+            notes.append(NO_PLAN)
+        store.beats.beat("watch", notes=notes)
         canaries: Sequence[Canary] = ()
         if self._canary is not None:
             since = max(self._began, now - 3 * self._limits.canary - CANARY_PATIENCE)

@@ -57,7 +57,8 @@ class Due:
             if rows:
                 hours, targets = hours_of(work, clinic), targets_of(work, clinic)
                 places = [{"row": row.id, **_values(_place(row), hours, targets)} for row in rows]
-                moved: dict[str, Any] = {name: bindparam(name) for name in ("due_at", "tier", "haste")}
+                names = ("due_at", "tier", "haste")
+                moved: dict[str, Any] = {name: bindparam(name) for name in names}
                 work.run(update(cases).where(cases.c.id == bindparam("row")).values(moved), places)
                 work.moved(clinic)
         return rows

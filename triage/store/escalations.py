@@ -77,10 +77,15 @@ class Escalations:
             return UrgentNow(row.waiting, row.since, row.newest, work.number(steps))
 
     def steps(self, case_id: str, *, clinic: str) -> tuple[int, datetime | None]:
-        """Return how many steps were taken for a case nobody has acted on, and when the last."""
-        table = tables.escalations
+        """Return how many steps were taken for a case nobody has acted on, and when the last.
+
+        Raises NotFound.
+        """
+        table, cases = tables.escalations, tables.cases
+        here = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
         mine = (table.c.clinic == clinic, table.c.case_id == case_id, table.c.ended_at.is_(None))
         with self._transactions.read() as work:
+            work.one(here, f"case {case_id}")
             row = work.first(select(table.c.step, table.c.stepped_at).where(*mine))
         return (row.step, row.stepped_at) if row else (0, None)
 

@@ -5,23 +5,25 @@ before and after may stand in the audit.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from triage.domain import (
     EscalationPlan,
     OpeningHours,
     Setting,
     Targets,
+    Team,
     Version,
     new_id,
     read_hours,
 )
 from triage.errors import ChangedUnderneath
 from triage.store import tables
+from triage.store.records import listed
 from triage.store.transaction import Transactions, Work
 
 #: Who wrote a version that came from triage.toml.
@@ -62,14 +64,14 @@ class PracticeSettings:
                 return number
             return _add(work, setting, value, before, clinic=clinic, by=by)
 
-    def adopt(self, setting: Setting, value: Mapping[str, Any], *, clinic: str) -> None:
-        """Let triage.toml say it while nobody said anything in the app."""
+    def adopt(self, found: Mapping[Setting, Mapping[str, Any]], *, clinic: str) -> None:
+        """Let triage.toml say what nobody has said in the app."""
         with self._transactions.write() as work:
             work.lock(f"practice {clinic}")
-            before = newest(work, setting, clinic)
-            if before is not None and (before.by != FROM_FILE or before.value == dict(value)):
-                return
-            _add(work, setting, value, before, clinic=clinic, by=FROM_FILE)
+            for setting, value in found.items():
+                before = newest(work, setting, clinic)
+                if before is None or (before.by == FROM_FILE and before.value != dict(value)):
+                    _add(work, setting, value, before, clinic=clinic, by=FROM_FILE)
 
     def hours(self, *, clinic: str) -> OpeningHours:
         """Return when the clinic is open; always, where nobody said."""
@@ -80,6 +82,29 @@ class PracticeSettings:
         """Return the targets of the routes."""
         with self._transactions.read() as work:
             return targets_of(work, clinic)
+
+    def staff(self, *, clinic: str) -> frozenset[str]:
+        """Return the user names of everybody who may be named in a plan."""
+        users = tables.users
+        active = (users.c.clinic == clinic, users.c.active.is_(True))
+        with self._transactions.read() as work:
+            rows = work.rows(select(users.c.username).where(*active))
+        return frozenset(row.username for row in rows)
+
+    def save_team(self, team: Team, *, by: str) -> None:
+        """Add a team or change it; the audit keeps before and after."""
+        table = tables.teams
+        mine = (table.c.clinic == team.clinic, table.c.id == team.id)
+        values = {"name": team.name, "routes": listed(team.routes)}
+        with self._transactions.write() as work:
+            before = work.first(select(table.c.name, table.c.routes).where(*mine))
+            if before is None:
+                work.add(table, id=team.id, clinic=team.clinic, **values)
+            else:
+                work.run(update(table).where(*mine).values(**values))
+            detail = {"team": team.id, "after": _team(team.name, values["routes"])}
+            detail["before"] = _team(before.name, before.routes) if before else ""
+            work.note("team.saved", clinic=team.clinic, by=by, detail=detail)
 
     def plan(self, *, clinic: str) -> EscalationPlan:
         """Return who is told of an urgent message nobody acts on."""
@@ -109,6 +134,10 @@ def targets_of(work: Work, clinic: str) -> Targets:
     """Return the targets, the shipped ones where nobody said others."""
     found = newest(work, Setting.TARGETS, clinic)
     return Targets.read(found.value if found else {})
+
+
+def _team(name: str, routes: Iterable[str]) -> str:
+    return f"{name}: {' '.join(sorted(routes))}"
 
 
 def _versions(setting: Setting, clinic: str) -> Any:

@@ -19,6 +19,7 @@ from triage.web import (
     openid,
     password,
     patients,
+    practice,
     promises,
     queue,
     reply,
@@ -27,6 +28,7 @@ from triage.web import (
     seen,
     session,
     trained,
+    urgent,
     users,
     watch,
 )
@@ -54,6 +56,8 @@ ROUTERS = (
     promises,
     users,
     glass,
+    practice,
+    urgent,
     watch,
 )
 
