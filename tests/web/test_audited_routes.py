@@ -57,7 +57,7 @@ ABOUT_NOBODY = {
     ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),
     ("GET", "/practice"),
-    *(("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation", "teams")),
+    *(("POST", f"/practice/{part}") for part in ("escalation", "teams")),
     *ARRIVING,
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
@@ -261,6 +261,9 @@ class Walk:
     def supervise(self) -> None:
         """Auditing, re-reading and handing out."""
         self.ask("sam", "GET", "/audit")
+        # Where every open case stands is written anew.
+        for what in ("hours", "targets"):
+            self.ask("sam", "POST", f"/practice/{what}")
         self.ask("sam", "POST", "/audit/export", since="", action="", who="", case_id="")
         self.ask("sam", "GET", f"{CASE}/history", "refill")
         self.ask("sam", "POST", f"{CASE}/evidence", "refill")

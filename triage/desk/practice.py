@@ -75,13 +75,13 @@ class PracticeDesk:
         require(actor, Right.SET_PRACTICE)
         zone = ZoneInfo("UTC")
         self._change(actor, Setting.HOURS, lambda: read_hours(plain, zone), plain, version)
-        self._store.due.again(clinic=actor.clinic)
+        self._store.due.again(clinic=actor.clinic, by=actor.id)
 
     def set_targets(self, actor: User, plain: Mapping[str, Any], *, version: int) -> None:
         """Say after how many minutes each route is due; every case is placed anew."""
         require(actor, Right.SET_PRACTICE)
         self._change(actor, Setting.TARGETS, lambda: Targets.read(plain), plain, version)
-        self._store.due.again(clinic=actor.clinic)
+        self._store.due.again(clinic=actor.clinic, by=actor.id)
 
     def set_plan(self, actor: User, plain: Mapping[str, Any], *, version: int) -> None:
         """Say who is told at which step while nobody acts; raise BadPractice where it cannot work.

@@ -34,14 +34,14 @@ class Due:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def again(self, *, clinic: str) -> int:
+    def again(self, *, clinic: str, by: str) -> int:
         """Place every open case anew, after hours or targets changed; return how many."""
         last, count = "", 0
-        while rows := self._batch(clinic, last):
+        while rows := self._batch(clinic, last, by):
             last, count = rows[-1].id, count + len(rows)
         return count
 
-    def _batch(self, clinic: str, last: str) -> list[Row[Any]]:
+    def _batch(self, clinic: str, last: str, by: str) -> list[Row[Any]]:
         cases = tables.cases
         query = (
             select(cases)
@@ -61,6 +61,8 @@ class Due:
                 moved: dict[str, Any] = {name: bindparam(name) for name in names}
                 work.run(update(cases).where(cases.c.id == bindparam("row")).values(moved), places)
                 work.moved(clinic)
+                detail = {"cases": str(len(rows))}
+                work.note("cases.placed", clinic=clinic, by=by, detail=detail)
         return rows
 
 
