@@ -77,7 +77,6 @@ _WRITTEN_ONCE = (
     "labels",
     "practice_settings",
     "proof_keys",
-    "reply_texts",
     "signatures",
 )
 #: Rows of these never go away.

@@ -48,7 +48,6 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, UPDATE (seen_at, raw_id)", "canaries"),
         # What triage.toml says of the practice becomes the first version; the app says the rest.
         **_may("SELECT, INSERT", "practice_settings"),
-        **_may("SELECT", "reply_texts"),
         **_EVERYBODY,
     },
     # Shows cases and takes approvals; a guard lets it queue and recall replies, never send one.
@@ -66,7 +65,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT", "approvals", "labels", "proof_keys", "signatures"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
-        **_may("SELECT, INSERT", "practice_settings", "reply_texts"),
+        **_may("SELECT, INSERT", "practice_settings"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.

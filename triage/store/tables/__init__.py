@@ -28,7 +28,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
-from triage.store.tables.practice import escalations, practice_settings, reply_texts
+from triage.store.tables.practice import escalations, practice_settings
 from triage.store.tables.search import search_cases, search_patients, search_tokens
 from triage.store.tables.sign_in import (
     known_browsers,
@@ -99,7 +99,6 @@ __all__ = [
     "raw_messages",
     "redactions",
     "replies",
-    "reply_texts",
     "requests",
     "roster_versions",
     "sample_items",

@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from triage.store.columns import Moment, clinic_column, identity, metadata, sealed
+from triage.store.columns import Moment, clinic_column, identity, metadata
 
 #: Every version of every setting; the newest counts. Times, numbers and names of staff only.
 practice_settings = Table(
@@ -27,23 +27,6 @@ practice_settings = Table(
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("clinic", "setting", "version", name="uq_practice_settings_version"),
-)
-
-#: Every version of every reply text the practice wrote in the place of a shipped one.
-reply_texts = Table(
-    "reply_texts",
-    metadata,
-    identity(),
-    clinic_column(),
-    Column("language", String(16), nullable=False),
-    Column("route", String(32), nullable=False),
-    Column("version", Integer, nullable=False),
-    # Both empty: the shipped text counts again.
-    sealed("reply_texts", "subject"),
-    sealed("reply_texts", "body"),
-    Column("by", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    UniqueConstraint("clinic", "language", "route", "version", name="uq_reply_texts_version"),
 )
 
 #: One row per urgent case and moment from which somebody had to act.

@@ -72,18 +72,3 @@ def _settings() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.UniqueConstraint("clinic", "setting", "version", name="uq_practice_settings_version"),
     )
-    op.create_table(
-        "reply_texts",
-        sa.Column("id", sa.String(64), primary_key=True),
-        sa.Column("clinic", sa.String(64), nullable=False),
-        sa.Column("language", sa.String(16), nullable=False),
-        sa.Column("route", sa.String(32), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("subject", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("by", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.UniqueConstraint(
-            "clinic", "language", "route", "version", name="uq_reply_texts_version"
-        ),
-    )
