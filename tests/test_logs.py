@@ -23,6 +23,7 @@ CANARY = "Rosalind Canary"
 FIELDS = {
     "case",
     "door",
+    "doors",
     "error",
     "fault",
     "inbox",
@@ -36,6 +37,7 @@ FIELDS = {
 } | {
     "reply",
     "seconds",
+    "step",
     "why",
     "wrong",
 }

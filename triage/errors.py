@@ -143,6 +143,10 @@ class NoReason(TriageError):
     """Write in a sentence why you must see this case now; a supervisor will read it."""
 
 
+class BadPractice(TriageError):
+    """This setting of the practice cannot be used; correct what it names and save again."""
+
+
 class OpenDoor(TriageError):
     """A page does not say who may open it; give it a row in triage/web/access.py."""
 

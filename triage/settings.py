@@ -6,13 +6,14 @@ Rule of the room: a wrong line is refused with its place and never with its valu
 import os
 import re
 import tomllib
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from triage.domain import read_span
+from triage.domain import Setting, read_span
 from triage.errors import BadSettings
 
 #: A key of a door by which a secret would come into the file that people send around.
@@ -148,12 +149,36 @@ class WatchSettings(_Strict):
     heartbeat_url: str = ""
     #: Day -> `08:00-17:30`; empty: every hour counts.
     hours: dict[Day, str] = {}
+    #: Days on which nobody is there, written 2026-12-25.
+    holidays: tuple[date, ...] = ()
 
     @model_validator(mode="after")
     def _hours_can_be_read(self) -> Self:
         for span in self.hours.values():
             read_span(span)
         return self
+
+
+class CalledSettings(_Strict):
+    """Who is told at one step: the user name of a person, and names of [[alert]] doors."""
+
+    who: str = ""
+    doors: tuple[str, ...] = ()
+
+
+class StepsSettings(_Strict):
+    """Who is told 5, 15 and 30 minutes after an urgent message nobody acted on."""
+
+    again: CalledSettings
+    deputy: CalledSettings
+    on_call: CalledSettings
+
+
+class EscalationSettings(_Strict):
+    """The plan until somebody writes another in the app."""
+
+    in_hours: StepsSettings
+    out_of_hours: StepsSettings
 
 
 class PartsSettings(_Strict):
@@ -224,6 +249,18 @@ class Settings(_Strict):
     #: Where staff are told; none of these can reach a patient.
     alert: tuple[DoorSettings, ...] = ()
     canary: CanarySettings | None = None
+    escalation: EscalationSettings | None = None
+
+    @property
+    def practice(self) -> dict[Setting, dict[str, Any]]:
+        """What this file says of what can also be set in the app, which then counts."""
+        watch, found = self.watch, dict[Setting, dict[str, Any]]()
+        if watch.hours or watch.holidays:
+            holidays = sorted(day.isoformat() for day in watch.holidays)
+            found[Setting.HOURS] = {"days": dict(watch.hours), "holidays": holidays}
+        if self.escalation is not None:
+            found[Setting.ESCALATION] = self.escalation.model_dump(mode="json")
+        return found
 
     @model_validator(mode="after")
     def _one_name_each(self) -> Self:

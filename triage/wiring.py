@@ -133,6 +133,7 @@ class House:
             portal=self.portal(),
             facts=self.settings.clinic.facts,
             drills=desk.drill_one_in,
+            doors=[door.name for door in self.settings.alert],
         )
 
     def provider(self) -> "Provider | None":
@@ -195,6 +196,7 @@ class House:
         from triage.upkeep import chores
 
         bell, clinic = Event(), self.settings.clinic.id
+        store.practice.adopt(self.settings.practice, clinic=clinic)
         database = jobs_database(self.url_of("worker"), self.keys)
         jobs = Jobs(store, parts.rooms, database, name=name, clinic=clinic)
         inboxes, troubles = _open(self.settings.inbox, self.inbox)
@@ -301,7 +303,7 @@ class House:
 
     def watch(self) -> "Watch":
         """Return the process that tells staff when anything else is dead or stopped."""
-        from triage.engine import Limits, Watch, Watched
+        from triage.engine import Escalator, Limits, Watch, Watched
         from triage.engine.alarms import AlarmBook
 
         watch, clinic = self.settings.watch, self.settings.clinic
@@ -325,6 +327,7 @@ class House:
             life_file=self.home / watch.heartbeat_file,
             life_sign=self._life_sign(),
             book=AlarmBook(clinic.id, repeat=timedelta(minutes=watch.repeat_minutes)),
+            urgent=Escalator(clinic.id),
         )
 
     def second_eye(self) -> "SecondEye":

@@ -419,8 +419,10 @@ class Practice(RuleBasedStateMachine):
     @invariant()
     def urgent_is_on_top_and_every_case_is_seen_once(self) -> None:
         cases = [row.case for row in self.queue()]
-        ranks = [(case.urgency, case.score) for case in cases]
-        assert ranks == sorted(ranks, reverse=True), "the queue is out of order"
+        kept = {row.id: row for row in self.rows(tables.cases)}
+        found = [kept[case.id] for case in cases]
+        ranks = [(-row.urgency, -row.tier, row.due_at, row.opened_at) for row in found]
+        assert ranks == sorted(ranks), "the queue is out of order"
         opened = [row for row in self.rows(tables.cases) if row.state == CaseState.OPEN.value]
         assert sorted(case.id for case in cases) == sorted(row.id for row in opened)
         assert sum(self.store.cases.counts(clinic=CLINIC).values()) == len(cases)

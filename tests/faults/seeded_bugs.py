@@ -133,13 +133,15 @@ def a_closed_case_swallows_mail(patch: pytest.MonkeyPatch) -> None:
     """A message of the same patient joins the last case, open or not."""
     real = filing._case
 
-    def case(work: Work, reading: Any, sender: Any, *, clinic: str, thread_id: str) -> str:
+    def case(
+        work: Work, reading: Any, sender: Any, haste: int, *, clinic: str, thread_id: str
+    ) -> str:
         cases = tables.cases
         known = select(cases).where(cases.c.patient_id == sender.patient_id)
         row = work.first(known) if sender.patient_id else None
         if row is None:
-            return real(work, reading, sender, clinic=clinic, thread_id=thread_id)
-        filing._join(work, row, reading, sender)
+            return real(work, reading, sender, haste, clinic=clinic, thread_id=thread_id)
+        filing._join(work, row, reading, sender, haste)
         return str(row.id)
 
     patch.setattr(filing, "_case", case)

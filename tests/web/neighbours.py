@@ -26,6 +26,7 @@ from triage.domain import (
     Role,
     Route,
     SampleItem,
+    Team,
     Urgency,
     User,
     Vouched,
@@ -104,6 +105,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     draft = desk.replies.save(INSIDER, answered, **words)
     digest, proof = draft.outgoing.digest, unproven(store, INSIDER.id)
     reply = desk.replies.approve(INSIDER, answered, digest=digest, proof=proof)
+    store.people.add_team(Team("team-one", "c1", "Front desk", frozenset({Route.REFILL})))
     _identify(practice, open_case)
     words["body"] = Protected("The form is on its way.")
     draft = desk.replies.save(INSIDER, open_case, **words)
@@ -134,6 +136,7 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "task": "router",
         "what": "redflags",
         "model": "router-1",
+        "team_id": "team-one",
     }
     message = store.cases.get(own, clinic=ELSEWHERE.id, by="test").messages[0].id
     return Neighbours(practice, first, item, own, message)

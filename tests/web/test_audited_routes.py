@@ -35,6 +35,7 @@ ABOUT_NOBODY = {
     ("POST", "/log-out"),
     ("POST", "/account/key"),
     ("GET", "/queue/version"),
+    ("GET", "/urgent"),
     # What is looked for is kept; nothing is looked at before the page it leads to.
     ("POST", "/search"),
     ("POST", "/audit/verify"),
@@ -59,6 +60,8 @@ ABOUT_NOBODY = {
     ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),
     ("POST", "/downtime/begin"),
+    ("GET", "/practice"),
+    *(("POST", f"/practice/{part}") for part in ("escalation", "teams")),
     *ARRIVING,
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
@@ -247,6 +250,7 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
         self.ask("dana", "POST", f"{CASE}/consent", "stranger", contact="p1-mail", agreed="yes")
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
+        self.ask("dana", "POST", f"{CASE}/acted", "chest", how="phoned")
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
         self.ask("dana", "POST", f"{CASE}/by-person", "stranger")
@@ -274,6 +278,9 @@ class Walk:
         (form,) = self.practice.desk.forms.all(PEOPLE["sam"])
         self.ask("dana", "GET", "/forms/{form_id}", form_id=form.id)
         self.ask("sam", "POST", "/forms/{form_id}/retire", form_id=form.id)
+        # Where every open case stands is written anew.
+        for what in ("hours", "targets"):
+            self.ask("sam", "POST", f"/practice/{what}")
         self.ask("sam", "POST", "/audit/export", since="", action="", who="", case_id="")
         self.ask("sam", "GET", f"{CASE}/history", "refill")
         self.ask("sam", "POST", f"{CASE}/evidence", "refill")

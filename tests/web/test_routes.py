@@ -39,6 +39,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/queue"): Right.SEE_QUEUE,
     ("GET", "/queue/rows"): Right.SEE_QUEUE,
     ("GET", "/queue/version"): Right.SEE_QUEUE,
+    ("GET", "/urgent"): Right.SEE_QUEUE,
+    ("POST", f"{CASE}/acted"): Right.WORK_CASE,
     ("POST", "/search"): Right.SEE_QUEUE,
     ("GET", "/search/{search_id}"): Right.SEE_QUEUE,
     ("GET", CASE): Right.SEE_QUEUE,
@@ -98,6 +100,11 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/downtime"): Right.SEE_QUEUE,
     ("POST", "/downtime/begin"): Right.WORK_CASE,
     ("POST", "/downtime/{list_id}"): Right.WORK_CASE,
+    ("GET", "/practice"): Right.SET_PRACTICE,
+    ("POST", "/practice/hours"): Right.SET_PRACTICE,
+    ("POST", "/practice/targets"): Right.SET_PRACTICE,
+    ("POST", "/practice/escalation"): Right.SET_PRACTICE,
+    ("POST", "/practice/teams"): Right.SET_PRACTICE,
     ("GET", "/emergency"): Right.BREAK_GLASS,
     ("POST", "/emergency"): Right.BREAK_GLASS,
     ("GET", "/emergencies"): Right.REVIEW_GLASS,
@@ -138,6 +145,9 @@ FORM = {
     "case_id": NOBODY,
     "reason": "nobody can wait",
     "minutes": "15",
+    "how": "phoned",
+    "version": "0",
+    "team": "Front",
 }
 
 
@@ -273,7 +283,8 @@ def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> 
     menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises", "/emergencies"}
     menus["sam"] |= {"/downtime"}
     menus["sam"] |= {"/approvals", "/forms"}
-    menus["ada"] = {"/models", "/users", "/emergency"}
+    menus["sam"] |= {"/practice"}
+    menus["ada"] = {"/models", "/users", "/emergency", "/practice"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():
         page = visit(name).get("/account").text

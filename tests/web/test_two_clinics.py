@@ -35,6 +35,7 @@ WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 } | {("GET", "/downtime")}
 WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("GET", "/metrics")}
+WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
 OWN = {
@@ -43,6 +44,7 @@ OWN = {
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
 # A file goes on the list of the one who sends it.
 OWN |= {("POST", "/forms")}
+OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -66,6 +68,9 @@ FORM = {
     "active": "true",
     "reason": "nobody can wait",
     "minutes": "15",
+    "how": "phoned",
+    "version": "0",
+    "team": "Front",
     "password": PASSWORD,
     "acted_by": "u-milo",
     "acted_at": "2026-01-05T09:30",
@@ -90,6 +95,10 @@ ANSWERS = {
     "QueueDesk.version",
     "QueueDesk.pulse",
     "SearchDesk.keep",
+    "PracticeDesk.view",
+    "PracticeDesk.set_hours",
+    "PracticeDesk.set_targets",
+    "UrgentDesk.now",
     "SupervisionDesk.events",
     "SupervisionDesk.patients",
     "SupervisionDesk.approvals",
@@ -187,7 +196,7 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     with_ids = {f"{method} {path}" for method, path in routes(app) - OWN - WITHOUT_ID}
     # A request is open by then, so that nobody could close the case; and whoever signed in
     # elsewhere has no proof key here, so that the store refuses to take an approval.
-    kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close")}
+    kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close", "acted")}
     # A search is its person's own.
     kept.add("GET /search/{search_id}")
     # What was done on paper would close the same case.
@@ -241,6 +250,10 @@ def values(both: Neighbours) -> dict[str, object]:
         "acted_at": datetime(2026, 1, 5, tzinfo=UTC),
         "title": Protected("other.pdf"),
         "content": b"%PDF-1.4 other %%EOF",
+        "how": "phoned",
+        "plain": {},
+        "version": 0,
+        "routes": frozenset({Route.REFILL}),
     }
 
 
@@ -299,5 +312,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
         "PaperDesk.enter",
         "RewritingDesk.acknowledge",
         "RewritingDesk.shorter",
+        "UrgentDesk.act",
+        "PracticeDesk.set_plan",
     }
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

@@ -62,6 +62,17 @@ mail_domain = "{domain}"
 # host = "smtp.example.org"
 # sender = "triage@example.org"
 # to = ["it@example.org"]
+#
+# Who is told when nobody acts on an urgent message. Every page says in red that nobody is named
+# until this or the page Practice does. docs/watching.md says more.
+# [escalation.in_hours]
+# again = {{ doors = ["on-call"] }}
+# deputy = {{ who = "nia", doors = ["on-call"] }}
+# on_call = {{ who = "drlee", doors = ["on-call"] }}
+# [escalation.out_of_hours]
+# again = {{ doors = ["on-call"] }}
+# deputy = {{ who = "nia", doors = ["on-call"] }}
+# on_call = {{ who = "drlee", doors = ["on-call"] }}
 """
 
 
@@ -140,6 +151,9 @@ def init(
     store.close()
     print(f"Made {home}. Sign in as admin with the password {password}; you are asked for another.")
     print("The first log-in asks for an authenticator app: have a phone at hand.")
+    print(
+        "Name who is told when nobody acts on an urgent message; every page asks for it till then."
+    )
 
 
 def make_master(home: Path) -> None:

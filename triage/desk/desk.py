@@ -1,6 +1,6 @@
 """The desk as one object: signing in, the queue, search, replies, supervision, training data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.checking import Checker
@@ -12,6 +12,7 @@ from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.paper import PaperDesk
 from triage.desk.people import PeopleDesk
 from triage.desk.portal import Ask, PortalDesk
+from triage.desk.practice import PracticeDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.rewriting import RewritingDesk
@@ -19,6 +20,7 @@ from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.trained import ModelsDesk
+from triage.desk.urgent import UrgentDesk
 from triage.desk.views import Banner
 from triage.desk.watching import WatchDesk
 from triage.domain import Anchor, User
@@ -57,6 +59,7 @@ class Desk:
         portal: Ask | None = None,
         facts: Mapping[str, object] | None = None,
         drills: int = 0,
+        doors: Collection[str] | None = None,
     ) -> None:
         facts = dict(facts or {})
         self._store = store
@@ -69,6 +72,8 @@ class Desk:
         checker = Checker(store, clock, facts, drills)
         self.forms = FormDesk(store)
         self.queue = QueueDesk(store, clock, self._clinical, portal_only, checker=checker)
+        self.practice = PracticeDesk(store, doors)
+        self.urgent = UrgentDesk(store, clock)
         self.paper = PaperDesk(store, clock, self.queue)
         self.hooks = HookDesk(store, clinic)
         self.portal = PortalDesk(store, portal, checker.remember)

@@ -25,6 +25,8 @@ DUTIES = {
 NOTES = {
     "no_classifier": "The classifier is not working: every message waits for a person to sort it.",
     "no_redactor": "Redaction is not working: models see nothing and no reply is suggested.",
+    "no_plan": "Nobody is named who is told when nobody acts on an urgent message. A supervisor"
+    " names them under Practice; until then every alert door is told.",
     "no_rules": "The red-flag rules are not working: read every new message now.",
     "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
     "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",

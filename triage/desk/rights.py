@@ -36,6 +36,7 @@ class Right(StrEnum):
     IMPORT_ROSTER = "import_roster"
     ADVISE = "advise"
     MANAGE_FORMS = "manage_forms"
+    SET_PRACTICE = "set_practice"
 
 
 RIGHTS: Mapping[Right, frozenset[Role]] = {
@@ -63,6 +64,8 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     # Only somebody licensed approves words that are clinical advice.
     Right.ADVISE: frozenset({Role.NURSE}),
     Right.MANAGE_FORMS: _OVERSEERS,
+    # The practice manager is a supervisor.
+    Right.SET_PRACTICE: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
 }
 
 
@@ -77,6 +80,7 @@ GRAVE: frozenset[Right] = frozenset(
         Right.IMPORT_ROSTER,
         Right.ADVISE,
         Right.MANAGE_FORMS,
+        Right.SET_PRACTICE,
     }
 )
 

@@ -41,6 +41,14 @@ class Case:
     claimed_at: datetime | None = None
     outcome: str | None = None
     requests: tuple[Request, ...] = ()
+    #: When somebody should have answered.
+    due_at: datetime | None = None
+    #: Since when somebody has to act on an urgent case, and who did what; None while nobody has.
+    urgent_since: datetime | None = None
+    acted_at: datetime | None = None
+    acted_by: str | None = None
+    acted_how: str | None = None
+    acted_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from triage.domain.case import Case, Label
+from triage.domain.follow_up import ALONE, Chain
 from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
@@ -90,6 +91,8 @@ class CaseFile:
     contacts: tuple[Contact, ...] = ()
     labels: tuple[Label, ...] = ()
     outcome_note: Protected = NOTHING
+    #: How often the patient wrote around it, and the other cases of that.
+    chain: Chain = ALONE
 
     @property
     def deciding(self) -> StoredMessage:

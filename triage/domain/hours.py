@@ -1,13 +1,13 @@
-"""How long something waited while the clinic was open."""
+"""How long something waited while the clinic was open, and when it is due."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
-#: Nothing is counted further back: by then everything is too old.
+#: Nothing is counted further: by then everything is too old, and a clinic open again.
 _FARTHEST = 60
 
 
@@ -17,6 +17,8 @@ class OpeningHours:
 
     days: Mapping[int, tuple[time, time]] = field(default_factory=dict)
     zone: tzinfo = UTC
+    #: Days on which nobody is there, whatever day of the week they are.
+    holidays: frozenset[date] = frozenset()
 
     def between(self, since: datetime, now: datetime) -> timedelta:
         """Return how much of the time from `since` to `now` the clinic was open."""
@@ -25,11 +27,43 @@ class OpeningHours:
         total = timedelta()
         day = since.astimezone(self.zone).date()
         while day <= now.astimezone(self.zone).date():
-            if span := self.days.get(day.weekday()):
-                begin, end = (datetime.combine(day, at, self.zone).astimezone(UTC) for at in span)
+            if span := self._on(day):
+                begin, end = span
                 total += max(min(end, now) - max(begin, since), timedelta())
             day += timedelta(days=1)
         return total
+
+    def after(self, since: datetime, span: timedelta) -> datetime:
+        """Return the moment at which the clinic has been open for `span` since then.
+
+        Where it does not open for two months, the span is counted by the clock.
+        """
+        if not self.days:
+            return since + span
+        left, day = span, since.astimezone(self.zone).date()
+        for _ in range(_FARTHEST):
+            begin, end = self._on(day) or (since, since)
+            begin = max(begin, since)
+            if begin < end and begin + left <= end:
+                return begin + left
+            left -= max(end - begin, timedelta())
+            day += timedelta(days=1)
+        return since + span
+
+    def open_at(self, now: datetime) -> bool:
+        """Whether somebody is there at this moment."""
+        if not self.days:
+            return True
+        begin, end = self._on(now.astimezone(self.zone).date()) or (now, now)
+        return begin <= now < end
+
+    def _on(self, day: date) -> tuple[datetime, datetime] | None:
+        """Return from when to when the clinic is open on one day."""
+        span = None if day in self.holidays else self.days.get(day.weekday())
+        if span is None:
+            return None
+        begin, end = (datetime.combine(day, at, self.zone).astimezone(UTC) for at in span)
+        return begin, end
 
 
 def read_span(text: str) -> tuple[time, time]:

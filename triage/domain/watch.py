@@ -31,7 +31,13 @@ class Fault(StrEnum):
     TOO_OLD = "too_old"
     CLOCK = "clock"
     TEST = "test"
+    URGENT_AGAIN = "urgent_again"
+    URGENT_DEPUTY = "urgent_deputy"
+    URGENT_ON_CALL = "urgent_on_call"
 
+
+#: Not a fault of a machine: people wait.
+URGENT_FAULTS = frozenset({Fault.URGENT_AGAIN, Fault.URGENT_DEPUTY, Fault.URGENT_ON_CALL})
 
 #: What each fault is called in a notice and on the page; `{part}` is an id.
 FAULT_WORDS: Mapping[Fault, str] = {
@@ -49,6 +55,12 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.TOO_OLD: "Work is older than four business hours: {part}.",
     Fault.CLOCK: "The clock of this machine leapt or stands still: set it right.",
     Fault.TEST: "This is a trial of the alert door {part}; nothing is wrong.",
+    Fault.URGENT_AGAIN: "URGENT: for 5 minutes nobody has acted on urgent messages ({part})."
+    " Open the queue now.",
+    Fault.URGENT_DEPUTY: "URGENT: for 15 minutes nobody has acted on urgent messages ({part})."
+    " It is your turn as deputy: open the queue now.",
+    Fault.URGENT_ON_CALL: "URGENT: for 30 minutes nobody has acted on urgent messages ({part})."
+    " You are on call: open the queue now, or call the practice.",
 }
 
 
@@ -102,6 +114,8 @@ class Notice:
         count = len(self.alarms)
         if not count:
             return f"triage {self.clinic}: all well again"
+        if any(one.fault in URGENT_FAULTS for one, _ in self.alarms):
+            return f"triage {self.clinic}: URGENT message, nobody has acted"
         return f"triage {self.clinic}: {count} alarm{'s' if count > 1 else ''}"
 
     @property

@@ -7,6 +7,7 @@ SQLite and distributed on PostgreSQL.
 from triage.engine.anchoring import Anchoring
 from triage.engine.backups import Backups
 from triage.engine.chores import Chore
+from triage.engine.escalating import Escalator
 from triage.engine.inboxes import InboxKeeper
 from triage.engine.jobs import Jobs
 from triage.engine.loops import Worker
@@ -21,6 +22,7 @@ __all__ = [
     "Anchoring",
     "Backups",
     "Chore",
+    "Escalator",
     "InboxKeeper",
     "Jobs",
     "Limits",

@@ -8,7 +8,7 @@ given when the round was whole and staff could be told.
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from triage.connectors import AlertDoor
 from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
 from triage.engine.alarms import AlarmBook
+from triage.engine.escalating import Escalator, Found
 from triage.engine.silence import Silences
 from triage.errors import blame
 from triage.store import Store
@@ -35,6 +36,8 @@ FAILING = frozenset(
     {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
     | {"clock_leapt", "paper_late"}
 )
+#: Nobody is named for urgent messages that nobody acts on.
+NO_PLAN = "no_plan"
 REFUSED, FULL = "inbox_refused", "inbox_full"
 #: Starts so soon after our own belong to the same start of everything.
 TOGETHER = timedelta(minutes=2)
@@ -140,6 +143,7 @@ class Watch:
         life_file: Path | None = None,
         life_sign: Callable[[], None] | None = None,
         book: AlarmBook | None = None,
+        urgent: Escalator | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -160,6 +164,9 @@ class Watch:
         self._look = Bounded[Sight](self._limits.patience)
         self._life = Bounded[bool](self._limits.patience)
         self._sending = Bounded[bool](DOOR)
+        self._urgent = urgent
+        self._waits = Bounded[Found](self._limits.patience)
+        self._taken = Bounded[int](self._limits.patience)
         self._starts: dict[str, datetime] | None = None
         self._failing: set[str] = set()
         self._canary_due, self._canary_failed = steady(), False
@@ -179,6 +186,8 @@ class Watch:
         """Look at everything and tell staff what is new; return what was found."""
         now = self._clock()
         sight = self._look.ask(self._sight)
+        if sight is not None:
+            self._escalate()
         found = {Alarm(Fault.DATABASE)} if sight is None else set(self._judge(sight, now))
         found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._failing}
         if self._silences.leapt(now, steady=self._steady()):
@@ -200,7 +209,11 @@ class Watch:
         if self._store is None:
             self._store = self._open_store()
         store, clinic, now = self._store, self._watched.clinic, self._clock()
-        store.beats.beat("watch", notes=[alarm.note for alarm in self._book.open])
+        notes = [alarm.note for alarm in self._book.open]
+        doors = [door.name for door, _ in self._doors]
+        if self._urgent is not None and not self._urgent.planned(store, doors):
+            notes.append(NO_PLAN)
+        store.beats.beat("watch", notes=notes)
         canaries: Sequence[Canary] = ()
         if self._canary is not None:
             since = max(self._began, now - 3 * self._limits.canary - CANARY_PATIENCE)
@@ -283,26 +296,45 @@ class Watch:
 
     # --- telling ------------------------------------------------------------------------------
 
+    def _escalate(self) -> None:
+        """Tell people of urgent messages nobody has acted on; before anything of machines."""
+        urgent, store = self._urgent, self._store
+        if urgent is None or store is None:
+            return
+        found = self._waits.ask(lambda: urgent.look(store))
+        if found is None or not found.overdue:
+            return
+        told = urgent.tell(found, self._through)
+        # Whom no door would take is told again in the next round.
+        reached = [(due, doors) for due, doors in told if doors or not self._doors]
+        self._taken.ask(lambda: urgent.remember(store, reached, by="watch"))
+
     def _tell(self, notice: Notice) -> bool:
         """Tell staff through every door; return whether at least one took it."""
         for alarm, new in notice.alarms:
             if new:
                 facts = {"fault": alarm.fault.value, "part": alarm.part}
                 log.error("the watch found %(fault)s %(part)s", facts)
-        told = 0
+        # Where nobody can be told by a door, the page and the log are all there is.
+        return bool(self._through(notice, None)) or not self._doors
+
+    def _through(self, notice: Notice, names: Collection[str] | None) -> list[str]:
+        """Tell through the doors of these names, or all; return which took it."""
+        told = []
         for door, bounded in self._doors:
+            if names is not None and door.name not in names:
+                continue
 
             def tell(door: AlertDoor = door) -> bool:
                 door.tell(notice)
                 return True
 
             if bounded.ask(tell) is True:
-                told += 1
+                told.append(door.name)
                 self._failing.discard(door.name)
             else:
                 self._failing.add(door.name)
-        # Where nobody can be told by a door, the page and the log are all there is.
-        return told > 0 or not self._doors
+        return told
 
     def _live(self, now: datetime) -> None:
         """Give the signs of life: one for `triage run`, and one for a watcher elsewhere.

@@ -20,8 +20,10 @@ from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.checks import Checks
 from triage.store.departures import Departures
+from triage.store.due import Due
 from triage.store.engine import connect, refuse_unsafe
 from triage.store.erasures import ErasureList
+from triage.store.escalations import Escalations
 from triage.store.factors import SecondFactors
 from triage.store.forms import Forms
 from triage.store.glass import Glass
@@ -37,6 +39,7 @@ from triage.store.mailboxes import Mailboxes
 from triage.store.paper import Paper
 from triage.store.patient_copy import copy_of
 from triage.store.people import People
+from triage.store.practice_settings import PracticeSettings
 from triage.store.proof import ProofKeys
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
@@ -92,6 +95,9 @@ class Store:
         self.beats = Beats(transactions)
         self.canaries = Canaries(transactions)
         self.counts = Counts(transactions)
+        self.practice = PracticeSettings(transactions)
+        self.due = Due(transactions)
+        self.escalations = Escalations(transactions)
 
     def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
         """Return everything about one patient, for the copy they may ask for; audited."""

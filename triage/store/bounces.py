@@ -21,6 +21,7 @@ from triage.domain import (
     new_id,
 )
 from triage.store import records, tables
+from triage.store.due import must_act
 from triage.store.senders import message_index
 from triage.store.transaction import Work
 
@@ -104,6 +105,8 @@ def _open_again(work: Work, case_id: str) -> Row[Any]:
             closed_at=None,
             lane=row.home_lane,
             marks=records.listed(records.marks(row.marks) | {Mark.NOT_DELIVERED}),
+            # What the patient was to read did not come: somebody must act again.
+            **must_act(row, row.urgency, work.now),
         )
     )
     return row

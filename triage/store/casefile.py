@@ -36,6 +36,7 @@ from triage.domain import (
 from triage.store import records, tables
 from triage.store.bounces import shown, with_bounces
 from triage.store.checks import suggested_to
+from triage.store.follow_ups import chain_of
 from triage.store.proof import read as proof_key
 from triage.store.transaction import Work
 
@@ -95,6 +96,7 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
         contacts=tuple(c for c in contacts if c.id != row.contact_id),
         labels=tuple(records.label(label, vault) for label in told),
         outcome_note=vault.text(row.note, row.id),
+        chain=chain_of(work, row),
     )
 
 

@@ -27,7 +27,10 @@ from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, O
 from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
 from triage.store.drafts import drop_draft_for_others
-from triage.store.filing import ask_for, file_reading, wrote_lately
+from triage.store.due import QUEUE, must_act, placed_again
+from triage.store.escalations import closes
+from triage.store.filing import ask_for, file_reading
+from triage.store.follow_ups import haste_of, wrote_lately
 from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
@@ -56,12 +59,12 @@ class Cases:
     def queue(
         self, *, clinic: str, by: str, lane: Lane | None = None, limit: int = 100, offset: int = 0
     ) -> list[CaseRow]:
-        """Return one page of open cases: most urgent first, then highest score, then oldest."""
+        """Return one page of open cases: urgent first, unsorted next, then by due time."""
         cases = tables.cases
         query = (
             select(cases)
             .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
-            .order_by(cases.c.urgency.desc(), cases.c.score.desc(), cases.c.opened_at, cases.c.id)
+            .order_by(*QUEUE)
             .limit(limit)
             .offset(offset)
         )
@@ -161,9 +164,11 @@ class Cases:
         taken before another message joined raises ChangedUnderneath.
         """
         with self._transactions.write() as work:
-            _case(work, case_id, clinic, lock=True, seen=seen)
+            case = _case(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
+            act = must_act(case, label.urgency, work.now)
+            place = {"route": label.route.value, "home_lane": lane.value} | act
             _set(
                 work,
                 case_id,
@@ -175,6 +180,8 @@ class Cases:
                 lane=(Lane.OUTGOING if away and lane is not Lane.URGENT else lane).value,
                 home_lane=lane.value,
                 abstained=False,
+                **placed_again(work, case, **place, urgency=int(label.urgency)),
+                **act,
             )
             _follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
@@ -209,9 +216,13 @@ class Cases:
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
                 raise ChangedUnderneath("a reply is on its way")
             marks = records.marks(case.marks) - _WHO_IS_THIS
+            again: dict[str, Any] = {}
             if wrote_lately(work, patient_id, clinic, besides=case_id):
                 marks |= {Mark.SECOND_MESSAGE}
-            _set(work, case_id, clinic, marks=records.listed(marks), **who)
+                came = case.last_message_at
+                haste = haste_of(work, patient_id, clinic, before=came, besides=case_id)
+                again = placed_again(work, case, haste=max(case.haste, haste))
+            _set(work, case_id, clinic, marks=records.listed(marks), **again, **who)
             work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
             work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
             drop_draft_for_others(work, case_id, contact_id)
@@ -250,7 +261,7 @@ class Cases:
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            _case(work, case_id, clinic, lock=True, seen=seen)
+            case = _case(work, case_id, clinic, lock=True, seen=seen)
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
             sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)
@@ -263,6 +274,7 @@ class Cases:
                 closed_at=work.now,
                 claimed_by=None,
                 claimed_at=None,
+                **closes(work, case, outcome, by),
                 **sealed,
             )
             _changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
@@ -314,6 +326,7 @@ class Cases:
                 marks=records.listed(marks),
                 state=CaseState.OPEN.value,
                 closed_at=None,
+                **(must_act(case, case.urgency, work.now) if case.closed_at else {}),
             )
             _changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
 

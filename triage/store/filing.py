@@ -5,21 +5,20 @@ joining may raise the rank of a case and never lowers it.
 """
 
 import hashlib
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, select, update
 
-from triage.domain import CaseState, Lane, Mark, Reading, Route, Urgency, new_id
+from triage.domain import CaseState, Lane, Mark, Place, Reading, Route, Urgency, new_id
 from triage.store import records, tables
 from triage.store.bounces import as_own_mail, case_of, given_back, own_mail, put_in_front
+from triage.store.due import must_act, placed, placed_again, sooner
+from triage.store.follow_ups import follow_up, wrote_lately
 from triage.store.parts import case_marks, share, write_message
 from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
 from triage.store.transaction import Work
 
-#: A message within this long of a closed case is a second message of the same patient.
-RECENT = timedelta(hours=48)
 #: Lanes by how much they need a person first; a case never moves down this list by itself.
 _LANES = (Lane.URGENT, Lane.UNREADABLE, Lane.UNSORTED, Lane.SORTED)
 
@@ -40,7 +39,8 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     if about is None:
         sender = identify(work, reading.message, clinic)
         thread_id = thread_of(work, reading.message, sender, clinic)
-        case_id = _case(work, reading, sender, clinic=clinic, thread_id=thread_id)
+        reading, haste = follow_up(work, reading, sender, clinic)
+        case_id = _case(work, reading, sender, haste, clinic=clinic, thread_id=thread_id)
         _requests(work, reading, clinic=clinic, case_id=case_id)
     else:
         # A copy of our own words to this patient: they are kept, and erased, with the case.
@@ -67,7 +67,9 @@ def _filed(reading: Reading, sender: Sender) -> dict[str, str]:
     return detail | ({"patient": sender.patient_id} if sender.patient_id else {})
 
 
-def _case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thread_id: str) -> str:
+def _case(
+    work: Work, reading: Reading, sender: Sender, haste: int, *, clinic: str, thread_id: str
+) -> str:
     cases = tables.cases
     query = select(cases).where(
         cases.c.clinic == clinic,
@@ -79,13 +81,16 @@ def _case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thread_i
     # Locked before it is read: what a person sorts at this moment is not overwritten by old ranks.
     case = work.first(query.order_by(cases.c.opened_at.desc(), cases.c.id).with_for_update())
     if case is None or sender.patient_id is None:
-        return _open_case(work, reading, sender, clinic=clinic, thread_id=thread_id)
-    _join(work, case, reading, sender)
+        return _open_case(work, reading, sender, haste, clinic=clinic, thread_id=thread_id)
+    _join(work, case, reading, sender, haste)
     return str(case.id)
 
 
-def _open_case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thread_id: str) -> str:
-    rank, case_id = reading.priority, new_id()
+def _open_case(
+    work: Work, reading: Reading, sender: Sender, haste: int, *, clinic: str, thread_id: str
+) -> str:
+    rank, case_id, came = reading.priority, new_id(), reading.raw.received_at
+    place = Place(rank.route, rank.lane, rank.urgency, came, haste)
     marks = case_marks(reading, sender)
     if sender.patient_id is not None and wrote_lately(work, sender.patient_id, clinic):
         marks |= {Mark.SECOND_MESSAGE}
@@ -107,26 +112,15 @@ def _open_case(work: Work, reading: Reading, sender: Sender, *, clinic: str, thr
         patient_id=sender.patient_id,
         contact_id=sender.contact_id,
         channel=reading.message.channel.value,
-        opened_at=reading.raw.received_at,
-        last_message_at=reading.raw.received_at,
+        opened_at=came,
+        last_message_at=came,
+        **placed(work, clinic, place),
+        **must_act(None, rank.urgency, came),
     )
     return case_id
 
 
-def wrote_lately(work: Work, patient_id: str, clinic: str, *, besides: str = "") -> bool:
-    """Whether this patient has another case that is open or was closed within 48 hours."""
-    cases = tables.cases
-    lately = and_(cases.c.state == CaseState.CLOSED.value, cases.c.closed_at > work.now - RECENT)
-    query = select(cases.c.id).where(
-        cases.c.clinic == clinic,
-        cases.c.patient_id == patient_id,
-        cases.c.id != besides,
-        or_(cases.c.state == CaseState.OPEN.value, lately),
-    )
-    return work.first(query) is not None
-
-
-def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender) -> None:
+def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender, haste: int) -> None:
     rank, cases = reading.priority, tables.cases
     higher = (int(rank.urgency), rank.score) > (case.urgency, case.score)
     route = rank.route if higher else Route(case.route)
@@ -148,8 +142,25 @@ def _join(work: Work, case: Row[Any], reading: Reading, sender: Sender) -> None:
             abstained=case.abstained or found.abstained,
             marks=records.listed(marks),
             last_message_at=max(case.last_message_at, reading.raw.received_at),
+            **_sooner(work, case, reading, route=route, lane=lane, haste=haste),
         )
     )
+
+
+def _sooner(
+    work: Work, case: Row[Any], reading: Reading, *, route: Route, lane: Lane, haste: int
+) -> dict[str, Any]:
+    """Return when a case is due that another message joined, and since when somebody must act."""
+    rank = reading.priority
+    act = must_act(case, rank.urgency, reading.raw.received_at)
+    changed = {
+        "route": route.value,
+        "home_lane": lane.value,
+        "urgency": max(case.urgency, int(rank.urgency)),
+        "haste": max(case.haste, haste),
+        "urgent_since": act.get("urgent_since", case.urgent_since),
+    }
+    return sooner(case, placed_again(work, case, **changed)) | act
 
 
 def _raise(work: Work, case: Row[Any], report: Reading) -> None:
@@ -166,6 +177,7 @@ def _raise(work: Work, case: Row[Any], report: Reading) -> None:
             urgency=max(case.urgency, int(rank.urgency)),
             score=max(case.score, rank.score),
             last_message_at=max(case.last_message_at, report.raw.received_at),
+            **must_act(case, rank.urgency, report.raw.received_at),
         )
     )
 

@@ -15,6 +15,7 @@ from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
 from triage.store.leaving_guards import DEPARTING, OWN_CHAIN
 from triage.store.reply_guards import BESIDE_REPLIES
+from triage.store.urgent_guards import URGENT
 
 _FROZEN_REPLY = (
     "id",
@@ -79,6 +80,7 @@ _WRITTEN_ONCE = (
     "ledger",
     "labels",
     "paper_entries",
+    "practice_settings",
     "proof_keys",
     "signatures",
 )
@@ -92,6 +94,7 @@ _KEPT = (
     "erasures",
     "paper_lists",
     "forms",
+    "escalations",
     "holds",
     "messages",
     "attachments",
@@ -276,6 +279,7 @@ GUARDS: tuple[Guard, ...] = (
     *AT_THE_DOOR,
     *DEPARTING,
     *BESIDE_REPLIES,
+    *URGENT,
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

@@ -22,6 +22,7 @@ from triage.domain import (
     new_id,
 )
 from triage.store import records, tables
+from triage.store.due import must_act
 from triage.store.filing import ask_for
 from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
@@ -229,6 +230,9 @@ def _raise_case(work: Work, case_id: str, label: Label, score: int) -> None:
             abstained=False,
             state=CaseState.OPEN.value,
             closed_at=None,
+            tier=0,
+            due_at=work.now,
+            **must_act(case, label.urgency, work.now),
         )
     )
     ask_for(work, (Route.URGENT_CLINICAL,), label.urgency, clinic=label.clinic, case_id=case_id)

@@ -79,6 +79,12 @@ def case(row: Row[Any], parts: tuple[Request, ...], now: datetime) -> Case:
         claimed_at=row.claimed_at if held else None,
         outcome=row.outcome,
         requests=parts,
+        due_at=row.due_at,
+        urgent_since=row.urgent_since,
+        acted_at=row.acted_at,
+        acted_by=row.acted_by,
+        acted_how=row.acted_how,
+        acted_to=row.acted_to,
     )
 
 

@@ -46,6 +46,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE, DELETE", "uncollected"),
         **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
         **_may("SELECT, UPDATE (seen_at, raw_id)", "canaries"),
+        # What triage.toml says of the practice becomes the first version; the app says the rest.
+        **_may("SELECT, INSERT", "practice_settings"),
         **_EVERYBODY,
     },
     # Shows cases and takes approvals; a guard lets it queue and recall replies, never send one.
@@ -68,6 +70,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         # Deliveries of forms only: row_rights.py refuses the web everything else.
         **_may("SELECT, INSERT", "raw_messages", "ledger"),
+        **_may("SELECT, INSERT", "practice_settings"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
@@ -88,7 +91,13 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     # Counts, looks at moments and sends test mails: no column with a patient's words or name.
     WATCH: {
         **_may("SELECT, INSERT", "canaries"),
-        "cases": "SELECT (id, clinic, lane, state, marks, last_message_at)",
+        "cases": "SELECT (id, clinic, lane, state, marks, last_message_at, urgency, urgent_since,"
+        " acted_at)",
+        # It counts how long nobody acted, and says who was told.
+        **_may("SELECT, INSERT, UPDATE", "escalations"),
+        **_may("SELECT", "practice_settings"),
+        "clinics": "SELECT",
+        "users": "SELECT (id, clinic, username, active)",
         "raw_messages": "SELECT (id, clinic, filed_at, received_at)",
         "replies": "SELECT (case_id, clinic, state, not_before, claimed_at, settled_at)",
         "drafts": "SELECT (clinic, edited_at, reply_id)",

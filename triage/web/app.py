@@ -23,6 +23,7 @@ from triage.web import (
     paper,
     password,
     patients,
+    practice,
     promises,
     queue,
     reply,
@@ -31,6 +32,7 @@ from triage.web import (
     seen,
     session,
     trained,
+    urgent,
     users,
     watch,
 )
@@ -61,6 +63,8 @@ ROUTERS = (
     glass,
     paper,
     hook,
+    practice,
+    urgent,
     watch,
 )
 

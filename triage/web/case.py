@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES
+from triage.desk.urgent import UrgentCase
 from triage.domain import Protected, Route, Told, Urgency
 from triage.errors import NotFound
 from triage.web.harmless import disposition
@@ -32,6 +33,8 @@ def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLR
     view = desk.queue.open(asking.user, case_id)
     file = view.file
     urgent = file.case.urgency > Urgency.ROUTINE
+    told = urgent and not view.glass_until
+    alarm = desk.urgent.of_case(asking.user, case_id) if told else UrgentCase()
     return pages(request).render(
         "case.html",
         asking,
@@ -46,6 +49,7 @@ def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLR
         banners=view.banners,
         seen=file.messages[0].id,
         attempt=0,
+        alarm=alarm,
     )
 
 

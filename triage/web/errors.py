@@ -23,6 +23,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.LastAdministrator: (409, "Somebody must administer the clinic"),
     errors.WeakPassword: (409, "Choose another password"),
     errors.NotYourself: (409, "Not for yourself"),
+    errors.BadPractice: (409, "This setting cannot be used"),
     errors.NoReason: (409, "A reason is needed"),
     errors.GateShut: (409, "The candidate did not pass the release gate"),
     errors.ForeignForm: (403, "This page was out of date"),

@@ -35,6 +35,7 @@ MENU = (
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
+    ("/practice", "Practice", Right.SET_PRACTICE),
     ("/users", "People", Right.MANAGE_USERS),
     ("/emergency", "Emergency", Right.BREAK_GLASS),
 )
@@ -60,6 +61,8 @@ def environment(static: str) -> ImmutableSandboxedEnvironment:
         "mail_html": _mail_html,
         "answering": _answering,
         "age": wording.age,
+        "due": wording.due,
+        "late": wording.late,
         "size": wording.size,
         "percent": wording.percent,
         "exactly": wording.exactly,

@@ -17,6 +17,7 @@ from triage.domain import (
     ReplyState,
     Role,
     Route,
+    Step,
     Undelivered,
     Urgency,
 )
@@ -207,6 +208,24 @@ def advice(rule: str) -> str:
     return next((row.says for row in rules() if row.id == rule), rule)
 
 
+#: How somebody acted on an urgent message; whoever closes it says it in the words above.
+ACTS: Mapping[str, str] = {
+    **OUTCOMES,
+    "phoned": "Called the patient",
+    "handed_over": "Handed over to",
+}
+#: Whom the alarms reached while nobody acted.
+STEPS: Mapping[Step, str] = {
+    Step.AGAIN: "second alert after 5 minutes",
+    Step.DEPUTY: "the deputy after 15 minutes",
+    Step.ON_CALL: "who is on call after 30 minutes",
+}
+#: The steps of the plan as a practice manager reads them.
+PLAN: Mapping[Step, str] = {
+    Step.AGAIN: "After 5 minutes: tell again",
+    Step.DEPUTY: "After 15 minutes: the deputy",
+    Step.ON_CALL: "After 30 minutes: the clinician on call",
+}
 #: What redaction hides, as a list of kinds.
 IDENTIFIERS: Mapping[IdentifierType, str] = {
     IdentifierType.NAME: "Names",
@@ -258,6 +277,20 @@ def exactly(share: float) -> str:
 def one_in(share: float) -> str:
     """Return a share as `1 in 58`, never rarer than it is; a large one as a percentage."""
     return f"1 in {math.floor(1 / share + 1e-9)}" if 0 < share <= 0.5 else exactly(share)
+
+
+def due(moment: datetime) -> str:
+    """Return until when an answer is due, in the shortest words: `due in 2 h`."""
+    minutes = max(0, math.ceil((moment - datetime.now(UTC)).total_seconds() / 60))
+    if minutes < 90:
+        return f"due in {minutes} min"
+    hours = minutes // 60
+    return f"due in {hours} h" if hours < 48 else f"due in {hours // 24} d"
+
+
+def late(moment: datetime) -> bool:
+    """Whether a moment has passed."""
+    return moment <= datetime.now(UTC)
 
 
 def seconds_until(moment: datetime) -> int:

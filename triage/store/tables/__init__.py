@@ -31,6 +31,7 @@ from triage.store.tables.people import (
     teams,
     users,
 )
+from triage.store.tables.practice import escalations, practice_settings
 from triage.store.tables.search import search_cases, search_patients, search_tokens
 from triage.store.tables.sign_in import (
     known_browsers,
@@ -81,6 +82,7 @@ __all__ = [
     "departures",
     "drafts",
     "erasures",
+    "escalations",
     "flags",
     "forms",
     "fresh_indexes",
@@ -98,6 +100,7 @@ __all__ = [
     "paper_entries",
     "paper_lists",
     "patients",
+    "practice_settings",
     "priorities",
     "proof_keys",
     "queue_versions",

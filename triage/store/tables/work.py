@@ -55,12 +55,23 @@ cases = Table(
     Column("outcome", Text),
     sealed("cases", "note", nullable=True),
     Column("erased_at", Moment),
+    # When somebody should have answered, and what stands above that; see domain/practice.py.
+    Column("due_at", Moment),
+    Column("tier", Integer, nullable=False, server_default="0"),
+    Column("haste", Integer, nullable=False, server_default="1"),
+    # Since when somebody has to act, and who did: only a person of the clinic can.
+    Column("urgent_since", Moment),
+    Column("acted_at", Moment),
+    Column("acted_by", ForeignKey("users.id")),
+    Column("acted_how", String(32)),
+    Column("acted_to", String(64)),
 )
 Index(
     "ix_cases_queue",
     cases.c.clinic,
     cases.c.urgency.desc(),
-    cases.c.score.desc(),
+    cases.c.tier.desc(),
+    cases.c.due_at,
     cases.c.opened_at,
     cases.c.id,
     sqlite_where=cases.c.state == "open",

@@ -6,10 +6,12 @@ import { startProof } from "./proof.js";
 import { startQueue } from "./queue.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startTimes } from "./times.js";
+import { startUrgent } from "./urgent.js";
 
 startTimes();
 startShortcuts();
 startQueue();
+startUrgent();
 startLogIn();
 startCodeKeeper();
 startProof();

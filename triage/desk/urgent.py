@@ -1,0 +1,69 @@
+"""Urgent messages: how many wait for somebody to act, and the act itself, by name.
+
+Rule of the room: opening is no act. Whoever acts says how; only a person of the clinic can.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from triage.desk.rights import Right, may, require
+from triage.domain import Step, User
+from triage.errors import NotAllowed, NotAnswerable
+from triage.store import Store
+from triage.store.escalations import UrgentNow
+
+#: What can be said of an urgent message that stays in the queue; closing it is an act, too.
+PHONED, EMERGENCY_SERVICES, HANDED_OVER = "phoned", "sent_to_emergency_services", "handed_over"
+ACTS = (PHONED, EMERGENCY_SERVICES, HANDED_OVER)
+
+
+@dataclass(frozen=True, slots=True)
+class UrgentCase:
+    """What an urgent case shows of its closed loop."""
+
+    #: The steps that were taken while nobody acted, and when the last of them was.
+    steps: tuple[Step, ...] = ()
+    stepped_at: datetime | None = None
+    #: To whom it can be handed over.
+    people: tuple[User, ...] = ()
+
+
+class UrgentDesk:
+    """The counter of the closed loop."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    def now(self, actor: User) -> tuple[UrgentNow, datetime]:
+        """Return how many wait and since when, and the present moment; about nobody."""
+        require(actor, Right.SEE_QUEUE)
+        return self._store.escalations.now(clinic=actor.clinic), self._clock()
+
+    def of_case(self, actor: User, case_id: str) -> UrgentCase:
+        """Return who was told of one case while nobody acted, and who could take it."""
+        require(actor, Right.SEE_QUEUE)
+        number, at = self._store.escalations.steps(case_id, clinic=actor.clinic)
+        people = self._store.people.users(clinic=actor.clinic)
+        can = tuple(one for one in people if may(one, Right.WORK_CASE) and one.id != actor.id)
+        return UrgentCase(tuple(Step)[:number], at, can)
+
+    def act(
+        self, actor: User, case_id: str, *, how: str, to: str = "", seen: str | None = None
+    ) -> None:
+        """Say what was done; `to` is who it was handed to.
+
+        Raises NotAllowed where that person may not work on cases, NotAnswerable for anything that
+        is no act, and ChangedUnderneath when another message has joined.
+        """
+        require(actor, Right.WORK_CASE)
+        if how not in ACTS or (how == HANDED_OVER) != bool(to):
+            raise NotAnswerable(f"act {how}" if how in ACTS else "act")
+        if to:
+            person = self._store.people.user(to, clinic=actor.clinic)
+            if not may(person, Right.WORK_CASE) or person.id == actor.id:
+                raise NotAllowed(Right.WORK_CASE.value)
+        self._store.escalations.act(
+            case_id, how, to=to or None, clinic=actor.clinic, by=actor.id, seen=seen
+        )

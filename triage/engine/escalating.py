@@ -1,0 +1,118 @@
+"""Tells people of urgent messages nobody has acted on: again, then the deputy, then who is on call.
+
+Rule of the room: nothing of a message is known here, only how many wait and how long. A step is
+remembered after somebody was told: a kill in between tells twice, and never not at all.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from triage.domain import Alarm, EscalationPlan, Fault, Notice, OpeningHours, Step
+from triage.errors import blame
+from triage.store import Store
+from triage.store.escalations import Overdue, Tick
+
+log = logging.getLogger(__name__)
+
+#: Step -> what staff are told.
+FAULTS: Mapping[Step, Fault] = {
+    Step.AGAIN: Fault.URGENT_AGAIN,
+    Step.DEPUTY: Fault.URGENT_DEPUTY,
+    Step.ON_CALL: Fault.URGENT_ON_CALL,
+}
+#: Tells through doors of these names, or through all; returns those that took it.
+Tell = Callable[[Notice, Collection[str] | None], Sequence[str]]
+#: For which cases which doors were told.
+Told = tuple[Sequence[Overdue], Sequence[str]]
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def machine_tick() -> Tick:
+    """Return what the machine itself counts; it goes on while a machine sleeps, where it can."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return Tick(boot or "unknown", time.clock_gettime(clock))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look found: steps to take, and whom the plan names for them."""
+
+    overdue: Sequence[Overdue] = ()
+    plan: EscalationPlan = field(default_factory=EscalationPlan)
+    hours: OpeningHours = field(default_factory=OpeningHours)
+
+
+class Escalator:
+    """Takes the steps of one clinic's plan when they are due."""
+
+    def __init__(
+        self,
+        clinic: str,
+        *,
+        tick: Callable[[], Tick] = machine_tick,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clinic = clinic
+        self._tick = tick
+        self._clock = clock
+
+    def look(self, store: Store) -> Found:
+        """Count the time that passed and return what is due; may hang where the store does."""
+        overdue = store.escalations.count(self._tick(), clinic=self._clinic)
+        if not overdue:
+            return Found()
+        return Found(overdue, self._plan(store), self._hours(store))
+
+    def tell(self, found: Found, tell: Tell) -> Sequence[Told]:
+        """Tell everybody whose turn it is; return for each step whom it was for and the doors.
+
+        Where nobody of the plan can be told everybody is: an alert too many harms less.
+        """
+        now, told = self._clock(), list[Told]()
+        in_hours = found.hours.open_at(now)
+        for step in Step:
+            due = [one for one in found.overdue if one.step is step]
+            if not due:
+                continue
+            notice = Notice(self._clinic, now, ((Alarm(FAULTS[step], str(len(due))), True),))
+            called = found.plan.called(step, in_hours=in_hours)
+            doors = tell(notice, called.doors) if called.doors else ()
+            doors = doors or tell(notice, None)
+            facts = {"step": step.value, "doors": len(doors)}
+            log.warning("urgent step %(step)s told to %(doors)d", facts)
+            told.append((due, doors))
+        return told
+
+    def planned(self, store: Store, doors: Collection[str]) -> bool:
+        """Whether somebody is named and can be told at every step, in hours and out of hours."""
+        staff = store.practice.staff(clinic=self._clinic)
+        return not self._plan(store).missing(staff, doors)
+
+    def remember(self, store: Store, told: Sequence[Told], *, by: str) -> int:
+        """Keep that these steps were taken; return how many."""
+        for due, doors in told:
+            store.escalations.taken(due, doors, clinic=self._clinic, by=by)
+        return len(told)
+
+    def _plan(self, store: Store) -> EscalationPlan:
+        """Return the plan; one that cannot be read names nobody, so that everybody is told."""
+        try:
+            return store.practice.plan(clinic=self._clinic)
+        except ValueError as trouble:
+            log.error("the setting %(part)s is wrong: %(error)s", blame(trouble, part="escalation"))
+            return EscalationPlan()
+
+    def _hours(self, store: Store) -> OpeningHours:
+        try:
+            return store.practice.hours(clinic=self._clinic)
+        except ValueError as trouble:
+            log.error("the setting %(part)s is wrong: %(error)s", blame(trouble, part="hours"))
+            return OpeningHours()

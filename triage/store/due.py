@@ -1,0 +1,116 @@
+"""Where an open case stands in the queue: urgent, then what nobody could read or sort, then by when
+it is due.
+
+Rule of the room: a column says it, so that a page of the queue is one walk of one index; it is
+written whenever a case is filed, sorted or linked, and anew when hours or targets change.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+
+from triage.domain import CaseState, Lane, OpeningHours, Place, Route, Targets, Urgency
+from triage.store import tables
+from triage.store.practice_settings import hours_of, targets_of
+from triage.store.transaction import Transactions, Work
+
+#: The queue's order, which is that of its index.
+QUEUE = (
+    tables.cases.c.urgency.desc(),
+    tables.cases.c.tier.desc(),
+    tables.cases.c.due_at,
+    tables.cases.c.opened_at,
+    tables.cases.c.id,
+)
+#: Cases of one transaction when all are placed anew.
+BATCH = 2000
+
+
+class Due:
+    """When every case is due."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def again(self, *, clinic: str, by: str) -> int:
+        """Place every open case anew, after hours or targets changed; return how many."""
+        last, count = "", 0
+        while rows := self._batch(clinic, last, by):
+            last, count = rows[-1].id, count + len(rows)
+        return count
+
+    def _batch(self, clinic: str, last: str, by: str) -> list[Row[Any]]:
+        cases = tables.cases
+        query = (
+            select(cases)
+            .where(
+                cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value, cases.c.id > last
+            )
+            .order_by(cases.c.id)
+            .limit(BATCH)
+            .with_for_update()
+        )
+        with self._transactions.write() as work:
+            rows = work.rows(query)
+            if rows:
+                hours, targets = hours_of(work, clinic), targets_of(work, clinic)
+                places = [{"row": row.id, **_values(_place(row), hours, targets)} for row in rows]
+                names = ("due_at", "tier", "haste")
+                moved: dict[str, Any] = {name: bindparam(name) for name in names}
+                work.run(update(cases).where(cases.c.id == bindparam("row")).values(moved), places)
+                work.moved(clinic)
+                detail = {"cases": str(len(rows))}
+                work.note("cases.placed", clinic=clinic, by=by, detail=detail)
+        return rows
+
+
+def placed(work: Work, clinic: str, place: Place) -> dict[str, Any]:
+    """Return the columns by which a case stands where it does."""
+    return _values(place, hours_of(work, clinic), targets_of(work, clinic))
+
+
+def placed_again(work: Work, case: Row[Any], **changed: Any) -> dict[str, Any]:
+    """Return those columns for a case of which these columns change."""
+    return placed(work, case.clinic, _place(case, changed))
+
+
+def sooner(case: Row[Any], places: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new places of a case that a message joined: none moves it down."""
+    known: datetime | None = case.due_at
+    due = places["due_at"] if known is None else min(known, places["due_at"])
+    return {**places, "due_at": due, "tier": max(case.tier, places["tier"])}
+
+
+def must_act(case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, Any]:
+    """Return the columns by which somebody has to act from `since` on.
+
+    Nothing changes for what is not urgent, nor while nobody has acted yet: time goes on.
+    """
+    if not urgency:
+        return {}
+    if case is not None and case.urgency and case.acted_at is None and case.urgent_since:
+        return {}
+    nobody = dict.fromkeys(("acted_at", "acted_by", "acted_how", "acted_to"))
+    return {"urgent_since": since, **nobody}
+
+
+def _place(row: Row[Any], changed: Mapping[str, Any] | None = None) -> Place:
+    values = {**row._mapping, **(changed or {})}
+    return Place(
+        Route(values["route"]),
+        Lane(values["home_lane"]),
+        Urgency(values["urgency"]),
+        values["opened_at"],
+        values["haste"],
+        values["urgent_since"],
+    )
+
+
+def _values(place: Place, hours: OpeningHours, targets: Targets) -> dict[str, Any]:
+    return {
+        "due_at": place.due_at(hours, targets),
+        "tier": place.tier,
+        "haste": place.haste,
+    }

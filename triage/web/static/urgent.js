@@ -1,0 +1,88 @@
+// Tells every open page of urgent messages nobody has acted on: a line on top that stays, and a
+// sound once the person has allowed it. No quiet mode silences either; only acting does.
+
+const EVERY = 4000;
+const PATIENCE = 15000;
+// While somebody has to act the sound comes back this often, in milliseconds.
+const AGAIN = 60000;
+const ALLOWED = "urgent-sound";
+
+let audio = null;
+let heard = "";
+let last = 0;
+
+export function startUrgent() {
+  const line = document.getElementById("urgent");
+  if (!line) return;
+  const button = document.getElementById("urgent-sound");
+  showButton(button);
+  button.addEventListener("click", () => {
+    const on = localStorage.getItem(ALLOWED) !== "on";
+    localStorage.setItem(ALLOWED, on ? "on" : "off");
+    showButton(button);
+    if (on) wake().then(() => ring(1));
+  });
+  // A browser lets a page sound only after the person did something on it.
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, wake);
+  ask(line);
+  setInterval(() => ask(line), EVERY);
+}
+
+function showButton(button) {
+  const on = localStorage.getItem(ALLOWED) === "on";
+  button.textContent = on ? "Sound is on" : "Allow sound";
+  button.setAttribute("aria-pressed", String(on));
+}
+
+async function ask(line) {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE);
+    const answer = await fetch("/urgent", { headers: { Accept: "application/json" }, signal });
+    if (answer.ok) tell(line, await answer.json());
+  } catch {
+    // The line stays as it is; the queue says by itself when it has lost touch.
+  }
+}
+
+function tell(line, news) {
+  line.hidden = !news.waiting;
+  if (!news.waiting) {
+    heard = "";
+    return;
+  }
+  const words = line.querySelector("a");
+  const what = news.waiting === 1 ? "1 urgent message waits" : `${news.waiting} urgent messages wait`;
+  const long = news.minutes ? `, the longest for ${news.minutes} min` : "";
+  const text = `${what} for somebody to act${long}.`;
+  if (words.textContent !== text) words.textContent = text;
+  const due = news.news !== heard || Date.now() - last >= AGAIN;
+  if (due && localStorage.getItem(ALLOWED) === "on") {
+    heard = news.news;
+    last = Date.now();
+    ring(3);
+  }
+}
+
+async function wake() {
+  if (localStorage.getItem(ALLOWED) !== "on") return;
+  audio ??= new AudioContext();
+  if (audio.state === "suspended") await audio.resume();
+}
+
+// Short tones, two notes apart: heard through a conversation, gone before it disturbs one.
+function ring(times) {
+  document.body.dataset.rang = String(Number(document.body.dataset.rang ?? 0) + 1);
+  if (!audio || audio.state !== "running") return;
+  for (let at = 0; at < times * 2; at += 1) {
+    const start = audio.currentTime + at * 0.22;
+    const tone = audio.createOscillator();
+    const loud = audio.createGain();
+    tone.frequency.value = at % 2 ? 660 : 880;
+    loud.gain.setValueAtTime(0.0001, start);
+    loud.gain.exponentialRampToValueAtTime(0.25, start + 0.02);
+    loud.gain.exponentialRampToValueAtTime(0.0001, start + 0.2);
+    tone.connect(loud).connect(audio.destination);
+    tone.start(start);
+    tone.stop(start + 0.21);
+  }
+}
