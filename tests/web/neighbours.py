@@ -112,6 +112,13 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     why = Protected("called from the car park")
     glass = desk.glass.smash(devi, open_case, reason=why, minutes=60)
     file = store.cases.get(open_case, clinic="c1", by="test")
+    milo = PEOPLE["milo"]
+    desk.together.write(milo, open_case, words=Protected("@ines: she is Keane's sister"))
+    (mention, _), *_ = desk.together.mine(INSIDER).mentions
+    team = desk.teams.put_team(INSIDER, name="Keane's friends", members=["u-milo"])
+    desk.teams.put_view(INSIDER, name="Halloran only", team_id=team.id)
+    (view,) = desk.teams.views(INSIDER)
+    desk.teams.want_two(INSIDER, [Route.INSURANCE_AUTHORIZATION])
     first = {
         "case_id": open_case,
         "message_id": file.messages[0].id,
@@ -124,6 +131,11 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "contact_id": "p2-mail",
         "item_id": item.id,
         "glass_id": glass.id,
+        "mention_id": mention.id,
+        "view_id": view.id,
+        "team_id": team.id,
+        "member": "u-milo",
+        "to": "user:u-dana",
         "search_id": desk.search.keep(INSIDER, Wanted(Protected("lisinopril"))),
         "digest": draft.outgoing.digest,
         "proof": proof,

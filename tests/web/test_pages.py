@@ -182,7 +182,7 @@ def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: 
     assert dana.post(f"{case}/claim").status_code == 303
     nia = visit("nia")
     assert f'action="{case}/take-over"' in nia.get(case).text
-    assert nia.post(f"{case}/take-over").status_code == 303
+    assert nia.post(f"{case}/take-over", reason="Milo is ill").status_code == 303
     assert "Give back" in nia.get(case).text
 
 

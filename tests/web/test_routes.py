@@ -44,6 +44,25 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,
     ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,
+    ("GET", f"{CASE}/here"): Right.SEE_QUEUE,
+    ("POST", f"{CASE}/note"): Right.WORK_CASE,
+    ("POST", f"{CASE}/assign"): Right.WORK_CASE,
+    ("POST", f"{CASE}/snooze"): Right.WORK_CASE,
+    ("POST", f"{CASE}/remind"): Right.WORK_CASE,
+    ("POST", f"{CASE}/wake"): Right.WORK_CASE,
+    ("POST", f"{CASE}/ask"): Right.WRITE_REPLY,
+    ("POST", f"{CASE}/remark"): Right.APPROVE_REPLY,
+    ("GET", "/for-me"): Right.SEE_QUEUE,
+    ("POST", "/for-me/{mention_id}"): Right.SEE_QUEUE,
+    ("GET", "/away"): Right.WRITE_REPLY,
+    ("POST", "/away"): Right.WRITE_REPLY,
+    ("POST", "/away/prepare"): Right.WRITE_REPLY,
+    ("GET", "/away/next"): Right.WRITE_REPLY,
+    ("GET", "/teams"): Right.MANAGE_TEAMS,
+    ("POST", "/teams"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/views"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/views/{view_id}/remove"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/two"): Right.MANAGE_TEAMS,
     ("POST", f"{CASE}/reroute"): Right.WORK_CASE,
     ("POST", f"{CASE}/tick"): Right.WORK_CASE,
     ("POST", f"{CASE}/close"): Right.WORK_CASE,
@@ -123,6 +142,8 @@ FORM = {
     "case_id": NOBODY,
     "reason": "nobody can wait",
     "minutes": "15",
+    "to": "",
+    "days": "3",
 }
 
 
@@ -252,7 +273,10 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:
     menus = {"dana": {"/queue"}, "devi": {"/models"}, "nia": {"/queue", "/sample", "/clinical"}}
+    menus["dana"] |= {"/for-me"}
+    menus["nia"] |= {"/for-me"}
     menus["sam"] = {"/queue", "/sample", "/audit", "/models", "/models/promises", "/emergencies"}
+    menus["sam"] |= {"/for-me", "/teams"}
     menus["ada"] = {"/models", "/users", "/emergency"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():

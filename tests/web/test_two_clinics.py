@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ WITHOUT_ID = {
 WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 }
+WITHOUT_ID |= {("GET", path) for path in ("/for-me", "/away", "/away/next", "/teams")}
+# Of picked cases it says only that they were left as they are.
+WITHOUT_ID |= {("POST", "/away"), ("POST", "/away/prepare")}
 WITHOUT_ID |= {("GET", "/healthz"), ("GET", "/metrics")}
 WITHOUT_ID |= {("POST", "/audit/verify"), ("POST", "/audit/export"), ("POST", "/models/training")}
 #: Signing in and out, searching, adding and signing touch the neighbour's own clinic only.
@@ -40,6 +44,7 @@ OWN = {
     ("POST", path) for path in ("/log-in", "/log-out", "/users", "/clinical/sign", "/account/key")
 }
 OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient", "/search")}
+OWN |= {("POST", "/teams/two")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -63,6 +68,8 @@ FORM = {
     "active": "true",
     "reason": "nobody can wait",
     "minutes": "15",
+    "days": "3",
+    "until": (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M"),
     "password": PASSWORD,
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
@@ -89,6 +96,17 @@ ANSWERS = {
     "SupervisionDesk.leaks",
     "SupervisionDesk.signatures",
     "SupervisionDesk.sign",
+    "TogetherDesk.mine",
+    "TogetherDesk.unseen",
+    "TeamDesk.teams",
+    "TeamDesk.views",
+    "TeamDesk.put_view",
+    "TeamDesk.two_approvers",
+    "TeamDesk.want_two",
+    "BulkDesk.pick",
+    "BulkDesk.prepare",
+    "BulkDesk.next",
+    "PeopleDesk.clinic",
     "ModelsDesk.training_rows",
     "ModelsDesk.training_export",
 }
@@ -111,6 +129,7 @@ def forms(both: Neighbours) -> dict[str, str]:
     first = dict(both.first)
     contact = first["contact_id"]
     first |= {"part": first["request_id"], "patient": first["patient_id"]}
+    first |= {"picked": first["case_id"], "told": first["user_id"]}
     return FORM | first | {"contact": contact}
 
 
@@ -178,6 +197,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close")}
     # A search is its person's own.
     kept.add("GET /search/{search_id}")
+    # A note that names somebody is ticked off by that person; nothing was sent that is awaited.
+    kept |= {"POST /for-me/{mention_id}", "POST /case/{case_id}/remind"}
     assert with_ids - found.keys() == kept
     assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
@@ -223,6 +244,12 @@ def values(both: Neighbours) -> dict[str, object]:
         "wrong": 0.1,
         "reason": Protected("nobody can wait"),
         "minutes": 15,
+        "until": datetime.now(UTC) + timedelta(days=2),
+        "days": 3,
+        "name": "A name",
+        "members": ("u-dana",),
+        "routes": (),
+        "cases": (both.first["case_id"],),
     }
 
 
@@ -275,5 +302,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     names = {name for name, _ in counters(both.practice.desk)}
     served = ask(both, INSIDER)
     # A reply is on its way by then, so that nobody could write another or close the case.
-    assert names - ANSWERS - served.keys() == {"QueueDesk.close", "ReplyDesk.save"}
+    away = {"QueueDesk.close", "ReplyDesk.save"}
+    away |= {f"TogetherDesk.{name}" for name in ("ask", "give_back", "snooze")}
+    assert names - ANSWERS - served.keys() == away
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

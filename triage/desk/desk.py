@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.bulk import BulkDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.openid import OpenIdDesk, Provider
@@ -13,6 +14,8 @@ from triage.desk.replies import ReplyDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
+from triage.desk.teams import TeamDesk
+from triage.desk.together import TogetherDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.views import Banner
 from triage.desk.watching import WatchDesk
@@ -60,6 +63,9 @@ class Desk:
         self.portal = PortalDesk(store, portal)
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only)
+        self.together = TogetherDesk(store, clock)
+        self.teams = TeamDesk(store)
+        self.bulk = BulkDesk(store, self.queue, self.replies)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

@@ -34,6 +34,7 @@ class Right(StrEnum):
     BREAK_GLASS = "break_glass"
     REVIEW_GLASS = "review_glass"
     IMPORT_ROSTER = "import_roster"
+    MANAGE_TEAMS = "manage_teams"
 
 
 RIGHTS: Mapping[Right, frozenset[Role]] = {
@@ -58,6 +59,8 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.BREAK_GLASS: frozenset(Role) - _FRONT,
     Right.REVIEW_GLASS: _OVERSEERS,
     Right.IMPORT_ROSTER: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
+    # Who works with whom, and where two must approve.
+    Right.MANAGE_TEAMS: _OVERSEERS,
 }
 
 
@@ -70,6 +73,7 @@ GRAVE: frozenset[Right] = frozenset(
         Right.SIGN_CLINICAL,
         Right.MANAGE_USERS,
         Right.IMPORT_ROSTER,
+        Right.MANAGE_TEAMS,
     }
 )
 

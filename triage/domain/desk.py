@@ -9,6 +9,7 @@ from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
+from triage.domain.together import ALONE, Beside
 from triage.domain.watch import Pace
 from triage.domain.words import Channel, IdentifierType, Mark, ReplyState, Urgency
 
@@ -34,6 +35,7 @@ class CaseRow:
     messages: int = 1
     #: The address the newest message claims to come from; a name alone could be anybody's.
     address: Protected = NOTHING
+    beside: Beside = ALONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,9 @@ class Reply:
     settled_at: datetime | None = None
     #: Set once a delivery report gave it back.
     undelivered: Undelivered | None = None
+    #: Whether the clinic wants two people's yes to it, and the first one; the sender asks anew.
+    needs_two: bool = False
+    first: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)

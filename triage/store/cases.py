@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, or_, select, update
 
 from triage.domain import (
+    NOTHING,
     Attachment,
     AuditEvent,
     CaseFile,
@@ -17,11 +18,13 @@ from triage.domain import (
     Label,
     Lane,
     Mark,
+    NoteKind,
     Protected,
     RawMessage,
     Reading,
     ReplyState,
     Route,
+    SavedView,
 )
 from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
 from triage.store import records, tables
@@ -31,7 +34,10 @@ from triage.store.filing import ask_for, file_reading, wrote_lately
 from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
+from triage.store.notes import write_note
+from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
+from triage.store.views import narrowed
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
@@ -54,7 +60,14 @@ class Cases:
             return file_reading(work, reading, clinic=clinic, by=by)
 
     def queue(
-        self, *, clinic: str, by: str, lane: Lane | None = None, limit: int = 100, offset: int = 0
+        self,
+        *,
+        clinic: str,
+        by: str,
+        lane: Lane | None = None,
+        view: SavedView | None = None,
+        limit: int = 100,
+        offset: int = 0,
     ) -> list[CaseRow]:
         """Return one page of open cases: most urgent first, then highest score, then oldest."""
         cases = tables.cases
@@ -67,6 +80,8 @@ class Cases:
         )
         if lane is not None:
             query = query.where(cases.c.lane == lane.value)
+        if view is not None:
+            query = query.where(narrowed(view, clinic=clinic, by=by))
         with self._transactions.write() as work:
             rows = queue_rows(work, work.rows(query))
             shown = [row.case.id for row in rows]
@@ -124,14 +139,19 @@ class Cases:
                 raise AlreadyClaimed(case_id)
             _changed(work, "case.claimed", case_id, clinic, by)
 
-    def take_over(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
-        """Take an open case whoever has it; the audit keeps who had it. Raises NotFound."""
+    def take_over(
+        self, case_id: str, *, clinic: str, by: str, now: datetime, reason: Protected = NOTHING
+    ) -> None:
+        """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
             case = _case(work, case_id, clinic, lock=True)
             if case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
             _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
             earlier = case.claimed_by or ""
+            if reason:
+                told, kind = {earlier} - {""}, NoteKind.TAKEN_OVER
+                write_note(work, case_id, reason, kind=kind, clinic=clinic, by=by, told=told)
             _changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
 
     def release(self, case_id: str, *, clinic: str, by: str) -> None:
@@ -355,6 +375,7 @@ def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
 
 
 def _changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
+    attended(work, case_id)
     work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
     work.moved(clinic)
 

@@ -16,6 +16,7 @@ from triage.store.bounces import as_own_mail, case_of, given_back, own_mail, put
 from triage.store.parts import case_marks, share, write_message
 from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
+from triage.store.snoozes import wake_for_message
 from triage.store.transaction import Work
 
 #: A message within this long of a closed case is a second message of the same patient.
@@ -50,6 +51,7 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     write_message(work, reading, sender, clinic=clinic, case_id=case_id, thread_id=thread_id)
     words = (reading.message, reading.redacted)
     index_message(work, *words, clinic=clinic, case_id=case_id)
+    wake_for_message(work, case_id, sender.patient_id, clinic=clinic, by=by)
     for case in put_in_front(work, back, reading, clinic=clinic, by=by):
         # What the reply answered is not answered: the case cannot be closed without a look.
         asked = (Route(case.route),)

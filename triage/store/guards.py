@@ -13,6 +13,8 @@ from triage.audit import GENESIS
 from triage.errors import StoreRefused
 from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
+from triage.store.together_guards import KEPT, among_colleagues
+from triage.store.together_guards import WRITTEN_ONCE as NOTES_WRITTEN_ONCE
 
 _FROZEN_REPLY = (
     "id",
@@ -76,10 +78,12 @@ _WRITTEN_ONCE = (
     "labels",
     "proof_keys",
     "signatures",
+    *NOTES_WRITTEN_ONCE,
 )
 #: Rows of these never go away.
 _KEPT = (
     *_WRITTEN_ONCE,
+    *(name for name in KEPT if name not in _WRITTEN_ONCE),
     "audit_heads",
     "break_glass",
     "canaries",
@@ -267,6 +271,7 @@ GUARDS: tuple[Guard, ...] = (
         exists("cases", "cases.id = NEW.case_id AND cases.erased_at IS NOT NULL"),
     ),
     *AT_THE_DOOR,
+    *among_colleagues(_PROVEN),
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),
 )

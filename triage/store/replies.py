@@ -18,7 +18,14 @@ from triage.domain import (
     ReplyState,
     new_id,
 )
-from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, TooLate, TriageError
+from triage.errors import (
+    ChangedUnderneath,
+    NoProofKey,
+    NoRecipient,
+    SecondApprover,
+    TooLate,
+    TriageError,
+)
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
@@ -26,7 +33,9 @@ from triage.store.keyring import of_case
 from triage.store.proof import alive
 from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
+from triage.store.second import both, demanded, first_of
 from triage.store.senders import message_index
+from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
 
 _SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
@@ -71,7 +80,7 @@ class Replies:
         Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
         NoProofKey when the proof names no key of a living session of the approver's;
         NoRecipient when it is not addressed to a verified contact of the case's patient who, for
-        e-mail, has agreed to it.
+        e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
         """
         clinic = approval.clinic
         with self._transactions.write() as work:
@@ -86,6 +95,10 @@ class Replies:
                 raise NoRecipient(f"case {draft.case_id}")
             if not alive(work, approval):
                 raise NoProofKey(f"case {draft.case_id}")
+            two = demanded(work, draft.case_id, clinic=clinic, approver=approval.approver)
+            if two and first_of(work, approval) is None:
+                raise SecondApprover(f"case {draft.case_id}")
+            attended(work, draft.case_id)
             _write_approval(work, approval)
             reply = Reply(
                 approval.reply_id,
@@ -121,6 +134,7 @@ class Replies:
             if not _step(work, reply_id, clinic, ReplyState.QUEUED, ReplyState.RECALLED):
                 raise TooLate(f"reply {reply_id}")
             _reopen_draft(work, row, now)
+            attended(work, row.case_id)
             _move_case(work, row.case_id)
             _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
@@ -158,15 +172,12 @@ class Replies:
                 return None
             row = _reply_row(work, reply_id, clinic)
             reply = _whole(work, row)
-            if reply is None or not may_receive(
-                work, row.contact_id, reply.outgoing, clinic=clinic
-            ):
-                why = "changed_in_store" if reply is None else "recipient_changed"
+            if why := _in_the_way(work, row, reply):
                 _settle(work, row, ReplyState.FAILED, receipt="", why=why)
                 _noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
                 return None
             _noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
-            return reply
+            return reply and both(work, reply)
 
     def settle(
         self,
@@ -305,6 +316,16 @@ def _whole(work: Work, row: Row[Any]) -> Reply | None:
         return None
     same = reply.outgoing.digest == reply.approval.digest == row.digest
     return reply if same else None
+
+
+def _in_the_way(work: Work, row: Row[Any], reply: Reply | None) -> str:
+    """Return in one word why a reply that is due may not leave; empty when it may."""
+    if reply is None:
+        return "changed_in_store"
+    if not may_receive(work, row.contact_id, reply.outgoing, clinic=row.clinic):
+        return "recipient_changed"
+    whole = both(work, reply)
+    return "second_missing" if whole.needs_two and whole.first is None else ""
 
 
 def _settle(

@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from triage.desk import Desk
 from triage.web import (
     audit,
+    away,
     case,
     clinical,
     errors,
@@ -26,6 +27,8 @@ from triage.web import (
     search,
     seen,
     session,
+    teams,
+    together,
     trained,
     users,
     watch,
@@ -45,6 +48,9 @@ ROUTERS = (
     search,
     case,
     reply,
+    together,
+    away,
+    teams,
     patients,
     audit,
     seen,

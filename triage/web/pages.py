@@ -26,12 +26,14 @@ SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 #: What the menu offers and the right each entry needs.
 MENU = (
     ("/queue", "Queue", Right.SEE_QUEUE),
+    ("/for-me", "For me", Right.SEE_QUEUE),
     ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/audit", "Audit", Right.SEE_AUDIT),
     ("/models", "Models", Right.SEE_MODELS),
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
+    ("/teams", "Teams", Right.MANAGE_TEAMS),
     ("/users", "People", Right.MANAGE_USERS),
     ("/emergency", "Emergency", Right.BREAK_GLASS),
 )
