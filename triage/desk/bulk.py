@@ -67,7 +67,7 @@ class BulkDesk:
         """Return the next case of this person's with words to approve; None when there is none."""
         require(actor, Right.WRITE_REPLY)
         who = {"clinic": actor.clinic, "by": actor.id}
-        return self._store.colleagues.next_draft(**who, besides=besides)
+        return self._store.picks.next_draft(**who, besides=besides)
 
     def _one(
         self, actor: User, case_id: str, clinic: Protected, subject: Protected, body: Protected

@@ -115,26 +115,6 @@ class Colleagues:
             work.note("asks.read", clinic=clinic, by=by, cases=ids)
         return [(Ask(row.case_id, row.by_user, row.at), by_id[row.case_id]) for row in found]
 
-    def next_draft(self, *, clinic: str, by: str, besides: str = "") -> str | None:
-        """Return a case whose saved words are this person's and that nobody else has; ids only."""
-        drafts, cases = tables.drafts, tables.cases
-        query = (
-            select(cases.c.id)
-            .join(drafts, drafts.c.case_id == cases.c.id)
-            .where(
-                drafts.c.clinic == clinic,
-                drafts.c.author == by,
-                drafts.c.reply_id.is_(None),
-                cases.c.state == "open",
-                cases.c.claimed_by == by,
-                cases.c.id != besides,
-            )
-            .order_by(drafts.c.edited_at, drafts.c.id)
-        )
-        with self._transactions.read() as work:
-            row = work.first(query)
-        return None if row is None else str(row.id)
-
 
 def _look(work: Work, case_id: str, clinic: str, by: str, now: datetime) -> None:
     table = tables.presence

@@ -50,6 +50,26 @@ class Picks:
             work.note("queue.picked", clinic=clinic, by=by, cases=shown)
         return lines
 
+    def next_draft(self, *, clinic: str, by: str, besides: str = "") -> str | None:
+        """Return a case whose saved words are this person's and that nobody else has; ids only."""
+        drafts, cases = tables.drafts, tables.cases
+        query = (
+            select(cases.c.id)
+            .join(drafts, drafts.c.case_id == cases.c.id)
+            .where(
+                drafts.c.clinic == clinic,
+                drafts.c.author == by,
+                drafts.c.reply_id.is_(None),
+                cases.c.state == CaseState.OPEN.value,
+                cases.c.claimed_by == by,
+                cases.c.id != besides,
+            )
+            .order_by(drafts.c.edited_at, drafts.c.id)
+        )
+        with self._transactions.read() as work:
+            row = work.first(query)
+        return None if row is None else str(row.id)
+
 
 def _holds(work: Work, row: Row[Any], wanted: list[str]) -> bool:
     if not wanted:
