@@ -19,6 +19,7 @@ from triage.domain import (
     RawMessage,
     ReplyState,
     Route,
+    SavedView,
     StoredMessage,
     Urgency,
     User,
@@ -66,6 +67,8 @@ class QueueDesk:
         self._portal_only = portal_only
         self._clock = clock
         self._clinical = clinical
+        #: Person -> the queue and views they were counted for, and the counts.
+        self._counted: dict[str, tuple[object, Mapping[str, int]]] = {}
 
     def view(
         self,
@@ -96,7 +99,7 @@ class QueueDesk:
             version=self.version(actor),
             saved=picked,
             views=views,
-            in_views=self._store.views.counts(views, **who),
+            in_views=self._counts_of(actor, views),
         )
 
     def version(self, actor: User) -> str:
@@ -107,12 +110,20 @@ class QueueDesk:
     def pulse(self, actor: User) -> Pulse:
         """Return version, number of cases per lane and banners, for a page that stays open."""
         require(actor, Right.SEE_QUEUE)
-        who = {"clinic": actor.clinic, "by": actor.id}
         self._store.snoozes.round(by="desk", now=self._clock(), clinic=actor.clinic)
         counts = dict(self._store.cases.counts(clinic=actor.clinic))
         found = banners(self._store, actor, self._clock(), self._clinical)
-        in_views = self._store.views.counts(offered(self._store, actor), **who)
+        in_views = self._counts_of(actor, offered(self._store, actor))
         return Pulse(self.version(actor), counts, found, in_views)
+
+    def _counts_of(self, actor: User, views: tuple[SavedView, ...]) -> Mapping[str, int]:
+        """Return how full each view is; counted anew only when the queue or the views changed."""
+        key = (self.version(actor), views)
+        known = self._counted.get(actor.id)
+        if known is None or known[0] != key:
+            who = {"clinic": actor.clinic, "by": actor.id}
+            self._counted[actor.id] = known = (key, self._store.views.counts(views, **who))
+        return known[1]
 
     def open(self, actor: User, case_id: str) -> CaseView:
         """Return everything about one case."""

@@ -114,6 +114,8 @@ class Assignments:
             for user_id in sorted(wanted):
                 work.add(people, team_id=team.id, user_id=user_id, clinic=team.clinic)
             return_orphans(work, clinic=team.clinic, by=by)
+            # What stands in a view of "my teams" is another from now on.
+            work.moved(team.clinic)
             detail = {"team": team.id, "members": " ".join(sorted(wanted))}
             work.note("team.changed", clinic=team.clinic, by=by, detail=detail)
 
@@ -130,6 +132,7 @@ def take_from(work: Work, user_id: str, *, clinic: str, by: str) -> None:
     _return(work, mine, clinic=clinic, by=by, earlier=user_id)
     people = tables.team_members
     work.run(delete(people).where(people.c.clinic == clinic, people.c.user_id == user_id))
+    work.moved(clinic)
     return_orphans(work, clinic=clinic, by=by)
 
 

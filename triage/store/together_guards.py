@@ -36,6 +36,40 @@ _SECONDED = exists(
     " AND first_approvals.digest = NEW.digest AND first_approvals.approver <> approvals.approver",
 )
 _ALONE = f"{_DEMANDED} AND NOT {_SECONDED}"
+#: What needs no proof key to be judged.
+_AS_WRITTEN = (
+    Guard("notes", "INSERT", "this note exists", exists("notes", "notes.id = NEW.id")),
+    Guard(
+        "mentions",
+        "UPDATE",
+        "whom it names stays",
+        changed(("id", "clinic", "note_id", "case_id", "user_id")),
+    ),
+    Guard("two_approvers", "UPDATE", "which route stays", changed(("clinic", "route"))),
+    Guard(
+        "two_approvers",
+        "INSERT",
+        "it begins switched on",
+        "NEW.off_at IS NOT NULL OR NEW.off_by IS NOT NULL OR "
+        + exists(
+            "two_approvers",
+            "two_approvers.clinic = NEW.clinic AND two_approvers.route = NEW.route",
+        ),
+    ),
+    Guard(
+        "two_approvers",
+        "UPDATE",
+        "somebody switches it off",
+        "(NEW.off_at IS NULL) <> (NEW.off_by IS NULL)",
+    ),
+    Guard(
+        "cases",
+        "UPDATE",
+        "an urgent case never sleeps",
+        "NEW.lane = 'snoozed' AND (NEW.urgency > 0 OR NEW.home_lane NOT IN ('sorted', 'unsorted'))",
+    ),
+    Guard("cases", "INSERT", "a new case is awake", "NEW.lane = 'snoozed'"),
+)
 
 
 def among_colleagues(proven: str) -> tuple[Guard, ...]:
@@ -68,36 +102,5 @@ def among_colleagues(proven: str) -> tuple[Guard, ...]:
                 " first_approvals.digest = NEW.digest AND first_approvals.approver = NEW.approver)",
             ),
         ),
-        Guard("notes", "INSERT", "this note exists", exists("notes", "notes.id = NEW.id")),
-        Guard(
-            "mentions",
-            "UPDATE",
-            "whom it names stays",
-            changed(("id", "clinic", "note_id", "case_id", "user_id")),
-        ),
-        Guard("two_approvers", "UPDATE", "which route stays", changed(("clinic", "route"))),
-        Guard(
-            "two_approvers",
-            "INSERT",
-            "it begins switched on",
-            "NEW.off_at IS NOT NULL OR NEW.off_by IS NOT NULL OR "
-            + exists(
-                "two_approvers",
-                "two_approvers.clinic = NEW.clinic AND two_approvers.route = NEW.route",
-            ),
-        ),
-        Guard(
-            "two_approvers",
-            "UPDATE",
-            "somebody switches it off",
-            "(NEW.off_at IS NULL) <> (NEW.off_by IS NULL)",
-        ),
-        Guard(
-            "cases",
-            "UPDATE",
-            "an urgent case never sleeps",
-            "NEW.lane = 'snoozed' AND (NEW.urgency > 0 OR"
-            " NEW.home_lane NOT IN ('sorted', 'unsorted'))",
-        ),
-        Guard("cases", "INSERT", "a new case is awake", "NEW.lane = 'snoozed'"),
+        *_AS_WRITTEN,
     )
