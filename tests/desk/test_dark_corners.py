@@ -100,7 +100,7 @@ class Day:
         members = [one.id for one in self.staff if self.chance.random() < 0.4]
         known = self.chance.choice([None, *self.teams])
         name = f"Team {self.chance.randrange(6)}"
-        team = self.desk.teams.put_team(self.boss, name=name, members=members, team_id=known)
+        team = self.desk.teams.put_team(self.boss, called=name, members=members, team_id=known)
         self.teams = sorted({*self.teams, team.id})
 
     def do_put_off(self) -> None:
@@ -213,7 +213,7 @@ def test_nothing_is_ever_invisible(day: Day, record_property: Callable[[str, int
     # Each kind of step was taken, or nothing was proven of it.
     missing = day.steps().keys() - day.done.keys()
     assert len(missing) <= many(4, long=0), missing
-    view = day.desk.teams.put_view(day.boss, name="Given to nobody", assigned=Assigned.NOBODY)
+    view = day.desk.teams.put_view(day.boss, called="Given to nobody", assigned=Assigned.NOBODY)
     shown = day.desk.queue.view(day.boss, saved=view.id, limit=10_000)
     assert len(shown.rows) == shown.in_views[view.id]
     record_property("tried", STEPS)

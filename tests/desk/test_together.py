@@ -220,7 +220,7 @@ def test_a_case_is_handed_to_a_person_or_a_team_who_see_why(
     assert desk.queue.open(milo, case_id).claimed_by is None
     view = desk.queue.view(milo, saved=MINE)
     assert ([row.case.id for row in view.rows], view.in_views[MINE]) == ([case_id], 1)
-    team = desk.teams.put_team(sam, name="Records", members=[dora.id])
+    team = desk.teams.put_team(sam, called="Records", members=[dora.id])
     desk.together.assign(milo, other, to=f"team:{team.id}", reason=WHY)
     assert [row.case.id for row in desk.queue.view(dora, saved=TEAMS).rows] == [other]
     assert desk.queue.view(dora).in_views == {MINE: 0, TEAMS: 1}
@@ -237,7 +237,7 @@ def test_whoever_leaves_takes_no_case_along(
 ) -> None:
     case_id, milo, ada = wrote(store, clinic), staff["milo"], staff["ada"]
     of_team = wrote(store, clinic, sender=Protected("ana2@patients.example"))
-    team = desk.teams.put_team(staff["sam"], name="Bills", members=[milo.id])
+    team = desk.teams.put_team(staff["sam"], called="Bills", members=[milo.id])
     desk.together.assign(staff["dora"], case_id, to=f"user:{milo.id}", reason=WHY)
     desk.together.assign(staff["dora"], of_team, to=f"team:{team.id}", reason=WHY)
     back = {case_id, of_team}
@@ -246,9 +246,9 @@ def test_whoever_leaves_takes_no_case_along(
     elif how == "another role":
         desk.people.set_roles(ada, milo.id, [Role.DATA_SCIENTIST])
     else:
-        desk.teams.put_team(staff["sam"], name="Bills", members=[], team_id=team.id)
+        desk.teams.put_team(staff["sam"], called="Bills", members=[], team_id=team.id)
         back = {of_team}
-    view = desk.teams.put_view(staff["sam"], name="Nobody's", assigned=Assigned.NOBODY)
+    view = desk.teams.put_view(staff["sam"], called="Nobody's", assigned=Assigned.NOBODY)
     rows = {row.case.id for row in desk.queue.view(staff["sam"], saved=view.id).rows}
     assert rows == back
     events = store.audit.events(clinic=clinic, by="test", action="case.unassigned")
@@ -413,10 +413,10 @@ def test_a_saved_view_counts_what_it_shows(
         wrote(
             store, clinic, route=route, also=also, lane=sorted_in, sender=Protected("x@y.example")
         )
-    team = desk.teams.put_team(sam, name="Pharmacy", members=[dora.id])
-    refills = desk.teams.put_view(sam, name="Refills", team_id=team.id, routes=[Route.REFILL])
+    team = desk.teams.put_team(sam, called="Pharmacy", members=[dora.id])
+    refills = desk.teams.put_view(sam, called="Refills", team_id=team.id, routes=[Route.REFILL])
     unsorted = desk.teams.put_view(
-        sam, name="Results to sort", routes=[Route.RESULTS], lanes=[Lane.UNSORTED]
+        sam, called="Results to sort", routes=[Route.RESULTS], lanes=[Lane.UNSORTED]
     )
     for view, count in ((refills, 2), (unsorted, 1)):
         shown = desk.queue.view(dora, saved=view.id)
@@ -428,4 +428,4 @@ def test_a_saved_view_counts_what_it_shows(
     with pytest.raises(NotFound):
         desk.queue.view(dora, saved=refills.id)
     with pytest.raises(NotAllowed):
-        desk.teams.put_view(dora, name="Mine")
+        desk.teams.put_view(dora, called="Mine")

@@ -114,8 +114,8 @@ def _case(practice: Practice, number: int, vectors: Sequence[str]) -> str:
     nia, words = practice.user("nia"), Protected(f"{v[9]} @all")
     desk.together.write(nia, case_id, words=words)
     with contextlib.suppress(TriageError):
-        desk.teams.put_team(ALL, name=one_line(v[8]), members=[ALL.id])
-        desk.teams.put_view(ALL, name=one_line(v[10]))
+        desk.teams.put_team(ALL, called=one_line(v[8]), members=[ALL.id])
+        desk.teams.put_view(ALL, called=one_line(v[10]))
     with contextlib.suppress(TriageError):
         desk.together.assign(nia, case_id, to=f"user:{ALL.id}", reason=Protected(v[2] or "x"))
     with contextlib.suppress(TriageError):

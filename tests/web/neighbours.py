@@ -115,8 +115,8 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     milo = PEOPLE["milo"]
     desk.together.write(milo, open_case, words=Protected("@ines: she is Keane's sister"))
     (mention, _), *_ = desk.together.mine(INSIDER).mentions
-    team = desk.teams.put_team(INSIDER, name="Keane's friends", members=["u-milo"])
-    desk.teams.put_view(INSIDER, name="Halloran only", team_id=team.id)
+    team = desk.teams.put_team(INSIDER, called="Keane's friends", members=["u-milo"])
+    desk.teams.put_view(INSIDER, called="Halloran only", team_id=team.id)
     (view,) = desk.teams.views(INSIDER)
     desk.teams.want_two(INSIDER, [Route.INSURANCE_AUTHORIZATION])
     first = {

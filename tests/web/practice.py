@@ -302,7 +302,7 @@ class Practice:
 
     def view(self) -> str:
         """Save a view of the queue under a fresh name; return its id."""
-        saved = self.desk.teams.put_view(PEOPLE["sam"], name=f"View {new_id()[:8]}")
+        saved = self.desk.teams.put_view(PEOPLE["sam"], called=f"View {new_id()[:8]}")
         return saved.id
 
     def code(self, name: str) -> str:

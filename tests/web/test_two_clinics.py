@@ -247,6 +247,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "minutes": 15,
         "until": datetime.now(UTC) + timedelta(days=2),
         "days": 3,
+        "called": "A view of one's own",
         "members": ("u-dana",),
         "routes": (),
         "cases": (both.first["case_id"],),

@@ -29,14 +29,14 @@ class TeamDesk:
         self,
         actor: User,
         *,
-        name: str,
+        called: str,
         members: Iterable[str],
         routes: Iterable[Route] = (),
         team_id: str | None = None,
     ) -> Team:
         """Add a team, or change one; a team left by everybody gives its cases back."""
         require(actor, Right.MANAGE_TEAMS)
-        team = Team(team_id or new_id(), actor.clinic, _name(name), frozenset(routes))
+        team = Team(team_id or new_id(), actor.clinic, _name(called), frozenset(routes))
         people = set(members)
         staff = {one.id: one for one in self._store.people.users(clinic=actor.clinic)}
         if any(one in staff and not may(staff[one], Right.WORK_CASE) for one in people):
@@ -53,7 +53,7 @@ class TeamDesk:
         self,
         actor: User,
         *,
-        name: str,
+        called: str,
         team_id: str | None = None,
         routes: Iterable[Route] = (),
         lanes: Iterable[Lane] = (),
@@ -64,7 +64,7 @@ class TeamDesk:
         view = SavedView(
             new_id(),
             actor.clinic,
-            _name(name),
+            _name(called),
             team_id,
             frozenset(routes),
             frozenset(lanes),

@@ -44,7 +44,7 @@ def put_team(
 ) -> Response:
     """Add a team, or say who is in one."""
     people = member or ()
-    desk.teams.put_team(posting.user, name=name, members=people, team_id=team_id or None)
+    desk.teams.put_team(posting.user, called=name, members=people, team_id=team_id or None)
     return _back()
 
 
@@ -62,7 +62,7 @@ def put_view(
     """Save a view of the queue."""
     desk.teams.put_view(
         posting.user,
-        name=name,
+        called=name,
         team_id=team_id or None,
         routes=route or (),
         lanes=lane or (),
