@@ -211,6 +211,8 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "list_id": "0" * 32,
             "name": "website",
             "form_id": "0" * 32,
+            "mention_id": "0" * 32,
+            "view_id": "0" * 32,
             "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):
@@ -220,7 +222,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             elif method == "POST" and place % 6 == 0 and path not in ("/log-out", "/log-in"):
                 form = {**FORM, "csrf": found.group(1), "seen": "0" * 32}
                 form |= {key: canaries.new(f"form {key}") for key in ("words", "body", "subject")}
-                form |= {key: canaries.new(f"form {key}") for key in ("note", "why")}
+                form |= {key: canaries.new(f"form {key}") for key in ("note", "why", "reason")}
                 said = client.post(real, data=form)
             else:
                 continue

@@ -275,6 +275,14 @@ class TooLate(TriageError):
     """The undo window has passed and the reply has left; call the patient if it was wrong."""
 
 
+class SecondApprover(TriageError):
+    """Two people must approve this one; ask a colleague to read and approve the same words."""
+
+
+class NoWords(TriageError):
+    """Write a sentence for your colleagues; it stays inside the clinic."""
+
+
 class ProofRefused(TriageError):
     """The approval's proof does not hold; sign in with your approval code, approve anew."""
 

@@ -63,8 +63,8 @@ def test_a_nurse_takes_over_and_gives_back_what_a_secretary_may_not(
     with pytest.raises(AlreadyClaimed):
         desk.queue.release(milo, case_id)
     with pytest.raises(NotAllowed):
-        desk.queue.take_over(milo, case_id)
-    desk.queue.take_over(nia, case_id)
+        desk.queue.take_over(milo, case_id, reason=Protected("why"))
+    desk.queue.take_over(nia, case_id, reason=Protected("why"))
     assert desk.queue.open(milo, case_id).claimed_by is not None
     desk.queue.claim(nia, case_id)
     desk.queue.release(nia, case_id)

@@ -111,6 +111,13 @@ def _case(practice: Practice, number: int, vectors: Sequence[str]) -> str:
     desk.queue.reroute(
         ALL, case_id, route=Route.RECORDS_FORMS, urgency=Urgency.ROUTINE, why=Protected(v[12])
     )
+    nia, words = practice.user("nia"), Protected(f"{v[9]} @all")
+    desk.together.write(nia, case_id, words=words)
+    with contextlib.suppress(TriageError):
+        desk.teams.put_team(ALL, called=one_line(v[8]), members=[ALL.id])
+        desk.teams.put_view(ALL, called=one_line(v[10]))
+    with contextlib.suppress(TriageError):
+        desk.together.assign(nia, case_id, to=f"user:{ALL.id}", reason=Protected(v[2] or "x"))
     with contextlib.suppress(TriageError):
         subject, body = Protected(one_line(v[13])[:200]), Protected(v[10] or "x")
         draft = desk.replies.save(ALL, case_id, subject=subject, body=body)
@@ -178,6 +185,7 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
     file = store.cases.get(case_id, clinic="c1", by="test")
     glass = found.desk.glass.all(ALL)
     items = found.desk.supervision.sample(ALL)
+    mentions, views = found.desk.together.mine(ALL).mentions, found.desk.teams.views(ALL)
     return {
         "case_id": case_id,
         "message_id": file.messages[0].id,
@@ -190,6 +198,8 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "glass_id": glass[0].id if glass else NOBODY,
         "list_id": _on_paper(found),
         "form_id": NOBODY,
+        "mention_id": mentions[0][0].id if mentions else NOBODY,
+        "view_id": views[0].id if views else NOBODY,
     }
 
 

@@ -268,6 +268,7 @@ def test_the_queue_is_urgent_first_then_what_is_due_first(store: Store, clinic: 
         Lane.UNSORTED: 0,
         Lane.SORTED: 3,
         Lane.OUTGOING: 0,
+        Lane.SNOOZED: 0,
     }
     urgent = store.cases.queue(clinic=clinic, by="user-dora", lane=Lane.URGENT)
     assert len(urgent) == 2

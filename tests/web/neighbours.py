@@ -115,6 +115,13 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     glass = desk.glass.smash(devi, open_case, reason=why, minutes=60)
     form = desk.forms.add(INSIDER, Protected("consent.pdf"), b"%PDF-1.4 consent %%EOF")
     file = store.cases.get(open_case, clinic="c1", by="test")
+    milo = PEOPLE["milo"]
+    desk.together.write(milo, open_case, words=Protected("@ines: she is Keane's sister"))
+    (mention, _), *_ = desk.together.mine(INSIDER).mentions
+    team = desk.teams.put_team(INSIDER, called="Keane's friends", members=["u-milo"])
+    desk.teams.put_view(INSIDER, called="Halloran only", team_id=team.id)
+    (view,) = desk.teams.views(INSIDER)
+    desk.teams.want_two(INSIDER, [Route.INSURANCE_AUTHORIZATION])
     first = {
         "case_id": open_case,
         "message_id": file.messages[0].id,
@@ -129,6 +136,11 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "glass_id": glass.id,
         "list_id": _on_paper(practice),
         "form_id": form.id,
+        "mention_id": mention.id,
+        "view_id": view.id,
+        "team_id": team.id,
+        "member": "u-milo",
+        "to": "user:u-dana",
         "search_id": desk.search.keep(INSIDER, Wanted(Protected("lisinopril"))),
         "digest": draft.outgoing.digest,
         "proof": proof,
@@ -136,7 +148,6 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
         "task": "router",
         "what": "redflags",
         "model": "router-1",
-        "team_id": "team-one",
     }
     message = store.cases.get(own, clinic=ELSEWHERE.id, by="test").messages[0].id
     return Neighbours(practice, first, item, own, message)

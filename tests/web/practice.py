@@ -39,6 +39,7 @@ from triage.domain import (
     Urgency,
     User,
     approver_key,
+    new_id,
 )
 from triage.encoder.registry import Registry
 from triage.store import Keys, Store, migrate, open_store
@@ -298,6 +299,11 @@ class Practice:
     def user(self, name: str) -> User:
         """Return one of the people."""
         return PEOPLE[name]
+
+    def view(self) -> str:
+        """Save a view of the queue under a fresh name; return its id."""
+        saved = self.desk.teams.put_view(PEOPLE["sam"], called=f"View {new_id()[:8]}")
+        return saved.id
 
     def code(self, name: str) -> str:
         """Return a person's approval code as the practice handed it out."""

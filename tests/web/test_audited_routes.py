@@ -7,6 +7,7 @@ case or patient was changed, must write an audit row of whoever asked before it 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -61,7 +62,17 @@ ABOUT_NOBODY = {
     ("GET", "/emergency"),
     ("POST", "/downtime/begin"),
     ("GET", "/practice"),
-    *(("POST", f"/practice/{part}") for part in ("escalation", "teams")),
+    ("POST", "/practice/escalation"),
+    # Names of colleagues; the page it stands on left its row.
+    ("GET", f"{CASE}/here"),
+    # Where to go next, by ids; that page leaves its row.
+    ("GET", "/away"),
+    ("GET", "/away/next"),
+    ("GET", "/teams"),
+    ("POST", "/teams"),
+    ("POST", "/teams/views"),
+    ("POST", "/teams/views/{view_id}/remove"),
+    ("POST", "/teams/two"),
     *ARRIVING,
 }
 #: These show who was seen and not a word of anybody; the look itself is what leaves a row.
@@ -73,8 +84,8 @@ EVENTS_ONLY = {
 }
 
 
-#: What is sealed in these is the secret of somebody who works here.
-OF_STAFF = ("sessions", "second_factors")
+#: What is in these is about somebody who works here: a secret of theirs, or which page is open.
+OF_STAFF = ("sessions", "second_factors", "presence")
 
 
 def about_patients(table: Table) -> bool:
@@ -192,7 +203,7 @@ class Walk:
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
         own = ("reply_id", "item_id", "user_id", "glass_id", "search_id", "list_id")
-        own += ("form_id",)
+        own += ("form_id", "mention_id", "view_id")
         parts |= {part: form.pop(part) for part in own if part in form}
         for part, value in parts.items():
             path = path.replace(f"{{{part}}}", value)
@@ -229,7 +240,8 @@ class Walk:
         for method, path in sorted(ABOUT_NOBODY - {("POST", "/log-out")}):
             name = "nia" if path.startswith("/clinical") else "sam"
             name = "ada" if path.startswith(("/users", "/emergency")) else name
-            self.ask(name, method, path, user_id="u-dana")
+            ids = {"user_id": "u-dana", "view_id": self.practice.view()}
+            self.ask(name, method, path, "chest" if "case_id" in path else "", **ids)
         self.ask("ada", "POST", "/log-out")
 
     def queue(self) -> None:
@@ -269,6 +281,29 @@ class Walk:
         self.ask("dana", "GET", f"{CASE}/reply/{{reply_id}}", "refill", reply_id=reply_id)
         self.ask("dana", "POST", f"{CASE}/recall/{{reply_id}}", "refill", reply_id=reply_id)
         self.ask("dana", "POST", f"{CASE}/hand-over", "refill")
+
+    def together(self) -> None:
+        """Notes, handing over, putting off, asking for an approval, a day to move."""
+        self.ask("dana", "POST", f"{CASE}/note", "move", words="Call @milo first")
+        ((mention, _),) = self.practice.desk.together.mine(PEOPLE["milo"]).mentions
+        self.ask("milo", "GET", "/for-me")
+        self.ask("milo", "POST", "/for-me/{mention_id}", mention_id=mention.id)
+        self.ask("dana", "POST", f"{CASE}/assign", "move", to="user:u-milo", reason="lunch")
+        soon = (datetime.now(UTC) + timedelta(days=1)).replace(tzinfo=None, microsecond=0)
+        self.ask("milo", "POST", f"{CASE}/snooze", "move", until=soon.isoformat())
+        self.ask("milo", "POST", f"{CASE}/wake", "move")
+        self.ask("wim", "POST", f"{CASE}/draft", "move", subject="Re", body="Yes, Friday.")
+        self.ask("wim", "POST", f"{CASE}/ask", "move", words="please")
+        self.ask("dana", "POST", f"{CASE}/remark", "move", words="Say which Friday")
+        self.ask("dana", "POST", "/away", words="friday")
+        picked = self.practice.cases["bill"]
+        self.ask("sam", "POST", "/away/prepare", picked=picked, subject="s", body="Dear [NAME]")
+        draft = self.file("move").draft
+        proof = self.people["milo"].proof("u-milo", draft.id, draft.outgoing.digest)
+        self.ask(
+            "milo", "POST", f"{CASE}/approve", "move", digest=draft.outgoing.digest, proof=proof
+        )
+        self.ask("milo", "POST", f"{CASE}/remind", "move", days="3")
 
     def supervise(self) -> None:
         """Auditing, re-reading and handing out."""
@@ -319,7 +354,8 @@ def walk(practice: Practice, visit: Callable[[str], Visit], watch: Watch) -> Wal
 
 
 def test_no_route_is_without_its_row(app: FastAPI, walk: Walk) -> None:
-    for part in (walk.queue, walk.reply, walk.supervise, walk.emergency, walk.downtime):
+    parts = (walk.queue, walk.reply, walk.together, walk.supervise, walk.emergency, walk.downtime)
+    for part in parts:
         part()
     walk.nobody()
     assert walk.found == {}

@@ -48,6 +48,25 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,
     ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,
+    ("GET", f"{CASE}/here"): Right.SEE_QUEUE,
+    ("POST", f"{CASE}/note"): Right.WORK_CASE,
+    ("POST", f"{CASE}/assign"): Right.WORK_CASE,
+    ("POST", f"{CASE}/snooze"): Right.WORK_CASE,
+    ("POST", f"{CASE}/remind"): Right.WORK_CASE,
+    ("POST", f"{CASE}/wake"): Right.WORK_CASE,
+    ("POST", f"{CASE}/ask"): Right.WRITE_REPLY,
+    ("POST", f"{CASE}/remark"): Right.APPROVE_REPLY,
+    ("GET", "/for-me"): Right.SEE_QUEUE,
+    ("POST", "/for-me/{mention_id}"): Right.SEE_QUEUE,
+    ("GET", "/away"): Right.WRITE_REPLY,
+    ("POST", "/away"): Right.WRITE_REPLY,
+    ("POST", "/away/prepare"): Right.WRITE_REPLY,
+    ("GET", "/away/next"): Right.WRITE_REPLY,
+    ("GET", "/teams"): Right.MANAGE_TEAMS,
+    ("POST", "/teams"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/views"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/views/{view_id}/remove"): Right.MANAGE_TEAMS,
+    ("POST", "/teams/two"): Right.MANAGE_TEAMS,
     ("POST", f"{CASE}/reroute"): Right.WORK_CASE,
     ("POST", f"{CASE}/tick"): Right.WORK_CASE,
     ("POST", f"{CASE}/by-person"): Right.WORK_CASE,
@@ -104,7 +123,6 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/practice/hours"): Right.SET_PRACTICE,
     ("POST", "/practice/targets"): Right.SET_PRACTICE,
     ("POST", "/practice/escalation"): Right.SET_PRACTICE,
-    ("POST", "/practice/teams"): Right.SET_PRACTICE,
     ("GET", "/emergency"): Right.BREAK_GLASS,
     ("POST", "/emergency"): Right.BREAK_GLASS,
     ("GET", "/emergencies"): Right.REVIEW_GLASS,
@@ -148,6 +166,8 @@ FORM = {
     "how": "phoned",
     "version": "0",
     "team": "Front",
+    "to": "",
+    "days": "3",
 }
 
 
@@ -285,6 +305,9 @@ def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> 
     menus["sam"] |= {"/approvals", "/forms"}
     menus["sam"] |= {"/practice"}
     menus["ada"] = {"/models", "/users", "/emergency", "/practice"}
+    for name in ("dana", "nia", "sam"):
+        menus[name] |= {"/for-me"}
+    menus["sam"] |= {"/teams"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():
         page = visit(name).get("/account").text

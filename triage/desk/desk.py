@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from triage.desk.bulk import BulkDesk
 from triage.desk.checking import Checker
 from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
@@ -19,6 +20,8 @@ from triage.desk.rewriting import RewritingDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
+from triage.desk.teams import TeamDesk
+from triage.desk.together import TogetherDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.urgent import UrgentDesk
 from triage.desk.views import Banner
@@ -80,6 +83,9 @@ class Desk:
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checker=checker)
         self.rewriting = RewritingDesk(store, self.queue, self.replies, facts)
+        self.together = TogetherDesk(store, clock)
+        self.teams = TeamDesk(store)
+        self.bulk = BulkDesk(store, self.queue, self.replies)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
         self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)

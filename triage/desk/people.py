@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from triage.desk.rights import Right, require, require_any
+from triage.desk.rights import Right, may, require, require_any
 from triage.desk.views import FirstPassword
-from triage.domain import Contact, Patient, Protected, Role, User, new_id
+from triage.domain import Clinic, Contact, Patient, Protected, Role, User, new_id
 from triage.errors import NotAllowed, NotYourself
 from triage.store import Store
 
@@ -22,6 +22,11 @@ class PeopleDesk:
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
+
+    def clinic(self, actor: User) -> Clinic:
+        """Return the practice of whoever asks."""
+        require_any(actor, Right.SEE_QUEUE, Right.MANAGE_USERS)
+        return self._store.people.clinic(actor.clinic)
 
     def users(self, actor: User) -> tuple[User, ...]:
         """Return everybody of the clinic."""
@@ -68,6 +73,9 @@ class PeopleDesk:
         if user_id == actor.id and wanted - actor.roles:
             raise NotYourself(f"user {user_id}")
         self._store.people.set_roles(user_id, wanted, clinic=actor.clinic, by=actor.id)
+        person = self._store.people.user(user_id, clinic=actor.clinic)
+        if not may(person, Right.WORK_CASE):
+            self._store.assignments.give_back(user_id, clinic=actor.clinic, by=actor.id)
 
     def set_active(self, actor: User, user_id: str, active: bool) -> None:
         """Let a person in or shut them out, which ends their sessions at once.

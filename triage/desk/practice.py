@@ -1,4 +1,4 @@
-"""Settings of the practice: hours, targets, who is told of urgent messages, teams.
+"""Settings of the practice: hours, targets, who is told of urgent messages.
 
 Rule of the room: every change is a version of its own, by name; what was shown when somebody
 decided is compared with what counts, so that nobody overwrites a colleague unseen.
@@ -13,16 +13,13 @@ from triage.desk.rights import Right, require
 from triage.domain import (
     EscalationPlan,
     OpeningHours,
-    Route,
     Setting,
     Targets,
-    Team,
     User,
     Version,
-    new_id,
     read_hours,
 )
-from triage.errors import BadPractice, NotFound
+from triage.errors import BadPractice
 from triage.store import Store
 
 
@@ -35,7 +32,6 @@ class PracticeView:
     plan: EscalationPlan
     #: Why the plan does not work, in words; nothing where it does.
     missing: tuple[str, ...]
-    teams: tuple[Team, ...]
     staff: tuple[User, ...]
     #: The alert doors of triage.toml, by name.
     doors: tuple[str, ...]
@@ -64,7 +60,6 @@ class PracticeDesk:
             targets=practice.targets(clinic=clinic),
             plan=plan,
             missing=tuple(plan.missing(practice.staff(clinic=clinic), self._doors or ())),
-            teams=tuple(self._store.people.teams(clinic=clinic)),
             staff=tuple(one for one in self._store.people.users(clinic=clinic) if one.active),
             doors=tuple(sorted(self._doors or ())),
             history={one: practice.history(one, clinic=clinic) for one in Setting},
@@ -98,15 +93,6 @@ class PracticeDesk:
         if wanting:
             raise BadPractice("; ".join(wanting))
         self._change(actor, Setting.ESCALATION, lambda: plan, plan.plain, version)
-
-    def save_team(self, actor: User, *, team_id: str, name: str, routes: Collection[Route]) -> None:
-        """Add a team (without an id) or give it another name and other routes."""
-        require(actor, Right.SET_PRACTICE)
-        known = {team.id for team in self._store.people.teams(clinic=actor.clinic)}
-        if team_id and team_id not in known:
-            raise NotFound(f"team {team_id}")
-        team = Team(team_id or new_id(), actor.clinic, name, frozenset(routes))
-        self._store.practice.save_team(team, by=actor.id)
 
     def _change(
         self, actor: User, setting: Setting, read: Any, plain: Mapping[str, Any], version: int

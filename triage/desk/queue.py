@@ -6,6 +6,7 @@ from datetime import datetime
 from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
 from triage.desk.rights import Right, may, require
+from triage.desk.teams import offered
 from triage.desk.views import CaseView, Pulse, QueueView
 from triage.domain import (
     Attachment,
@@ -19,6 +20,7 @@ from triage.domain import (
     RawMessage,
     ReplyState,
     Route,
+    SavedView,
     StoredMessage,
     Told,
     Urgency,
@@ -33,6 +35,8 @@ from triage.errors import (
     ChangedUnderneath,
     NotAllowed,
     NotAnswerable,
+    NotFound,
+    NoWords,
     OutcomeIncomplete,
 )
 from triage.store import Store
@@ -70,21 +74,39 @@ class QueueDesk:
         self._portal_only = portal_only
         self._clock = clock
         self._clinical = clinical
+        #: Person -> the queue and views they were counted for, and the counts.
+        self._counted: dict[str, tuple[object, Mapping[str, int]]] = {}
 
     def view(
-        self, actor: User, *, lane: Lane | None = None, limit: int = 100, offset: int = 0
+        self,
+        actor: User,
+        *,
+        lane: Lane | None = None,
+        saved: str = "",
+        limit: int = 100,
+        offset: int = 0,
     ) -> QueueView:
-        """Return one page of the queue, urgent first; audited as one row listing the cases."""
+        """Return one page of the queue, urgent first; audited as one row listing the cases.
+
+        `saved` narrows it to a saved view. Raises NotFound for a view this person is not offered.
+        """
         require(actor, Right.SEE_QUEUE)
-        rows = self._store.cases.queue(
-            clinic=actor.clinic, by=actor.id, lane=lane, limit=limit, offset=offset
-        )
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.snoozes.round(by="desk", now=self._clock(), clinic=actor.clinic)
+        views = offered(self._store, actor)
+        picked = next((view for view in views if view.id == saved), None)
+        if saved and picked is None:
+            raise NotFound("view")
+        rows = self._store.cases.queue(**who, lane=lane, view=picked, limit=limit, offset=offset)
         return QueueView(
             rows=tuple(rows),
             counts=dict(self._store.cases.counts(clinic=actor.clinic)),
             lane=lane,
             banners=banners(self._store, actor, self._clock(), self._clinical),
             version=self.version(actor),
+            saved=picked,
+            views=views,
+            in_views=self._counts_of(actor, views),
         )
 
     def version(self, actor: User) -> str:
@@ -95,9 +117,20 @@ class QueueDesk:
     def pulse(self, actor: User) -> Pulse:
         """Return version, number of cases per lane and banners, for a page that stays open."""
         require(actor, Right.SEE_QUEUE)
+        self._store.snoozes.round(by="desk", now=self._clock(), clinic=actor.clinic)
         counts = dict(self._store.cases.counts(clinic=actor.clinic))
         found = banners(self._store, actor, self._clock(), self._clinical)
-        return Pulse(self.version(actor), counts, found)
+        in_views = self._counts_of(actor, offered(self._store, actor))
+        return Pulse(self.version(actor), counts, found, in_views)
+
+    def _counts_of(self, actor: User, views: tuple[SavedView, ...]) -> Mapping[str, int]:
+        """Return how full each view is; counted anew only when the queue or the views changed."""
+        key = (self.version(actor), views)
+        known = self._counted.get(actor.id)
+        if known is None or known[0] != key:
+            who = {"clinic": actor.clinic, "by": actor.id}
+            self._counted[actor.id] = known = (key, self._store.views.counts(views, **who))
+        return known[1]
 
     def open(self, actor: User, case_id: str) -> CaseView:
         """Return everything about one case."""
@@ -131,10 +164,13 @@ class QueueDesk:
         require(actor, Right.WORK_CASE)
         self._store.cases.claim(case_id, clinic=actor.clinic, by=actor.id, now=self._clock())
 
-    def take_over(self, actor: User, case_id: str) -> None:
-        """Take a case that somebody else has; the audit says from whom."""
+    def take_over(self, actor: User, case_id: str, *, reason: Protected) -> None:
+        """Take a case that somebody else has, who reads why; raise NoWords without a reason."""
         require(actor, Right.TAKE_OVER)
-        self._store.cases.take_over(case_id, clinic=actor.clinic, by=actor.id, now=self._clock())
+        if not reason:
+            raise NoWords(f"case {case_id}")
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.take_over(case_id, **who, now=self._clock(), reason=reason)
 
     def release(self, actor: User, case_id: str) -> None:
         """Give a claimed case back: one's own, or anybody's for who may take over."""

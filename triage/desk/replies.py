@@ -14,6 +14,7 @@ from triage.domain import (
     Outgoing,
     Protected,
     Reply,
+    ReplyState,
     User,
     new_id,
 )
@@ -114,11 +115,15 @@ class ReplyDesk:
         now = self._clock()
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
+        message_id = f"<{reply_id}@{self._domain}>"
+        if self._store.second.first(approval, draft):
+            # The first of two: nothing is queued before somebody else approves the same words.
+            return ReplyView(reply_id, ReplyState.DRAFT, message_id, now)
         reply = self._store.replies.approve(
             approval,
             draft,
             not_before=now + self._undo,
-            message_id=f"<{reply_id}@{self._domain}>",
+            message_id=message_id,
             check=check,
         )
         return _view(reply)

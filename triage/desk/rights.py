@@ -37,6 +37,7 @@ class Right(StrEnum):
     ADVISE = "advise"
     MANAGE_FORMS = "manage_forms"
     SET_PRACTICE = "set_practice"
+    MANAGE_TEAMS = "manage_teams"
 
 
 RIGHTS: Mapping[Right, frozenset[Role]] = {
@@ -66,6 +67,8 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.MANAGE_FORMS: _OVERSEERS,
     # The practice manager is a supervisor.
     Right.SET_PRACTICE: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
+    # Who works with whom, and where two must approve.
+    Right.MANAGE_TEAMS: _OVERSEERS,
 }
 
 
@@ -81,6 +84,7 @@ GRAVE: frozenset[Right] = frozenset(
         Right.ADVISE,
         Right.MANAGE_FORMS,
         Right.SET_PRACTICE,
+        Right.MANAGE_TEAMS,
     }
 )
 

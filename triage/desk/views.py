@@ -1,7 +1,7 @@
 """What the desk shows: nouns for pages, tables and notebooks; text stays Protected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from triage.domain import (
     Protected,
     Reply,
     ReplyState,
+    SavedView,
     Share,
     TrainingRow,
     Undelivered,
@@ -46,6 +47,10 @@ class QueueView:
     banners: tuple[Banner, ...]
     #: Changes whenever a case arrives, moves or is claimed; the page asks for it to stay live.
     version: str
+    #: The saved view it is narrowed to, those this person may pick, and how full each is.
+    saved: SavedView | None = None
+    views: tuple[SavedView, ...] = ()
+    in_views: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Pulse:
     version: str
     counts: dict[Lane, int]
     banners: tuple[Banner, ...]
+    in_views: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

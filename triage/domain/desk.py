@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from triage.domain.case import Case, Label
-from triage.domain.follow_up import ALONE, Chain
+from triage.domain.follow_up import UNCHAINED, Chain
 from triage.domain.people import Contact, Patient
 from triage.domain.reading import Classification, Flag, Redacted, Span, Suggestion
 from triage.domain.reply import Draft, Reply
 from triage.domain.text import NOTHING, Protected
+from triage.domain.together import ALONE, Beside
 from triage.domain.watch import Pace
 from triage.domain.words import Channel, IdentifierType, Mark, ReplyState, Urgency
 
@@ -35,6 +36,7 @@ class CaseRow:
     messages: int = 1
     #: The address the newest message claims to come from; a name alone could be anybody's.
     address: Protected = NOTHING
+    beside: Beside = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class CaseFile:
     labels: tuple[Label, ...] = ()
     outcome_note: Protected = NOTHING
     #: How often the patient wrote around it, and the other cases of that.
-    chain: Chain = ALONE
+    chain: Chain = UNCHAINED
 
     @property
     def deciding(self) -> StoredMessage:

@@ -60,4 +60,4 @@ class Chain:
 
 
 #: What nobody wrote before belongs to.
-ALONE = Chain()
+UNCHAINED = Chain()

@@ -170,6 +170,9 @@ class Reply:
     undelivered: Undelivered | None = None
     #: The body that was suggested when this was approved; None when there was no suggestion.
     suggested: Protected | None = None
+    #: Whether the clinic wants two people's yes to it, and the first one; the sender asks anew.
+    needs_two: bool = False
+    first: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,8 @@ class Waiting(StrEnum):
     UNSORTED = "unsorted"
     UNCERTAIN = "uncertain"
     NOT_READ = "not_read"
+    #: It came back from sleep, or should have, and nobody has touched it.
+    SNOOZED = "snoozed"
 
 
 @dataclass(frozen=True, slots=True)

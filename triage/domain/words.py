@@ -89,6 +89,8 @@ class Lane(StrEnum):
     UNSORTED = "unsorted"
     #: Routed by the classifier.
     SORTED = "sorted"
+    #: Put off by a person until a time, or until no answer came; a new message ends it at once.
+    SNOOZED = "snoozed"
     #: A reply was approved and has not certainly arrived: queued, sending, uncertain or failed.
     OUTGOING = "outgoing"
 

@@ -71,6 +71,11 @@ class Worker:
             # The rooms that serve go on; no trouble with new ones may hold up a message.
             log.error("new rooms cannot be made: %(error)s", blame(trouble))
         try:
+            # Also the desk does this; a case that was put off comes back while nobody looks.
+            self._store.snoozes.round(by="worker")
+        except Exception as trouble:
+            log.error("cases cannot be woken: %(error)s", blame(trouble))
+        try:
             self._jobs.drain(lambda _: self._beat())
         except Exception as trouble:
             log.error("worker round failed: %(error)s", blame(trouble))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.store.accounts import Accounts
+from triage.store.assignments import Assignments
 from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
@@ -19,6 +20,7 @@ from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.checks import Checks
+from triage.store.colleagues import Colleagues
 from triage.store.departures import Departures
 from triage.store.due import Due
 from triage.store.engine import connect, refuse_unsafe
@@ -36,18 +38,23 @@ from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.life import Life
 from triage.store.mailboxes import Mailboxes
+from triage.store.notes import Notes
 from triage.store.paper import Paper
 from triage.store.patient_copy import copy_of
 from triage.store.people import People
+from triage.store.picks import Picks
 from triage.store.practice_settings import PracticeSettings
 from triage.store.proof import ProofKeys
 from triage.store.replies import Replies
 from triage.store.schema import check_key_store, check_schema, migrate
 from triage.store.searches import Searches
+from triage.store.second import SecondApprovers
 from triage.store.signatures import Signatures
+from triage.store.snoozes import Snoozes
 from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
+from triage.store.views import Views
 from triage.store.waiting import Counts
 from triage.store.wire import Wire
 
@@ -98,6 +105,13 @@ class Store:
         self.practice = PracticeSettings(transactions)
         self.due = Due(transactions)
         self.escalations = Escalations(transactions)
+        self.notes = Notes(transactions)
+        self.colleagues = Colleagues(transactions)
+        self.assignments = Assignments(transactions)
+        self.snoozes = Snoozes(transactions)
+        self.views = Views(transactions)
+        self.picks = Picks(transactions)
+        self.second = SecondApprovers(transactions)
 
     def copy_of(self, patient_id: str, *, clinic: str, by: str) -> dict[str, Any]:
         """Return everything about one patient, for the copy they may ask for; audited."""

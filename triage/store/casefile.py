@@ -34,6 +34,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.store import records, tables
+from triage.store.beside import beside_of
 from triage.store.bounces import shown, with_bounces
 from triage.store.checks import suggested_to
 from triage.store.follow_ups import chain_of
@@ -52,7 +53,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
         row.id: row
         for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
     }
-    replies = reply_states(work, ids)
+    replies, beside = reply_states(work, ids), beside_of(work, ids)
     vault, lines = work.vault, []
     for row in rows:
         text = texts[newest[row.id]]
@@ -69,6 +70,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
                 reply=replies[row.id][-1] if row.id in replies else None,
                 messages=counts[row.id],
                 address=address,
+                beside=beside[row.id],
             )
         )
     return lines

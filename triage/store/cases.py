@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, or_, select, update
 
 from triage.domain import (
+    NOTHING,
     Attachment,
     AuditEvent,
     CaseFile,
@@ -17,11 +18,12 @@ from triage.domain import (
     Label,
     Lane,
     Mark,
+    NoteKind,
     Protected,
     RawMessage,
     Reading,
     ReplyState,
-    Route,
+    SavedView,
 )
 from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
 from triage.store import records, tables
@@ -29,12 +31,15 @@ from triage.store.casefile import case_file, newest_message, queue_rows, reply_s
 from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, placed_again
 from triage.store.escalations import closes
-from triage.store.filing import ask_for, file_reading
+from triage.store.filing import file_reading, follow
 from triage.store.follow_ups import haste_of, wrote_lately
 from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
+from triage.store.notes import write_note
+from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
+from triage.store.views import narrowed
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
@@ -57,7 +62,14 @@ class Cases:
             return file_reading(work, reading, clinic=clinic, by=by)
 
     def queue(
-        self, *, clinic: str, by: str, lane: Lane | None = None, limit: int = 100, offset: int = 0
+        self,
+        *,
+        clinic: str,
+        by: str,
+        lane: Lane | None = None,
+        view: SavedView | None = None,
+        limit: int = 100,
+        offset: int = 0,
     ) -> list[CaseRow]:
         """Return one page of open cases: urgent first, unsorted next, then by due time."""
         cases = tables.cases
@@ -70,6 +82,8 @@ class Cases:
         )
         if lane is not None:
             query = query.where(cases.c.lane == lane.value)
+        if view is not None:
+            query = query.where(narrowed(view, clinic=clinic, by=by))
         with self._transactions.write() as work:
             rows = queue_rows(work, work.rows(query))
             shown = [row.case.id for row in rows]
@@ -129,14 +143,19 @@ class Cases:
                 raise AlreadyClaimed(case_id)
             _changed(work, "case.claimed", case_id, clinic, by)
 
-    def take_over(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
-        """Take an open case whoever has it; the audit keeps who had it. Raises NotFound."""
+    def take_over(
+        self, case_id: str, *, clinic: str, by: str, now: datetime, reason: Protected = NOTHING
+    ) -> None:
+        """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
             case = _case(work, case_id, clinic, lock=True)
             if case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
             _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
             earlier = case.claimed_by or ""
+            if reason:
+                told, kind = {earlier} - {""}, NoteKind.TAKEN_OVER
+                write_note(work, case_id, reason, kind=kind, clinic=clinic, by=by, told=told)
             _changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
 
     def release(self, case_id: str, *, clinic: str, by: str) -> None:
@@ -183,7 +202,7 @@ class Cases:
                 **placed_again(work, case, **place, urgency=int(label.urgency)),
                 **act,
             )
-            _follow(work, case_id, label, clinic=clinic, by=by)
+            follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
             _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 
@@ -370,18 +389,6 @@ def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
 
 
 def _changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
+    attended(work, case_id)
     work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
     work.moved(clinic)
-
-
-def _follow(work: Work, case_id: str, label: Label, *, clinic: str, by: str) -> None:
-    """Let the open requests be what the person says is asked for."""
-    asked, wanted = tables.requests, {label.route, *label.also}
-    unwanted = [route.value for route in Route if route not in wanted]
-    work.run(
-        update(asked)
-        .where(asked.c.case_id == case_id, asked.c.done.is_(False), asked.c.route.in_(unwanted))
-        .values(done=True, done_by=by, done_at=work.now)
-    )
-    also = [route for route in Route if route in label.also and route is not label.route]
-    ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from triage.domain import CaseState, Lane, Mark, Place, Reading, Route, Urgency, new_id
+from triage.domain import CaseState, Label, Lane, Mark, Place, Reading, Route, Urgency, new_id
 from triage.store import records, tables
 from triage.store.bounces import as_own_mail, case_of, given_back, own_mail, put_in_front
 from triage.store.due import must_act, placed, placed_again, sooner
@@ -17,6 +17,7 @@ from triage.store.follow_ups import follow_up, wrote_lately
 from triage.store.parts import case_marks, share, write_message
 from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
+from triage.store.snoozes import wake_for_message
 from triage.store.transaction import Work
 
 #: Lanes by how much they need a person first; a case never moves down this list by itself.
@@ -50,6 +51,7 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     write_message(work, reading, sender, clinic=clinic, case_id=case_id, thread_id=thread_id)
     words = (reading.message, reading.redacted)
     index_message(work, *words, clinic=clinic, case_id=case_id)
+    wake_for_message(work, case_id, sender.patient_id, clinic=clinic, by=by)
     for case in put_in_front(work, back, reading, clinic=clinic, by=by):
         # What the reply answered is not answered: the case cannot be closed without a look.
         asked = (Route(case.route),)
@@ -220,3 +222,16 @@ def ask_for(
             urgency=level,
             done=False,
         )
+
+
+def follow(work: Work, case_id: str, label: Label, *, clinic: str, by: str) -> None:
+    """Let the open requests be what the person says is asked for."""
+    asked, wanted = tables.requests, {label.route, *label.also}
+    unwanted = [route.value for route in Route if route not in wanted]
+    work.run(
+        update(asked)
+        .where(asked.c.case_id == case_id, asked.c.done.is_(False), asked.c.route.in_(unwanted))
+        .values(done=True, done_by=by, done_at=work.now)
+    )
+    also = [route for route in Route if route in label.also and route is not label.route]
+    ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Row, select, true, update
 from triage.domain import Channel, Clinic, Contact, Patient, Protected, Role, Team, User
 from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
+from triage.store.assignments import take_from
 from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
 from triage.store.search_index import index_patient
@@ -150,6 +151,7 @@ class People(Sessions):
             end_sessions(work, user_id, clinic=clinic)
             if not values.get("active", True):
                 _give_back_claims(work, user_id, clinic=clinic, by=by)
+                take_from(work, user_id, clinic=clinic, by=by)
             detail = {"user": user_id}
             if "roles" in values:
                 detail |= {"roles": " ".join(values["roles"]), "earlier": _listed(before.roles)}

@@ -5,25 +5,23 @@ before and after may stand in the audit.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from triage.domain import (
     EscalationPlan,
     OpeningHours,
     Setting,
     Targets,
-    Team,
     Version,
     new_id,
     read_hours,
 )
 from triage.errors import ChangedUnderneath
 from triage.store import tables
-from triage.store.records import listed
 from triage.store.transaction import Transactions, Work
 
 #: Who wrote a version that came from triage.toml.
@@ -91,21 +89,6 @@ class PracticeSettings:
             rows = work.rows(select(users.c.username).where(*active))
         return frozenset(row.username for row in rows)
 
-    def save_team(self, team: Team, *, by: str) -> None:
-        """Add a team or change it; the audit keeps before and after."""
-        table = tables.teams
-        mine = (table.c.clinic == team.clinic, table.c.id == team.id)
-        values = {"name": team.name, "routes": listed(team.routes)}
-        with self._transactions.write() as work:
-            before = work.first(select(table.c.name, table.c.routes).where(*mine))
-            if before is None:
-                work.add(table, id=team.id, clinic=team.clinic, **values)
-            else:
-                work.run(update(table).where(*mine).values(**values))
-            detail = {"team": team.id, "after": _team(team.name, values["routes"])}
-            detail["before"] = _team(before.name, before.routes) if before else ""
-            work.note("team.saved", clinic=team.clinic, by=by, detail=detail)
-
     def plan(self, *, clinic: str) -> EscalationPlan:
         """Return who is told of an urgent message nobody acts on."""
         found = self.newest(Setting.ESCALATION, clinic=clinic)
@@ -134,10 +117,6 @@ def targets_of(work: Work, clinic: str) -> Targets:
     """Return the targets, the shipped ones where nobody said others."""
     found = newest(work, Setting.TARGETS, clinic)
     return Targets.read(found.value if found else {})
-
-
-def _team(name: str, routes: Iterable[str]) -> str:
-    return f"{name}: {' '.join(sorted(routes))}"
 
 
 def _versions(setting: Setting, clinic: str) -> Any:

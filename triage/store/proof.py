@@ -105,9 +105,23 @@ def proves(reply: Reply, master: bytes) -> bool:
     """Whether the named approver's browser signed exactly these words, for this reply.
 
     Nothing the web process or whoever writes rows can make passes: the certificate needs the
-    approver's own key, and a copied key or signature belongs to another person or reply.
+    approver's own key, and a copied key or signature belongs to another person or reply. Where
+    two must approve, another person's browser signed them before.
     """
-    approval, digest = reply.approval, reply.outgoing.digest
+    if not _stands(reply, reply.approval, master):
+        return False
+    first = reply.first
+    if not reply.needs_two:
+        return True
+    return (
+        first is not None
+        and first.approver != reply.approval.approver
+        and _stands(reply, first, master)
+    )
+
+
+def _stands(reply: Reply, approval: Approval, master: bytes) -> bool:
+    digest = reply.outgoing.digest
     key, (_, _, signature) = approval.key, approval.proof.partition(":")
     if key is None or approval.reply_id != reply.id:
         return False

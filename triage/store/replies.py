@@ -4,7 +4,6 @@ Rule of the room: every step is one conditional UPDATE that changes exactly one 
 the guards in the database hold the same rules against any other program.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,17 +19,24 @@ from triage.domain import (
     ReplyState,
     new_id,
 )
-from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, TooLate, TriageError
+from triage.errors import (
+    ChangedUnderneath,
+    NoProofKey,
+    NoRecipient,
+    SecondApprover,
+    TooLate,
+)
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
 from triage.store.checks import write_check
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
-from triage.store.forms import enclosed
+from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
 from triage.store.proof import alive
-from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
+from triage.store.second import both, demanded, first_of
 from triage.store.senders import message_index
+from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
 
 _SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
@@ -83,7 +89,7 @@ class Replies:
         Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
         NoProofKey when the proof names no key of a living session of the approver's;
         NoRecipient when it is not addressed to a verified contact of the case's patient who, for
-        e-mail, has agreed to it.
+        e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
         """
         clinic = approval.clinic
         with self._transactions.write() as work:
@@ -98,6 +104,10 @@ class Replies:
                 raise NoRecipient(f"case {draft.case_id}")
             if not alive(work, approval):
                 raise NoProofKey(f"case {draft.case_id}")
+            two = demanded(work, draft.case_id, clinic=clinic, approver=approval.approver)
+            if two and first_of(work, approval) is None:
+                raise SecondApprover(f"case {draft.case_id}")
+            attended(work, draft.case_id)
             _write_approval(work, approval)
             said = write_check(work, draft.case_id, approval, check) if check else {}
             reply = Reply(
@@ -135,6 +145,7 @@ class Replies:
             if not _step(work, reply_id, clinic, ReplyState.QUEUED, ReplyState.RECALLED):
                 raise TooLate(f"reply {reply_id}")
             _reopen_draft(work, row, now)
+            attended(work, row.case_id)
             _move_case(work, row.case_id)
             _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
@@ -175,16 +186,13 @@ class Replies:
             if not taken:
                 return None
             row = _reply_row(work, reply_id, clinic)
-            reply = _with_files(work, _whole(work, row))
-            if reply is None or not may_receive(
-                work, row.contact_id, reply.outgoing, clinic=clinic
-            ):
-                why = "changed_in_store" if reply is None else "recipient_changed"
+            reply = with_files(work, whole_reply(work, row))
+            if why := in_the_way(work, row, reply):
                 _settle(work, row, ReplyState.FAILED, receipt="", why=why)
                 _noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
                 return None
             _noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
-            return reply
+            return reply and both(work, reply)
 
     def settle(
         self,
@@ -225,7 +233,7 @@ class Replies:
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
             work.note("reply.read", clinic=clinic, by=by, cases=(row.case_id,))
-            return with_bounces(work, [_read(work, row)])[0]
+            return with_bounces(work, [read_reply(work, row)])[0]
 
 
 def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:
@@ -281,18 +289,6 @@ def _reply_row(work: Work, reply_id: str, clinic: str) -> Row[Any]:
     return work.one(query, f"reply {reply_id}")
 
 
-def _approval_row(work: Work, reply: Row[Any]) -> Row[Any]:
-    approvals = tables.approvals
-    query = select(approvals).where(approvals.c.id == reply.approval_id)
-    return work.one(query, f"approval {reply.approval_id}")
-
-
-def _read(work: Work, row: Row[Any]) -> Reply:
-    said, keys = _approval_row(work, row), tables.proof_keys
-    known = work.first(select(keys).where(keys.c.id == said.key_id))
-    return records.reply(row, said, work.vault, proof_key(known))
-
-
 def _step(
     work: Work,
     reply_id: str,
@@ -311,29 +307,6 @@ def _step(
         *conditions,
     )
     return work.run(update(replies).where(*here).values(state=after.value, **values)) == 1
-
-
-def _whole(work: Work, row: Row[Any]) -> Reply | None:
-    """Return the reply if its words open and are the approved ones, else None."""
-    try:
-        reply = _read(work, row)
-    except TriageError:
-        # A wrong key, a missing approval or broken bytes: whatever it is, it stands in one
-        # reply's way only and is shown to a person.
-        return None
-    same = reply.outgoing.digest == reply.approval.digest == row.digest
-    return reply if same else None
-
-
-def _with_files(work: Work, reply: Reply | None) -> Reply | None:
-    """Return the reply with the bytes of what it encloses; None when they are not as approved."""
-    if reply is None or not reply.outgoing.attachments:
-        return reply
-    try:
-        files = enclosed(work, reply.clinic, reply.outgoing.attachments)
-    except TriageError:
-        return None
-    return replace(reply, outgoing=replace(reply.outgoing, files=files))
 
 
 def _settle(
@@ -380,7 +353,7 @@ def _reopen_draft(work: Work, row: Row[Any], now: datetime) -> None:
     if work.first(open_draft(row.case_id, row.clinic)) is not None:
         return
     outgoing = records.outgoing(row, work.vault)
-    author = _approval_row(work, row).approver
+    author = approval_row(work, row).approver
     write_draft(
         work,
         Draft(new_id(), row.clinic, row.case_id, row.contact_id, outgoing, False, author, now),

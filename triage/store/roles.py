@@ -44,6 +44,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "mailboxes"),
         **_may("SELECT, INSERT, UPDATE, DELETE", "uncollected"),
+        # It wakes cases, and sees no note: what it files comes from patients.
+        **_may("SELECT, UPDATE (asleep, woken_at), DELETE", "snoozes"),
         **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
         **_may("SELECT, UPDATE (seen_at, raw_id)", "canaries"),
         # What triage.toml says of the practice becomes the first version; the app says the rest.
@@ -66,6 +68,11 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT", "paper_entries"),
         "paper_lists": "SELECT, UPDATE (until)",
         "forms": "SELECT, INSERT, UPDATE (retired_by, retired_at)",
+        **_may("SELECT, INSERT", "first_approvals", "notes"),
+        "mentions": "SELECT, INSERT, UPDATE (seen_at)",
+        "two_approvers": "SELECT, INSERT, UPDATE (by_user, at, off_by, off_at)",
+        **_may("SELECT, INSERT, DELETE", "assignments", "asks", "saved_views", "team_members"),
+        **_may("SELECT, INSERT, UPDATE, DELETE", "presence", "snoozes"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         # Deliveries of forms only: row_rights.py refuses the web everything else.
@@ -75,13 +82,15 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
-        **_may("SELECT", "approvals", "proof_keys"),
+        **_may("SELECT", "approvals", "proof_keys", "first_approvals", "two_approvers"),
         # What it hands over is kept before it leaves; it reads none of it again.
         **_may("INSERT", "departures"),
         # The bytes of what was enclosed.
         "forms": "SELECT (id, clinic, digest, content)",
+        # Whether two must approve, asked anew: a route, and who took a case from it.
+        "labels": "SELECT (clinic, case_id, by, shown_route, shown_also)",
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
-        "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id),"
+        "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id, route, also),"
         " UPDATE (lane, state, closed_at)",
         # Enough to see that a recipient is still the patient's: blind indexes, no name or address.
         "contacts": "SELECT (id, clinic, patient_id, channel, address_index, verified_by,"
@@ -101,6 +110,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         "raw_messages": "SELECT (id, clinic, filed_at, received_at)",
         "replies": "SELECT (case_id, clinic, state, not_before, claimed_at, settled_at)",
         "drafts": "SELECT (clinic, edited_at, reply_id)",
+        "snoozes": "SELECT (clinic, case_id, until)",
         **_EVERYBODY,
     },
 }

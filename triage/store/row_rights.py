@@ -47,8 +47,9 @@ _FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "triage_proof_leaves": (
         "one varchar",
         _some(
-            "public.replies, public.approvals",
-            "approvals.id = replies.approval_id AND approvals.key_id = one",
+            "public.replies LEFT JOIN public.approvals ON approvals.id = replies.approval_id"
+            " LEFT JOIN public.first_approvals ON first_approvals.reply_id = replies.id",
+            "(approvals.key_id = one OR first_approvals.key_id = one)",
         ),
     ),
     "triage_owner_leaves": (

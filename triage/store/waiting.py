@@ -8,12 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, String, Table, cast, func, or_, select
 
-from triage.domain import CaseState, Figures, Lane, Mark, ReplyState, Waiting
+from triage.domain import MAY_SLEEP, CaseState, Figures, Lane, Mark, ReplyState, Waiting
 from triage.store import tables
 from triage.store.transaction import Transactions
 
 _STUCK = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
 _OPEN = tables.cases.c.state == CaseState.OPEN.value
+_CALM = tables.cases.c.lane.in_([Lane.SNOOZED.value, *(lane.value for lane in MAY_SLEEP)])
 
 
 class Counts:
@@ -25,6 +26,7 @@ class Counts:
     def oldest(self, *, clinic: str) -> dict[Waiting, datetime]:
         """Return since when the oldest work of each kind waits; a kind with none is left out."""
         cases, replies, drafts = tables.cases, tables.replies, tables.drafts
+        snoozes = tables.snoozes
         marked = cast(cases.c.marks, String).like(f'%"{Mark.NOT_READ.value}"%')
         waits: Mapping[Waiting, tuple[Table, ColumnElement[datetime], ColumnElement[bool]]] = {
             Waiting.APPROVED_NOT_SENT: (replies, replies.c.not_before, replies.c.state.in_(_STUCK)),
@@ -44,6 +46,13 @@ class Counts:
                 cases,
                 cases.c.last_message_at,
                 _OPEN & or_(cases.c.lane == Lane.UNREADABLE.value, marked),
+            ),
+            # It came back by itself, or should have, and nobody has touched it since.
+            Waiting.SNOOZED: (
+                snoozes,
+                snoozes.c.until,
+                (snoozes.c.until <= self._transactions.clock())
+                & snoozes.c.case_id.in_(select(cases.c.id).where(_OPEN, _CALM)),
             ),
         }
         found: dict[Waiting, datetime] = {}

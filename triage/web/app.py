@@ -12,6 +12,7 @@ from triage.connectors.hook import Hook
 from triage.desk import Desk
 from triage.web import (
     audit,
+    away,
     case,
     clinical,
     errors,
@@ -31,6 +32,8 @@ from triage.web import (
     search,
     seen,
     session,
+    teams,
+    together,
     trained,
     urgent,
     users,
@@ -51,6 +54,9 @@ ROUTERS = (
     search,
     case,
     reply,
+    together,
+    away,
+    teams,
     patients,
     audit,
     seen,

@@ -12,6 +12,7 @@ from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES
 from triage.desk.urgent import UrgentCase
 from triage.domain import Protected, Route, Told, Urgency
 from triage.errors import NotFound
+from triage.web.colleagues import around
 from triage.web.harmless import disposition
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
@@ -28,23 +29,28 @@ def back_to(case_id: str, part: str = "") -> Response:
 
 
 @router.get("")
-def case(request: Request, desk: TheDesk, asking: Asking, case_id: str) -> HTMLResponse:
+def case(
+    request: Request, desk: TheDesk, asking: Asking, case_id: str, run: bool = False
+) -> HTMLResponse:
     """Show everything about one case."""
     view = desk.queue.open(asking.user, case_id)
     file = view.file
     urgent = file.case.urgency > Urgency.ROUTINE
     told = urgent and not view.glass_until
     alarm = desk.urgent.of_case(asking.user, case_id) if told else UrgentCase()
+    together = desk.together.about(asking.user, case_id) if view.glass_until is None else None
     return pages(request).render(
         "case.html",
         asking,
+        together=together,
+        **around(desk, asking.user) | {"names": view.names},
+        run=run,
         here="/queue",
         view=view,
         file=file,
         case=file.case,
         urgent=urgent,
         outcomes=URGENT_OUTCOMES if urgent else OUTCOMES,
-        names=view.names,
         locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
         banners=view.banners,
         seen=file.messages[0].id,
@@ -68,9 +74,14 @@ def release(desk: TheDesk, posting: Posting, case_id: str) -> Response:
 
 
 @router.post("/take-over")
-def take_over(desk: TheDesk, posting: Posting, case_id: str) -> Response:
-    """Take the case from whoever has it."""
-    desk.queue.take_over(posting.user, case_id)
+def take_over(
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    reason: Annotated[str, Form(min_length=3, max_length=1000)],
+) -> Response:
+    """Take the case from whoever has it; they read why."""
+    desk.queue.take_over(posting.user, case_id, reason=Protected(reason.strip()))
     return back_to(case_id)
 
 

@@ -25,6 +25,8 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NotYourself: (409, "Not for yourself"),
     errors.BadPractice: (409, "This setting cannot be used"),
     errors.NoReason: (409, "A reason is needed"),
+    errors.NoWords: (409, "A sentence is needed"),
+    errors.SecondApprover: (409, "A second person must approve this"),
     errors.GateShut: (409, "The candidate did not pass the release gate"),
     errors.ForeignForm: (403, "This page was out of date"),
     errors.ProofRefused: (403, "The approval does not hold"),

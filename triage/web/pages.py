@@ -26,6 +26,7 @@ SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 #: What the menu offers and the right each entry needs.
 MENU = (
     ("/queue", "Queue", Right.SEE_QUEUE),
+    ("/for-me", "For me", Right.SEE_QUEUE),
     ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
     ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
     ("/downtime", "Downtime", Right.SEE_QUEUE),
@@ -36,6 +37,7 @@ MENU = (
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
     ("/practice", "Practice", Right.SET_PRACTICE),
+    ("/teams", "Teams", Right.MANAGE_TEAMS),
     ("/users", "People", Right.MANAGE_USERS),
     ("/emergency", "Emergency", Right.BREAK_GLASS),
 )

@@ -1,4 +1,4 @@
-"""Settings a practice manager edits: opening hours, targets, who is told of urgent messages, teams.
+"""Settings a practice manager edits: opening hours, targets, who is told of urgent messages.
 
 Rule of the room: each form carries the version it was made from; what somebody else changed
 meanwhile is a 409, as everywhere.
@@ -89,17 +89,3 @@ def escalation(
         plain[part][step.value] = {"who": named.get((part, step), ""), "doors": doors}
     desk.practice.set_plan(posting.user, plain, version=version)
     return _back("escalation")
-
-
-@router.post("/teams")
-def teams(
-    *,
-    desk: TheDesk,
-    posting: Posting,
-    team: Annotated[str, Form(min_length=1, max_length=80, pattern=r"\S")],
-    team_id: Annotated[str, Form(max_length=64)] = "",
-    routes: Annotated[list[Route] | None, Form()] = None,
-) -> Response:
-    """Add a team or change it."""
-    desk.practice.save_team(posting.user, team_id=team_id, name=team.strip(), routes=routes or ())
-    return _back("teams")

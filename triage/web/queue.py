@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from triage.desk import Desk
-from triage.domain import Lane, User
+from triage.domain import Lane
+from triage.web.colleagues import around
 from triage.web.pages import pages
 from triage.web.visitor import Asking, TheDesk, Visitor, Watching
 
@@ -18,23 +19,37 @@ router = APIRouter(prefix="/queue")
 #: Rows on one page.
 PAGE = 50
 
+#: The id of a saved view.
+View = Annotated[str, Query(max_length=64, pattern="^[A-Za-z0-9]*$")]
 Start = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
 @router.get("")
 def queue(
-    request: Request, desk: TheDesk, asking: Asking, lane: Lane | None = None, start: Start = 0
+    *,
+    request: Request,
+    desk: TheDesk,
+    asking: Asking,
+    lane: Lane | None = None,
+    view: View = "",
+    start: Start = 0,
 ) -> HTMLResponse:
     """Show one page of the queue."""
-    return _render(request, desk, asking, "queue.html", lane=lane, start=start)
+    return _render(request, desk, asking, "queue.html", lane=lane, saved=view, start=start)
 
 
 @router.get("/rows")
 def rows(
-    request: Request, desk: TheDesk, asking: Watching, lane: Lane | None = None, start: Start = 0
+    *,
+    request: Request,
+    desk: TheDesk,
+    asking: Watching,
+    lane: Lane | None = None,
+    view: View = "",
+    start: Start = 0,
 ) -> HTMLResponse:
     """Return the rows alone, for a page that is already open."""
-    return _render(request, desk, asking, "_rows.html", lane=lane, start=start)
+    return _render(request, desk, asking, "_rows.html", lane=lane, saved=view, start=start)
 
 
 @router.get("/version")
@@ -43,24 +58,29 @@ def version(desk: TheDesk, asking: Watching) -> JSONResponse:
     pulse = desk.queue.pulse(asking.user)
     counts = {lane.value: pulse.counts.get(lane, 0) for lane in Lane}
     found = [{"level": banner.level, "text": banner.text} for banner in pulse.banners]
-    return JSONResponse({"version": pulse.version, "counts": counts, "banners": found})
+    views = dict(pulse.in_views)
+    said = {"version": pulse.version, "counts": counts, "views": views, "banners": found}
+    return JSONResponse(said)
 
 
 def _render(
-    request: Request, desk: Desk, asking: Visitor, name: str, *, lane: Lane | None, start: int
+    request: Request,
+    desk: Desk,
+    asking: Visitor,
+    name: str,
+    *,
+    lane: Lane | None,
+    saved: str,
+    start: int,
 ) -> HTMLResponse:
-    view = desk.queue.view(asking.user, lane=lane, limit=PAGE, offset=start)
+    view = desk.queue.view(asking.user, lane=lane, saved=saved, limit=PAGE, offset=start)
     return pages(request).render(
         name,
         asking,
         here="/queue",
         view=view,
         banners=view.banners,
-        names=_names(desk, asking.user),
+        **around(desk, asking.user),
         start=start,
         page=PAGE,
     )
-
-
-def _names(desk: Desk, user: User) -> dict[str, str]:
-    return {person.id: person.display_name for person in desk.people.users(user)}

@@ -7,7 +7,7 @@ passed on unread.
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
 from triage.web.case import Seen, back_to
@@ -74,12 +74,15 @@ def approve(
     proof: Annotated[str, Form(pattern="^[0-9a-f]{64}:[0-9a-f]{128}$")],
     seen: Seen,
     confirmed: Annotated[list[str] | None, Form()] = None,
+    then: Annotated[str, Form(pattern="^(run)?$")] = "",
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
     answered = frozenset(confirmed or ())
     desk.replies.approve(
         posting.user, case_id, digest=digest, proof=proof, seen=seen, confirmed=answered
     )
+    if then:
+        return RedirectResponse(f"/away/next?besides={case_id}", status_code=303)
     return back_to(case_id, "#replies")
 
 

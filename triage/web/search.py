@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import CaseState, Lane, Protected, Route, Wanted
+from triage.web.colleagues import around
 from triage.web.pages import pages
 from triage.web.queue import PAGE
 from triage.web.visitor import Asking, Posting, TheDesk
@@ -64,6 +65,6 @@ def found(
         view=view,
         search_id=search_id,
         before=before,
-        names={person.id: person.display_name for person in desk.people.users(asking.user)},
+        **around(desk, asking.user),
         banners=view.banners,
     )

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from triage.domain import (
+    Assigned,
     Channel,
     FactKind,
     FactSource,
     IdentifierType,
     Lane,
     Mark,
+    NoteKind,
     ReplyState,
     Role,
     Route,
@@ -46,6 +48,7 @@ LANES: Mapping[Lane, str] = {
     Lane.UNREADABLE: "Could not be read",
     Lane.UNSORTED: "To be sorted",
     Lane.SORTED: "Sorted",
+    Lane.SNOOZED: "Put off",
     Lane.OUTGOING: "On the way out",
 }
 MARKS: Mapping[Mark, str] = {
@@ -116,6 +119,8 @@ REASONS: Mapping[str, str] = {
     "changed_in_store": "The stored words are no longer the approved ones. Write the reply again.",
     "recipient_changed": "The address is no longer a verified one of this patient, or the patient"
     " took back the consent to e-mail. Nothing left.",
+    "second_missing": "Two people must approve this one, and only one has. Nothing left. Write the"
+    " reply again.",
     "no_outbox": "Nothing leaves this clinic that way. Answer on the portal or by phone.",
 }
 CHANNELS: Mapping[Channel, str] = {
@@ -130,6 +135,21 @@ ROLES: Mapping[Role, str] = {
     Role.SUPERVISOR: "Supervisor",
     Role.DATA_SCIENTIST: "Data scientist",
     Role.ADMINISTRATOR: "Administrator",
+}
+#: What a note was written for.
+NOTES: Mapping[NoteKind, str] = {
+    NoteKind.NOTE: "Note",
+    NoteKind.HANDED_OVER: "Handed over",
+    NoteKind.TAKEN_OVER: "Taken over",
+    NoteKind.ASKED: "Asks for approval",
+    NoteKind.REMARK: "Words given back",
+}
+#: Whose cases a saved view shows.
+ASSIGNED: Mapping[Assigned, str] = {
+    Assigned.ANYBODY: "anybody's",
+    Assigned.ME: "of whoever looks",
+    Assigned.MY_TEAMS: "of the teams of whoever looks",
+    Assigned.NOBODY: "given to nobody",
 }
 #: Where a search looks: a state, or one lane of the open cases.
 PLACES: Mapping[str, str] = {

@@ -44,6 +44,7 @@ export function startQueue() {
   async function take(news) {
     counts = news.counts;
     writeCounts(counts);
+    writeViews(news.views);
     writeBanners(news.banners);
     document.title = counts.urgent ? `(${counts.urgent} urgent) ${title}` : title;
     if (news.version === shown) return;
@@ -71,6 +72,7 @@ export function startQueue() {
   async function swap() {
     const asked = new URLSearchParams({ start: rows.dataset.start });
     if (rows.dataset.lane) asked.set("lane", rows.dataset.lane);
+    if (rows.dataset.view) asked.set("view", rows.dataset.view);
     const answer = await fetch(`/queue/rows?${asked}`);
     if (!answer.ok) return;
     rows.innerHTML = await answer.text();
@@ -112,6 +114,12 @@ function writeBanners(banners) {
     line.append(word, ` ${text}`);
     place.insertBefore(line, document.getElementById("stale"));
   });
+}
+
+function writeViews(views) {
+  for (const place of document.querySelectorAll("b[data-view]")) {
+    place.textContent = views[place.dataset.view] ?? 0;
+  }
 }
 
 function writeCounts(counts) {

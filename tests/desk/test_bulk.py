@@ -1,0 +1,99 @@
+"""A day that must be moved: one text, one draft for each patient, one approval for each reply."""
+
+import pytest
+
+from tests.store.practice import add_staff, ana, reading, signing_key
+from tests.web.test_routes import routes
+from triage.desk import Desk
+from triage.domain import Protected, Route, Urgency, User, new_id
+from triage.drafting.filling import filled
+from triage.errors import NotAnswerable
+from triage.store import Store
+from triage.web.app import create_app
+
+pytestmark = [
+    pytest.mark.bar(33),
+    pytest.mark.parametrize("store_url", ["sqlite"], indirect=True),
+]
+DAY = 5
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    return Desk(store, mail_domain="clinic.example")
+
+
+@pytest.fixture
+def dora(store: Store, clinic: str) -> User:
+    people = [ana(clinic, number=number) for number in range(1, DAY + 1)]
+    store.people.import_roster(people, clinic=clinic, by="test")
+    return add_staff(store, clinic)
+
+
+def wrote(store: Store, clinic: str, number: int, body: str, **more: object) -> str:
+    came = reading(
+        store,
+        clinic,
+        uid=new_id(),
+        route=Route.RESCHEDULE,
+        sender=Protected(f"ana{number}@patients.example"),
+        body=Protected(body),
+        **more,  # type: ignore[arg-type]  # Any field.
+    )
+    return store.cases.file(came, clinic=clinic, by="worker")
+
+
+def test_each_reply_is_read_and_approved_by_itself(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    day = [wrote(store, clinic, n, f"Dr. Hale at {n}, please") for n in range(1, DAY + 1)]
+    wrote(store, clinic, 1, "Dr. Other, tomorrow")
+    stranger = wrote(store, clinic, 99, "Dr. Hale, I am new")
+    urgent = wrote(store, clinic, 98, "Dr. Hale, chest pain", urgency=Urgency.TODAY)
+    found = {row.case.id for row in desk.bulk.pick(dora, Protected("hale"))}
+    assert found == {*day, stranger}
+    text = {"subject": Protected("Your appointment"), "body": Protected("Dear [NAME], [CLINIC].")}
+    done = desk.bulk.prepare(dora, [*day, stranger, urgent], **text)
+    assert (done.ready, set(done.left)) == (tuple(day), {stranger, urgent})
+    assert all(why.endswith(".") for why in done.left.values())
+    # Nothing is approved by preparing; each is opened, seen with its original, and signed.
+    approved, place = [], desk.bulk.next(dora)
+    while place is not None:
+        view = desk.queue.open(dora, place)
+        assert view.replies == ()
+        assert view.draft is not None
+        body = view.draft.outgoing.body.reveal()
+        assert view.file.patient is not None
+        assert body == f"Dear {view.file.patient.name.reveal()}, Harbour Family Practice."
+        assert view.file.messages[0].body.reveal().startswith("Dr. Hale")
+        digest = view.draft.outgoing.digest
+        proof = signing_key(dora.id).prove(view.draft.id, digest)
+        desk.replies.approve(dora, place, digest=digest, proof=proof)
+        approved.append(place)
+        place = desk.bulk.next(dora, besides=place)
+    assert sorted(approved) == sorted(day)
+    assert len(store.audit.events(clinic=clinic, by="t", action="reply.approved")) == DAY
+
+
+def test_nobody_s_words_are_overwritten_and_no_place_stays_open(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    case_id, other = (wrote(store, clinic, n, "Dr. Hale") for n in (1, 2))
+    desk.replies.save(dora, case_id, subject=Protected("s"), body=Protected("mine"))
+    plain = {"subject": Protected("s"), "body": Protected("b")}
+    assert set(desk.bulk.prepare(dora, [case_id], **plain).left) == {case_id}
+    open_place = plain | {"body": Protected("Come on [DATE]")}
+    assert set(desk.bulk.prepare(dora, [other], **open_place).left) == {other}
+    for many in ([], ["x"] * 61):
+        with pytest.raises(NotAnswerable):
+            desk.bulk.prepare(dora, many, **plain)
+    values = {"[NAME]": Protected("[CLINIC]"), "[CLINIC]": Protected("c")}
+    assert filled(Protected("[NAME]"), values) == Protected("[CLINIC]")
+
+
+@pytest.mark.usefixtures("clinic")
+def test_no_page_approves_two(desk: Desk) -> None:
+    """Every page that approves names one case in its address and takes one digest."""
+    pages = routes(create_app(desk, clinic_name="x"))
+    approving = [path for method, path in pages if method == "POST" and "approv" in path]
+    assert approving == ["/case/{case_id}/approve"]

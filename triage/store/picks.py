@@ -1,0 +1,84 @@
+"""The day's requests for another appointment, picked by words of their messages.
+
+Rule of the room: a bounded number of open cases is opened, those that fit are shown, and the
+audit names them.
+"""
+
+from typing import Any
+
+from sqlalchemy import Row, String, cast, or_, select
+
+from triage.domain import CaseRow, CaseState, Lane, Protected, Route, Urgency
+from triage.store import tables
+from triage.store.casefile import queue_rows
+from triage.store.transaction import Transactions, Work
+
+#: So many open cases are looked at, newest first.
+LOOKED_AT = 500
+
+
+class Picks:
+    """Cases for one job done many times."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def reschedules(
+        self, words: Protected, *, clinic: str, by: str, limit: int = 100
+    ) -> list[CaseRow]:
+        """Return open calm cases about another appointment whose messages hold every word."""
+        cases = tables.cases
+        also = cast(cases.c.also, String).like(f'%"{Route.RESCHEDULE.value}"%')
+        query = (
+            select(cases)
+            .where(
+                cases.c.clinic == clinic,
+                cases.c.state == CaseState.OPEN.value,
+                cases.c.urgency == int(Urgency.ROUTINE),
+                cases.c.lane.in_([Lane.SORTED.value, Lane.UNSORTED.value]),
+                or_(cases.c.route == Route.RESCHEDULE.value, also),
+            )
+            .order_by(cases.c.last_message_at.desc(), cases.c.id)
+            .limit(LOOKED_AT)
+        )
+        wanted = words.reveal().casefold().split()
+        with self._transactions.write() as work:
+            rows = work.rows(query)
+            fits = [row for row in rows if _holds(work, row, wanted)][:limit]
+            lines = queue_rows(work, fits)
+            shown = [line.case.id for line in lines]
+            work.note("queue.picked", clinic=clinic, by=by, cases=shown)
+        return lines
+
+    def next_draft(self, *, clinic: str, by: str, besides: str = "") -> str | None:
+        """Return a case whose saved words are this person's and that nobody else has; ids only."""
+        drafts, cases = tables.drafts, tables.cases
+        query = (
+            select(cases.c.id)
+            .join(drafts, drafts.c.case_id == cases.c.id)
+            .where(
+                drafts.c.clinic == clinic,
+                drafts.c.author == by,
+                drafts.c.reply_id.is_(None),
+                cases.c.state == CaseState.OPEN.value,
+                cases.c.claimed_by == by,
+                cases.c.id != besides,
+            )
+            .order_by(drafts.c.edited_at, drafts.c.id)
+        )
+        with self._transactions.read() as work:
+            row = work.first(query)
+        return None if row is None else str(row.id)
+
+
+def _holds(work: Work, row: Row[Any], wanted: list[str]) -> bool:
+    if not wanted:
+        return True
+    table = tables.messages
+    query = select(table.c.id, table.c.subject, table.c.body).where(table.c.case_id == row.id)
+    said = " ".join(
+        work.vault.text(text, found.id).reveal()
+        for found in work.rows(query)
+        for text in (found.subject, found.body)
+    ).casefold()
+    return all(word in said for word in wanted)

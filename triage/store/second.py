@@ -1,0 +1,183 @@
+"""Two people's yes, where the clinic wants two: the first one, and the question whether it is due.
+
+Rule of the room: the setting is asked where the words are queued and again where they are sent,
+with columns the sender's own role may read. The guards in `together_guards.py` ask the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from triage.domain import Approval, Draft, FirstYes, Reply, Route
+from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself
+from triage.store import records, tables
+from triage.store.drafts import open_draft
+from triage.store.proof import alive
+from triage.store.proof import read as proof_key
+from triage.store.recipients import may_receive
+from triage.store.transaction import Transactions, Work
+
+
+class SecondApprovers:
+    """Which routes need two approvers, and first approvals."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def routes(self, *, clinic: str) -> frozenset[Route]:
+        """Return the routes whose replies two people must approve."""
+        table = tables.two_approvers
+        query = select(table.c.route).where(table.c.clinic == clinic, table.c.off_at.is_(None))
+        with self._transactions.read() as work:
+            return records.routes([row.route for row in work.rows(query)])
+
+    def set_routes(self, routes: Iterable[Route], *, clinic: str, by: str) -> None:
+        """Want two approvers for these routes and no others from now on."""
+        table, wanted = tables.two_approvers, set(routes)
+        with self._transactions.write() as work:
+            work.lock(f"approvers {clinic}")
+            known = {
+                row.route: row for row in work.rows(select(table).where(table.c.clinic == clinic))
+            }
+            for route in sorted(wanted | records.routes(list(known))):
+                _switch(work, known.get(route.value), route, clinic, by=by, on=route in wanted)
+            detail = {"routes": " ".join(sorted(wanted))}
+            work.note("approvers.set", clinic=clinic, by=by, detail=detail)
+
+    def first(self, approval: Approval, draft: Draft) -> bool:
+        """Keep this as the first of two approvals and return True; False where it may be the last.
+
+        Raises NotYourself when the same person says yes twice, and what `Replies.approve` raises.
+        """
+        clinic, case_id = approval.clinic, draft.case_id
+        cases = tables.cases
+        here = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
+        with self._transactions.write() as work:
+            work.one(here.with_for_update(), f"case {case_id}")
+            if not demanded(work, case_id, clinic=clinic, approver=approval.approver):
+                return False
+            row = work.first(open_draft(case_id, clinic).with_for_update())
+            if row is None or row.id != draft.id:
+                raise ChangedUnderneath(f"draft {draft.id}")
+            stored = records.draft(row, work.vault)
+            if not stored.outgoing.digest == draft.outgoing.digest == approval.digest:
+                raise ChangedUnderneath(f"draft {draft.id}")
+            if not may_receive(work, stored.contact_id, stored.outgoing, clinic=clinic):
+                raise NoRecipient(f"case {case_id}")
+            if not alive(work, approval):
+                raise NoProofKey(f"case {case_id}")
+            if first_of(work, approval) is not None:
+                return False
+            if _said(work, approval):
+                raise NotYourself("You have approved these words. Somebody else must, too.")
+            _write(work, approval)
+            detail = {"reply": approval.reply_id, "digest": approval.digest}
+            by = approval.approver
+            work.note("reply.first", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+            work.moved(clinic)
+        return True
+
+
+def demanded(work: Work, case_id: str, *, clinic: str, approver: str) -> bool:
+    """Whether one person's approval is not enough for a reply of this case.
+
+    Nobody gets out of it alone: for whoever took the case from such a route, or switched the
+    setting off, it holds as before.
+    """
+    rules, cases, labels = tables.two_approvers, tables.cases, tables.labels
+    found = work.rows(select(rules).where(rules.c.clinic == clinic))
+    ruled = {row.route for row in found if row.off_at is None or row.off_by == approver}
+    if not ruled:
+        return False
+    here = (cases.c.clinic == clinic, cases.c.id == case_id)
+    case = work.one(select(cases.c.route, cases.c.also).where(*here), f"case {case_id}")
+    moved = select(labels.c.shown_route, labels.c.shown_also).where(
+        labels.c.clinic == clinic, labels.c.case_id == case_id, labels.c.by == approver
+    )
+    asked = {case.route, *case.also}
+    for label in work.rows(moved):
+        asked |= {label.shown_route, *label.shown_also}
+    return bool(ruled & asked)
+
+
+def first_of(work: Work, approval: Approval) -> Row[Any] | None:
+    """Return another person's yes to the same words for the same reply."""
+    table = tables.first_approvals
+    query = select(table).where(
+        table.c.clinic == approval.clinic,
+        table.c.reply_id == approval.reply_id,
+        table.c.digest == approval.digest,
+        table.c.approver != approval.approver,
+    )
+    return work.first(query.order_by(table.c.approved_at, table.c.id))
+
+
+def both(work: Work, reply: Reply) -> Reply:
+    """Return a reply with what the sender must know: whether two are due, and the first yes."""
+    said = reply.approval
+    case_id, clinic = reply.outgoing.case_id, reply.clinic
+    due = demanded(work, case_id, clinic=clinic, approver=said.approver)
+    row = first_of(work, said) if due else None
+    if row is None:
+        return replace(reply, needs_two=due)
+    keys = tables.proof_keys
+    known = work.first(select(keys).where(keys.c.id == row.key_id))
+    return replace(reply, needs_two=True, first=records.approval(row, proof_key(known)))
+
+
+def standing(work: Work, draft: Draft | None, case_id: str, clinic: str, by: str) -> Any:
+    """Return whether two are due for who looks, and the first yes to the words as saved now."""
+    due = demanded(work, case_id, clinic=clinic, approver=by)
+    table = tables.first_approvals
+    if draft is None:
+        return due, None
+    query = select(table).where(
+        table.c.clinic == clinic,
+        table.c.reply_id == draft.id,
+        table.c.digest == draft.outgoing.digest,
+    )
+    row = work.first(query.order_by(table.c.approved_at, table.c.id))
+    return due, FirstYes(row.approver, row.approved_at) if row is not None else None
+
+
+def _said(work: Work, approval: Approval) -> bool:
+    table = tables.first_approvals
+    query = select(table.c.id).where(
+        table.c.reply_id == approval.reply_id,
+        table.c.digest == approval.digest,
+        table.c.approver == approval.approver,
+    )
+    return work.first(query) is not None
+
+
+def _write(work: Work, approval: Approval) -> None:
+    work.add(
+        tables.first_approvals,
+        id=approval.id,
+        clinic=approval.clinic,
+        reply_id=approval.reply_id,
+        digest=approval.digest,
+        approver=approval.approver,
+        approved_at=approval.approved_at,
+        proof=approval.proof,
+        key_id=approval.key_id,
+    )
+
+
+def _switch(
+    work: Work, row: Row[Any] | None, route: Route, clinic: str, *, by: str, on: bool
+) -> None:
+    table = tables.two_approvers
+    mine = (table.c.clinic == clinic, table.c.route == route.value)
+    now: datetime = work.now
+    if row is None:
+        if on:
+            work.add(table, clinic=clinic, route=route.value, by_user=by, at=now)
+    elif on and row.off_at is not None:
+        again = {"by_user": by, "at": now, "off_by": None, "off_at": None}
+        work.run(update(table).where(*mine).values(**again))
+    elif not on and row.off_at is None:
+        work.run(update(table).where(*mine).values(off_by=by, off_at=now))
