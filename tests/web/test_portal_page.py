@@ -32,7 +32,7 @@ def connect(practice: Practice, answer: PortalFacts | Exception) -> list[str]:
             raise answer
         return answer
 
-    practice.desk.portal = PortalDesk(practice.store, ask)
+    practice.desk.portal = PortalDesk(practice.store, ask, lambda *_: None)
     return asked
 
 

@@ -119,8 +119,10 @@ def migrate(home: Home = HERE) -> None:
         count = store.search.catch_up(
             by="migrate", watch=lambda done: progress.update(bar, advance=done)
         )
+    placed = store.due.again(clinic=house.settings.clinic.id, by="migrate")
     store.close()
     print(f"Search knows every case; {count} patients and cases were looked at.")
+    print(f"{placed} open cases stand in the queue by when they are due.")
 
 
 def init(
