@@ -59,7 +59,7 @@ def desk(practice: Store) -> Desk:
 @pytest.fixture
 def approved(practice: Store, desk: Desk) -> Reply:
     (case_id,) = receive(practice, mail_from(1, "please refill"))
-    reply_id = approve(desk, case_id, body="Take one tablet a day.")
+    reply_id = approve(desk, case_id, body="The form is ready at the desk.")
     return practice.replies.get(reply_id, clinic="c1", by="test")
 
 

@@ -51,8 +51,10 @@ ASKED = ("?one_in=50&wrong=5", "?one_in=500&wrong=1")
 PAGES = (
     *(("dana", page) for page in ("queue", "queue?lane=sorted", "account", "log-in", "nowhere")),
     ("dana", "account/password"),
+    *(("dana", page) for page in ("for-me", "away", "downtime")),
     *(("nia", page) for page in ("sample", "clinical")),
-    *(("sam", page) for page in ("audit", "models", "emergencies")),
+    *(("sam", page) for page in ("audit", "models", "emergencies", "approvals", "forms")),
+    *(("sam", page) for page in ("teams", "practice", "downtime")),
     *(("ada", page) for page in ("users", "emergency")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
     *(("devi", page) for page in ("models", "models/promises")),
@@ -421,8 +423,10 @@ def test_the_hostile_mail_is_seen_to_act_without_any_fence(
 
 #: Not pages but pieces of one, files, counts and ways elsewhere.
 NO_PAGES = {
-    "/", "/queue/rows", "/queue/version", "/healthz", "/metrics", "/log-in/openid",
+    "/", "/queue/rows", "/queue/version", "/urgent", "/away/next", "/healthz", "/metrics",
+    "/log-in/openid",
     "/log-in/openid/back", "/case/{case_id}/attachment/{attachment_id}",
+    "/case/{case_id}/here", "/forms/{form_id}",
     "/case/{case_id}/original/{message_id}", "/case/{case_id}/reply/{reply_id}",
 }  # fmt: skip
 #: Looked at by axe on the way in: below, and in `test_accounts`.

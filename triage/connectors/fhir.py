@@ -127,6 +127,11 @@ class FhirInbox:
             if resource is not None and uid_of(resource, self._client.base) == uid:
                 yield (self._arrival(kind, uid, resource),)
 
+    def newest(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[Arrival, ...]]:
+        """Yield nothing: a portal never gives an id out twice."""
+        del cursors
+        return iter(())
+
     def stored(self, listing: Listing, uids: Collection[str]) -> None:
         """Do nothing: a portal is only read."""
 
@@ -164,6 +169,8 @@ class FhirInbox:
 
     def close(self) -> None:
         """Let go of the connections, also while another thread waits."""
+        # What was handed over may not have been landed when somebody else goes on from here.
+        self._landed.clear()
         self._hints.close()
         self._client.close()
 
