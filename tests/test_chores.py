@@ -11,13 +11,14 @@ import pytest
 from tests.small_practice import CLINIC
 from tests.store.practice import Clock, reading
 from triage.desk.health import NOTES
-from triage.domain import CaseState, Protected
+from triage.domain import CaseState, Protected, new_id
 from triage.engine import Backups, Chore, Retention
 from triage.engine.chores import start_chores
 from triage.errors import Erased, StoreLocked, StoreRefused
 from triage.store import Keys, Store, open_life
 from triage.store.backup import make_backup
 from triage.store.backup_folder import DATA, KEYS, BackupFolder
+from triage.upkeep import chores
 from triage.wiring import House
 
 HOUR = timedelta(hours=1)
@@ -229,11 +230,15 @@ def test_the_settings_choose_what_the_worker_does(tmp_path: Path) -> None:
     def chosen(more: str) -> tuple[list[str], list[Path]]:
         (tmp_path / "triage.toml").write_text(head + more)
         house = House.at(tmp_path)
-        chores = house._chores(None)  # type: ignore[arg-type]  # Nothing is asked of it yet.
-        return [type(chore).__name__ for chore in chores], house.erasure_lists
+        # Nothing is asked of the store yet.
+        found = chores(
+            tmp_path, house.settings, Keys.make(tmp_path / new_id()), url=house.url,
+            lists=house.erasure_lists, open_life=lambda: 1 / 0, open_store=house.store,
+        )  # fmt: skip
+        return [type(chore).__name__ for chore in found], house.erasure_lists
 
     home = tmp_path / "erasures.list"
-    assert chosen("") == (["Backups"], [home, tmp_path / "backups" / "erasures.list"])
-    assert chosen('[backup]\nfolder = ""\n') == ([], [home])
+    assert chosen("") == (["PaperFile", "Backups"], [home, tmp_path / "backups" / "erasures.list"])
+    assert chosen('[backup]\nfolder = ""\n') == (["PaperFile"], [home])
     both = '[backup]\nfolder = "/b"\n[retention]\ndays = 3650\nsecond_list = "/c/list"\n'
-    assert chosen(both) == (["Backups", "Retention"], [home, Path("/c/list")])
+    assert chosen(both) == (["PaperFile", "Backups", "Retention"], [home, Path("/c/list")])

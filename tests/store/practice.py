@@ -11,6 +11,7 @@ from triage.domain import (
     Arrival,
     Attachment,
     Channel,
+    Check,
     Classification,
     Contact,
     Draft,
@@ -177,7 +178,9 @@ def approval(words: Draft, *, approver: str = "user-dora") -> Approval:
     return Approval(new_id(), words.clinic, reply_id, digest, approver, NOON, proof)
 
 
-def queued(store: Store, clinic: str, *, not_before: datetime = NOON) -> Reply:
+def queued(
+    store: Store, clinic: str, *, not_before: datetime = NOON, check: Check | None = None
+) -> Reply:
     """Walk one message all the way to an approved reply."""
     if not store.people.users(clinic=clinic):
         add_staff(store, clinic)
@@ -185,6 +188,5 @@ def queued(store: Store, clinic: str, *, not_before: datetime = NOON) -> Reply:
     case_id = store.cases.file(reading(store, clinic, uid=new_id()), clinic=clinic, by="worker")
     words = draft(store, clinic, case_id)
     yes = approval(words)
-    return store.replies.approve(
-        yes, words, not_before=not_before, message_id=f"<{yes.reply_id}@clinic.example>"
-    )
+    name = f"<{yes.reply_id}@clinic.example>"
+    return store.replies.approve(yes, words, not_before=not_before, message_id=name, check=check)

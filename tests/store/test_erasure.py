@@ -8,7 +8,18 @@ from sqlalchemy import select, update
 from tests.store.practice import NOON, ana, arrival, queued, reading
 from tests.store.test_envelopes import owners
 from tests.store.test_rotation import age, owning
-from triage.domain import NOTHING, Label, Protected, ReplyState, Route, Urgency, new_id
+from triage.domain import (
+    NOTHING,
+    Check,
+    Label,
+    PaperEntry,
+    Protected,
+    Reply,
+    ReplyState,
+    Route,
+    Urgency,
+    new_id,
+)
 from triage.errors import Erased, NotFound, OnHold, StoreRefused
 from triage.store import Keys, Life, Store, open_life, tables
 from triage.store.erasures import Erasure, ErasureList
@@ -139,14 +150,35 @@ def test_a_patient_gets_a_copy_of_what_is_theirs_and_the_audit_says_so(
 
 
 #: Sealed tables that hold nothing of a patient.
-STORES_OWN = {"sessions", "second_factors"}
+STORES_OWN = {"sessions", "second_factors", "forms"}
 SEALED = {table.name for table in tables.metadata.sorted_tables if _sealed(table)}
 WHY = Protected("Ana Marula collapsed")
 
 
+def leave(store: Store, clinic: str, reply: Reply) -> None:
+    """Send a reply, so that the bytes that left are kept."""
+    taken = store.replies.claim(reply.id, clinic=clinic, by="sender")
+    assert taken is not None
+    store.departures.keep(taken, b"Ana Marula", by="sender")
+    store.replies.settle(reply.id, ReplyState.SENT, clinic=clinic, by="sender")
+
+
+def on_paper(store: Store, clinic: str, case_id: str) -> None:
+    """Say what was done with a case while nothing worked."""
+    store.paper.written(store.paper.now(clinic=clinic, by="paper"), clinic=clinic)
+    store.paper.begin(clinic=clinic, by="user-dora", now=NOON)
+    (outage,) = store.paper.outages(clinic=clinic, by="user-dora")
+    entry = PaperEntry(case_id, "user-dora", NOON, "still_open", "user-dora", WHY)
+    store.paper.enter(outage.id, entry, clinic=clinic)
+
+
 def fill_every_table(store: Store, life: Life, clinic: str) -> str:
     """Return a case of patient-1; every table of a patient's words has a row."""
-    case_id = queued(store, clinic).outgoing.case_id
+    reply = queued(store, clinic, check=Check(WHY))
+    case_id = reply.outgoing.case_id
+    leave(store, clinic, reply)
+    store.notes.write(case_id, WHY, clinic=clinic, by="user-dora")
+    on_paper(store, clinic, case_id)
     more = reading(store, clinic, uid=new_id(), urgency=Urgency.TODAY)
     store.cases.file(more, clinic=clinic, by="worker")
     store.glass.smash(case_id, WHY, minutes=5, clinic=clinic, by="user-dora", now=NOON)

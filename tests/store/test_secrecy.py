@@ -122,6 +122,7 @@ def test_every_column_with_patient_text_is_sealed() -> None:
         "break_glass": {"reviewed_by"},
         "audit": {"actor"},
         "erasures": {"by"},
+        "practice_settings": {"by"},
         "holds": {"by", "lifted_by"},
         "forms": {"added_by", "retired_by"},
     }

@@ -87,6 +87,7 @@ class Scene:
             limits=Limits(patience=60.0),
             urgent=Escalator(CLINIC, tick=self.tick, clock=self.clock),
             clock=self.clock,
+            steady=lambda: self.clock.now.timestamp(),
         )
         made._store = store
         return made

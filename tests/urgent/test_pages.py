@@ -75,12 +75,10 @@ def test_a_supervisor_sets_the_practice(practice: Practice, visit: Sign) -> None
     assert post("hours", span=["all day"], holidays="") == 409
     assert post("targets", target=["1"] * len(Route)) == 303
     assert post("targets", target=["0"] * len(Route)) == 409
-    assert post("teams", team="Front desk", routes=["refill", "reschedule"]) == 303
     page = sam.get("/practice").text
     assert "The plan does not work yet" not in page
     assert "Sam Ortega" in page
     assert "2026-12-25" in page
-    assert "Front desk" in page
     found = practice.store.practice.targets(clinic="c1").minutes
     assert set(found.values()) == {60}
     assert practice.store.practice.newest(Setting.HOURS, clinic="c1").by == "u-sam"  # type: ignore[union-attr]

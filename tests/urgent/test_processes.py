@@ -22,7 +22,7 @@ def test_watch_worker_and_web_do_their_part_and_no_more(
         scene = Scene(url, keys)
         roles = {
             name: open_store(
-                url.replace("triage_owner@", f"triage_{name}@"), keys, clock=scene.clock
+                url.replace("triage_owner@", f"triage_{name}@"), keys, clock=scene.clock, part=name
             )
             for name in ("watch", "worker", "web")
         }

@@ -143,7 +143,9 @@ def send(visit: Visit, guess: Guess) -> Response:
 
 
 def judged(guess: Guess, answer: Response, *, signed_in: bool) -> str:
-    if said := told(answer.text):
+    # What somebody typed comes back to them on one page.
+    typed = f'value="{guess.form["words"]}"' if guess.path == "/away" else ""
+    if said := told(answer.text.replace(typed, "") if typed else answer.text):
         return f"tells {said[0]}"
     page = (guess.method, guess.path)
     # Where nothing runs beside the desk, this is what it is asked for.

@@ -155,7 +155,10 @@ def test_everything_a_page_asks_by_itself_is_a_watching_route(app: FastAPI) -> N
             )
     # Once in a session, after the person typed a code: no poll.
     asked.remove("/account/key")
-    assert asked == {"/queue/version", "/queue/rows", "/case/{case_id}/reply/{reply_id}"}
+    assert asked == {
+        *("/queue/version", "/queue/rows", "/urgent"),
+        *("/case/{case_id}/reply/{reply_id}", "/case/{case_id}/here"),
+    }
     assert watching(app) == asked
 
 

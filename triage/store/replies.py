@@ -84,9 +84,7 @@ class Replies:
     ) -> Reply:
         """Store the approval and queue the words it names, in one transaction.
 
-        `check` is what was looked at before the yes, and is kept beside it.
-
-        Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
+        `check` is what was looked at before the yes, and is kept beside it. Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
         NoProofKey when the proof names no key of a living session of the approver's;
         NoRecipient when it is not addressed to a verified contact of the case's patient who, for
         e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
@@ -104,9 +102,7 @@ class Replies:
                 raise NoRecipient(f"case {draft.case_id}")
             if not alive(work, approval):
                 raise NoProofKey(f"case {draft.case_id}")
-            two = demanded(work, draft.case_id, clinic=clinic, approver=approval.approver)
-            if two and first_of(work, approval) is None:
-                raise SecondApprover(f"case {draft.case_id}")
+            _require_first(work, approval, draft.case_id)
             attended(work, draft.case_id)
             _write_approval(work, approval)
             said = write_check(work, draft.case_id, approval, check) if check else {}
@@ -250,6 +246,12 @@ def _lock_case(work: Work, case_id: str, clinic: str) -> None:
     cases = tables.cases
     query = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
     work.one(query.with_for_update(), f"case {case_id}")
+
+
+def _require_first(work: Work, approval: Approval, case_id: str) -> None:
+    two = demanded(work, case_id, clinic=approval.clinic, approver=approval.approver)
+    if two and first_of(work, approval) is None:
+        raise SecondApprover(f"case {case_id}")
 
 
 def _write_approval(work: Work, approval: Approval) -> None:
