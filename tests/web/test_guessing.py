@@ -193,7 +193,7 @@ def test_the_guesses_are_seen_to_succeed_where_nobody_asks_for_the_clinic(
     reading = {"GET /case/{case_id}": "tells", "GET /audit": "tells"}
     found = [
         f"{one.method} {one.path}: {wrong}"
-        for one in guesses(app, both, 250)
+        for one in guesses(app, both, 600)
         if one.method == "GET" and (wrong := judged(one, send(visit, one), signed_in=True))
     ]
     for page, word in reading.items():

@@ -84,7 +84,8 @@ class Replies:
     ) -> Reply:
         """Store the approval and queue the words it names, in one transaction.
 
-        `check` is what was looked at before the yes, and is kept beside it. Raises ChangedUnderneath when the stored draft is not, to the byte, what was approved;
+        `check` is what was looked at before the yes, and is kept beside it. Raises
+        ChangedUnderneath when the stored draft is not, to the byte, what was approved;
         NoProofKey when the proof names no key of a living session of the approver's;
         NoRecipient when it is not addressed to a verified contact of the case's patient who, for
         e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
