@@ -6,10 +6,13 @@ Postfix starts its daemons as root and lets them step down by themselves, so onl
 
 import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,12 +24,16 @@ from tests.servers import (
     Server,
     free_port,
     need,
-    wait_until_listening,
 )
 from triage.connectors.smtp import SmtpOutbox
 
 POSTFIX = Path("/usr/sbin/postfix")
 MASTER = Path("/usr/lib/postfix/sbin/master")
+#: A loaded machine may be slow; a server that has not come up or gone after so long is broken.
+PATIENCE = 60.0
+#: Below the ports the machine lends to outgoing lines: while the server is stopped, its port stays
+#: free for it.
+PORTS = range(20_000, 32_000)
 
 _MAIN = """
 compatibility_level = 3.6
@@ -62,6 +69,7 @@ smtpd_sasl_path = inet:127.0.0.1:{auth_port}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = check_recipient_access texthash:{home}/conf/access,
     permit_sasl_authenticated, reject
+smtpd_banner = mail.clinic.example ESMTP {home}
 smtpd_peername_lookup = no
 smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
@@ -110,7 +118,7 @@ class PostfixServer(Server):
         self.dovecot = DovecotServer(more=_AUTH.format(port=auth_port))
         self.home = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.home.chmod(0o755)
-        self.port = free_port()
+        self.port = _lasting_port()
         for name in ("conf", "spool", "data", "log"):
             (self.home / name).mkdir()
         shutil.chown(self.home / "data", "postfix", "postfix")
@@ -125,15 +133,23 @@ class PostfixServer(Server):
         )
         self.configure()
         self._process: subprocess.Popen[bytes] | None = None
-        # Makes the folders of the queue with the owners Postfix wants.
-        self._postfix("check")
-        self.start()
+        try:
+            # Makes the folders of the queue with the owners Postfix wants.
+            self._postfix("check")
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def configure(self, *, access: str = "", more: str = "") -> None:
         """Write the settings; a running server takes them over with `reload`."""
         self.changed = bool(access or more)
         (self.home / "conf" / "access").write_text(access)
         (self.home / "conf" / "main.cf").write_text(_MAIN.format(**self._words, more=more))
+        # A file written this very second may still change: every daemon would wait to read it.
+        hour_ago = time.time() - 3600
+        for path in _files(self.home / "conf"):
+            os.utime(path, (hour_ago, hour_ago))
 
     def reload(self) -> None:
         """Take over the settings at once: after its own reload old daemons linger for a moment."""
@@ -141,20 +157,53 @@ class PostfixServer(Server):
         self.start()
 
     def start(self) -> None:
-        """Start it, again after `stop`, with the same queue."""
-        words = [str(MASTER), "-c", str(self.home / "conf"), "-d"]
+        """Start it, again after `stop`, with the same queue; return when it greets."""
+        assert self._process is None, "it runs already, and would not be stopped any more"
+        # Should this process be killed, the server ends as well, with all its daemons.
+        words = ["setpriv", "--pdeathsig", "TERM", str(MASTER), "-c", str(self.home / "conf")]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            words, cwd=self.home, stdout=quiet, stderr=quiet, start_new_session=True
+            [*words, "-d"], cwd=self.home, stdout=quiet, stderr=quiet, start_new_session=True
         )
-        wait_until_listening(self.port, self._process)
+        end = time.monotonic() + PATIENCE
+        while not self._greets(end):
+            if self._process.poll() is not None or time.monotonic() > end:
+                log = "".join(path.read_text() for path in _files(self.home / "log"))
+                raise RuntimeError(f"Postfix does not greet: {log[-2000:]}")
+            time.sleep(0.02)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def _greets(self, end: float) -> bool:
+        """Whether this very server, and no other on its port, says good day."""
+        left = max(0.1, end - time.monotonic())
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), left) as line,
+            line.makefile("rb") as words,
+        ):
+            greeting = words.readline()
+            line.sendall(b"QUIT\r\n")
+            return greeting.startswith(b"220 ") and str(self.home).encode() in greeting
+        return False
 
     def stop(self) -> None:
-        """Stop at once, as a machine that loses power; the queue stays."""
-        if self._process is not None and self._process.poll() is None:
+        """Stop at once, as a machine that loses power; the queue stays.
+
+        Returns when the last daemon is gone: one that is still dying holds the port and the locks.
+        """
+        if self._process is None:
+            return
+        group, self._process = self._process, None
+        end = time.monotonic() + PATIENCE
+        while _alive(group.pid):
+            assert time.monotonic() < end, "Postfix cannot be stopped"
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+                os.killpg(group.pid, signal.SIGKILL)
+            time.sleep(0.002)
+        group.wait()
         (self.home / "spool" / "pid" / "master.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -173,7 +222,7 @@ class PostfixServer(Server):
             "name": "mail-out", "host": "127.0.0.1", "port": self.port,
             "security": "starttls", "ca_file": str(self.dovecot.certificates.ca_file),
             "sender": "desk@clinic.example", "user": "clinic",
-            "timeout_seconds": 10, "answer_seconds": 10,
+            "timeout_seconds": PATIENCE, "answer_seconds": PATIENCE,
         }  # fmt: skip
 
     def empty(self) -> None:
@@ -195,6 +244,25 @@ class PostfixServer(Server):
     def _postfix(self, word: str) -> None:
         words = [str(POSTFIX), "-c", str(self.home / "conf"), word]
         subprocess.run(words, check=True, capture_output=True, cwd=self.home)
+
+
+def _lasting_port() -> int:
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
+def _alive(group: int) -> bool:
+    """Whether a process of this group still runs; one that is only not yet reaped does not."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name of the program is in brackets, and may hold anything.
+            state, _, its_group, *_ = path.read_text().rpartition(")")[2].split()
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _files(folder: Path) -> Iterable[Path]:

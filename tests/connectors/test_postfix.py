@@ -14,7 +14,7 @@ import pytest
 
 from tests.connectors.approved import approve as approved
 from tests.connectors.approved import outgoing
-from tests.postfix import PostfixServer
+from tests.postfix import PATIENCE, PostfixServer
 from tests.sizes import many
 from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in, receive
 from triage.connectors import smtp
@@ -44,14 +44,14 @@ def as_new(server: PostfixServer) -> Iterator[None]:
     """Every test begins with an empty mailbox and leaves the settings as they were."""
     server.empty()
     yield
-    if server.changed:
+    if server.changed or not server.running:
         server.configure()
         server.reload()
 
 
 def arrived(server: PostfixServer, count: int) -> list[bytes]:
     """Wait until the queue is empty; return the mails, which must be `count`."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while (server.queued() or len(server.delivered) < count) and time.monotonic() < end:
         time.sleep(0.02)
     assert len(server.delivered) == count
@@ -157,9 +157,11 @@ def test_a_server_that_stops_in_the_middle(
     server: PostfixServer, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the body nothing has left; before the dot nobody can know that nothing has."""
-    words, whole = outgoing(), getattr(smtp._Talk, step)
+    words, whole, reached = outgoing(), getattr(smtp._Talk, step), 0
 
     def stopping(talk: smtp._Talk, *arguments: object, **options: object) -> object:
+        nonlocal reached
+        reached += 1
         server.stop()
         return whole(talk, *arguments, **options)
 
@@ -168,7 +170,9 @@ def test_a_server_that_stops_in_the_middle(
             patch.setattr(smtp._Talk, step, stopping)
             with pytest.raises((SendPostponed, SendUncertain)) as trouble:
                 server.outbox().send(approved(words), words, message_id=message_id(run))
+        assert reached == run + 1
         assert trouble.type is (SendPostponed if step == "pour" else SendUncertain)
+        assert trouble.match("at the body" if step == "pour" else "after the end")
         server.start()
         if step == "pour":
             server.outbox().send(approved(words), words, message_id=message_id(run))

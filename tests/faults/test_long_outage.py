@@ -36,7 +36,7 @@ from triage.testing import MemoryInbox, mail
 
 pytestmark = [pytest.mark.bar(5), pytest.mark.timeout(many(180, long=2400))]
 
-WAITING = many(40, long=5000)
+WAITING = many(24, long=5000)
 HOURS = [72, 336] if LONG else [72]
 #: What the engine of the database has no part in is tried on one.
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -46,7 +46,7 @@ ONE_IN = 9
 
 @pytest.fixture(autouse=True)
 def small_rounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In the short form forty mails are a backlog; no loop of a browser test is in the way."""
+    """In the short form two dozen mails are a backlog; no loop of a browser test is in the way."""
     if not LONG:
         monkeypatch.setattr(engine, "ROUND", 8)
         monkeypatch.setattr(engine, "BATCH", 4)
@@ -71,7 +71,7 @@ def served() -> Rooms:
 
 def backlog() -> list[bytes]:
     """Return what came in meanwhile: real kinds and lengths, and danger here and there."""
-    routine = [row for row in mixed(many(200, long=2500)) if row.urgency is Urgency.ROUTINE]
+    routine = [row for row in mixed(many(80, long=2500)) if row.urgency is Urgency.ROUTINE]
     rows = islice(cycle(routine), WAITING)
     bodies = [
         "I have chest pain and cannot breathe" if number % ONE_IN == 5 else row.body

@@ -239,6 +239,8 @@ def test_what_was_tried_least_waits_in_front(store: Store, clinic: str) -> None:
     for tried in range(landing.FEW_TRIES + 1):
         found = [raw_id for _, raw_id in store.landing.waiting(limit=10, clinic=clinic)]
         assert found == [poison, *others], f"a worker that died {tried} times keeps the order"
+        looked = [raw_id for _, raw_id in store.landing.waiting(limit=10, below=9)]
+        assert looked == ([*others, poison] if tried else found), "a first look begins with others"
         store.landing.attempt(poison, clinic=clinic)
     found = [raw_id for _, raw_id in store.landing.waiting(limit=10, clinic=clinic)]
     assert (set(found[:2]), found[2]) == (set(others), poison)

@@ -75,10 +75,12 @@ class Landing:
 
         The least tried come first, then the oldest: what fails again and again holds up nothing.
         A few tries do not count, so that what a dead worker had begun is filed before its answers.
-        With `below` only those tried less often than that.
+        With `below` only those tried less often than that, and there every try counts: what may
+        have killed a worker must not be looked at before those nobody has looked at.
         """
         raws = tables.raw_messages
-        tries = case((raws.c.attempts <= FEW_TRIES, 0), else_=raws.c.attempts)
+        few = 0 if below is not None else FEW_TRIES
+        tries = case((raws.c.attempts <= few, 0), else_=raws.c.attempts)
         query = (
             select(raws.c.clinic, raws.c.id)
             .where(raws.c.filed_at.is_(None))
