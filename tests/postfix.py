@@ -74,6 +74,7 @@ smtpd_peername_lookup = no
 smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
 anvil_rate_time_unit = 1s
+notify_classes =
 {more}
 """
 
@@ -159,12 +160,14 @@ class PostfixServer(Server):
     def start(self) -> None:
         """Start it, again after `stop`, with the same queue; return when it greets."""
         assert self._process is None, "it runs already, and would not be stopped any more"
-        # Should this process be killed, the server ends as well, with all its daemons.
-        words = ["setpriv", "--pdeathsig", "TERM", str(MASTER), "-c", str(self.home / "conf")]
+        words = [str(MASTER), "-c", str(self.home / "conf"), "-d"]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            [*words, "-d"], cwd=self.home, stdout=quiet, stderr=quiet, start_new_session=True
+            words, cwd=self.home, stdout=quiet, stderr=quiet, start_new_session=True
         )
+        # Should this process be killed, its end of the pipe closes, and the guard ends the server.
+        guard = ["sh", "-c", 'cat >/dev/null; kill -KILL "-$1"', "sh", str(self._process.pid)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         end = time.monotonic() + PATIENCE
         while not self._greets(end):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -196,6 +199,8 @@ class PostfixServer(Server):
         """
         if self._process is None:
             return
+        with self._guard as guard:
+            os.killpg(guard.pid, signal.SIGKILL)
         group, self._process = self._process, None
         end = time.monotonic() + PATIENCE
         while _alive(group.pid):

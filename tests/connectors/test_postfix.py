@@ -54,7 +54,7 @@ def arrived(server: PostfixServer, count: int) -> list[bytes]:
     end = time.monotonic() + PATIENCE
     while (server.queued() or len(server.delivered) < count) and time.monotonic() < end:
         time.sleep(0.02)
-    assert len(server.delivered) == count
+    assert (server.queued(), len(server.delivered)) == (0, count)
     return server.delivered
 
 
