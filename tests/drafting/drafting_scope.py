@@ -1,7 +1,7 @@
 """Invented sentences: advice only a licensed person may give, and what every office says.
 
-`WRITTEN_FIRST` was written before the table was changed for `OFFICE`, and `ADVICE` and `PLAIN`
-before the table's first version was measured on them.
+`ADVICE` and `PLAIN` are of the table's first version. `WRITTEN_FIRST` was written before the table
+was changed for `OFFICE`, and nothing was changed for it.
 """
 
 ADVICE = (
@@ -129,4 +129,27 @@ OFFICE = (
     "El jueves por la tarde está bien.",
     "Puede subir los documentos al portal.",
     "Por favor baje el formulario de nuestra página.",
+)
+#: Written after the table was changed and measured once, so that the table was not made for them.
+OFFICE_AFTERWARDS = (
+    "You can keep the same time slot every month.",
+    "Friday at ten should be okay.",
+    "You may stop receiving reminders by replying to us.",
+    "You can increase the text size in the portal.",
+    "Everything is fine with your transfer.",
+    "It is fine to send it by mail.",
+    "You should continue to get statements until May.",
+    "It is normal for the bank to take three days.",
+    "You will be okay without a referral.",
+    "Don't worry if you are late, just call us.",
+    "You can hold your place by replying yes.",
+    "It is okay to take your time.",
+    "Puede continuar con el registro en la página.",
+    "No se preocupe si llega tarde, le esperamos.",
+    "Todo está listo para su visita.",
+    "Es normal recibir dos cartas.",
+    "Puede bajar la aplicación en su teléfono.",
+    "Debe empezar por la primera página.",
+    "Está bien dejar un mensaje.",
+    "Siga usando el mismo número.",
 )

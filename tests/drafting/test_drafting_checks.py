@@ -3,6 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
+from drafting_scope import (
+    ADVICE,
+    OFFICE,
+    OFFICE_AFTERWARDS,
+    PLAIN,
+    WRITTEN_FIRST,
+)
 
 from triage.domain import FactSource, Protected
 from triage.drafting.legible import legible
@@ -19,50 +26,6 @@ STATED = (
     ("555-010-4477, a@b.example, www.b.example/x", "phone 555-|email a@b|link www.b"),
     ("call 911 within 2 business days", "phone call 911|span 2 business days"),
     ("24/7 for you; 1/2 tablet", "dose 1/2 tablet"),
-)
-ADVICE = (
-    "You can cut the tablet in half if it makes you dizzy.",
-    "Just skip tonight's dose and start again tomorrow.",
-    "Keep taking the antibiotic even if you feel better.",
-    "Take one more tablet before bed.",
-    "Your potassium was a bit low but that is fine.",
-    "The MRI looks good.",
-    "This is just a cold, it will go away on its own.",
-    "That rash is probably an allergy to the new soap.",
-    "You don't need to go to the ER for that.",
-    "Use ibuprofen for the swelling.",
-    "Please drink plenty of water and rest.",
-    "You should increase your insulin by 2 units.",
-    "Puede tomar paracetamol para la fiebre.",
-    "No se preocupe, eso es normal después de la vacuna.",
-    "Deje de tomar la aspirina antes de la cirugía.",
-    "Su presión está un poco alta.",
-    "Seguramente es una infección leve.",
-    "Póngase hielo en el tobillo.",
-    "It's safe to mix those two.",
-    "I would hold off on the blood thinner until Monday.",
-)
-PLAIN = (
-    "Your refill of lisinopril 10 mg was sent to the pharmacy.",
-    "The doctor will call you about your results tomorrow.",
-    "Please bring a list of the medicines you take.",
-    "Your x-ray is scheduled for Monday at 9 am.",
-    "We cannot give medical advice here; a nurse will call you.",
-    "If this is an emergency, call 911.",
-    "Please arrive 15 minutes early and bring your card.",
-    "You have a balance of $20 from your visit.",
-    "The form is ready; you can pick it up any day.",
-    "Your insurance needs a prior authorization for this medicine.",
-    "Dr. Vega has received your question about the dose.",
-    "Please do not eat in the waiting room.",
-    "Your lab order is at the front desk.",
-    "Can you tell us which pharmacy you use?",
-    "Su receta está lista en la farmacia.",
-    "La doctora le llamará para hablar de sus resultados.",
-    "Por favor traiga sus medicinas a la cita.",
-    "Su cita para la radiografía es el lunes.",
-    "Cada solicitud la decide quien receta.",
-    "Le mandamos el formulario por correo.",
 )
 
 
@@ -124,9 +87,13 @@ def test_the_table_of_advice_finds_its_own_sentences_and_no_others() -> None:
 def test_advice_is_recognised_in_sentences_the_table_has_not_seen() -> None:
     """Figures for docs/approval.md; the sentences are invented and were written for this."""
     hits = [one for one in ADVICE if advice_in(Protected(one))]
-    alarms = [one for one in PLAIN if advice_in(Protected(one))]
-    assert len(hits) >= 15, sorted(set(ADVICE) - set(hits))
+    again = [one for one in WRITTEN_FIRST if advice_in(Protected(one))]
+    alarms = [one for one in (*PLAIN, *OFFICE) if advice_in(Protected(one))]
+    later = [one for one in OFFICE_AFTERWARDS if advice_in(Protected(one))]
+    assert len(hits) >= 17, sorted(set(ADVICE) - set(hits))
+    assert len(again) >= 16, sorted(set(WRITTEN_FIRST) - set(again))
     assert not alarms, alarms
+    assert len(later) <= 3, later
 
 
 def test_reading_grade_grows_with_hard_words_in_both_languages() -> None:

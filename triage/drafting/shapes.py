@@ -5,15 +5,13 @@ are the same fact. `asks` are the keys one of which a source must give.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache
-from importlib.resources import files
 
 from triage.domain import FactKind
+from triage.drafting.spelling import drug_key, folded, is_drug
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +97,6 @@ _DOSE_UNITS = {name: 0 for row in _MEASURES for name in row.split()}
 _COUNT = rf"(?:\d/\d|\d+(?:[.,]\d+)?|\b(?:{_any(_NUMBERS)}))"
 _YEAR = r"(?:,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d\d))"
 _MERIDIEM = r"(?P<half>[ap])\.?\s?m\b\.?"
-
-
-def folded(text: str) -> str:
-    """Return lower-case letters without accents; a ñ is an n."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 def day(year: int, month: int, number: int) -> Meaning | None:
@@ -225,31 +217,7 @@ def _address(match: re.Match[str]) -> Meaning | None:
 
 def _drug(match: re.Match[str]) -> Meaning | None:
     word = drug_key(match[0])
-    return same(f"drug {word}") if _is_drug(word) else None
-
-
-def drug_key(word: str) -> str:
-    """Return how a drug sounds, so that `amoxicilina` is `amoxicillin`."""
-    plain = folded(word).replace("ph", "f").replace("th", "t").replace("y", "i")
-    return re.sub(r"(.)\1", r"\1", plain).rstrip("aeo")
-
-
-@cache
-def _drugs() -> frozenset[str]:
-    lines = files("triage.drafting").joinpath("drugs.txt").read_text("utf-8").splitlines()
-    words = [line for line in lines if line and not line.startswith("#")]
-    return frozenset(drug_key(word) for line in words for word in line.split())
-
-
-#: How the names of medicines end that are in no list.
-_ENDINGS = re.compile(
-    r"(?:pril|olol|sartan|statin|prazol|cilin|micin|floxacin|azepam|zolam|gliptin|gliflozin|formin"
-    r"|triptan|dipin|conazol|ciclovir|setron|oxetin|tidin|glutid|parin|xaban|mab|ciclin)$"
-)
-
-
-def _is_drug(word: str) -> bool:
-    return word in _drugs() or (len(word) >= 7 and _ENDINGS.search(word) is not None)
+    return same(f"drug {word}") if is_drug(word) else None
 
 
 Reader = Callable[[re.Match[str]], Meaning | None]

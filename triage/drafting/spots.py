@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from triage.domain import FactKind, IdentifierType, Protected, Spot
 from triage.domain.known import SMALL_WORDS, streets
-from triage.drafting.shapes import folded, found
+from triage.drafting.shapes import found
+from triage.drafting.spelling import folded
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 #: Between two parts of one name: blanks, a comma, a hyphen, an initial or a particle.
