@@ -193,6 +193,7 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.EMAIL: "e-mail address",
     FactKind.LINK: "link",
     FactKind.NAME: "also the name of another patient",
+    FactKind.NUMBER: "also the record number of another patient",
     FactKind.BIRTH: "date, also the birth date of another patient",
 }
 SOURCES: Mapping[FactSource, str] = {
