@@ -21,6 +21,7 @@ from triage.drafting.drills import PLANTED
 from triage.drafting.stated import clinic_words
 from triage.errors import (
     NotAnswerable,
+    NotFound,
     OutOfScope,
     PlantedError,
     TriageError,
@@ -372,6 +373,12 @@ def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) 
     draft = desk.replies.save(DANA, case_id, **words, forms=[form.id])
     assert draft.outgoing.digest != plain
     assert draft.outgoing.attachments == ((form.name.reveal(), form.digest),)
+    # What was ticked stays with words made shorter, or replaced, by a button.
+    again = desk.rewriting.shorter(DANA, case_id, **words, forms=[form.id], agreed=True)
+    assert again.outgoing.attachments == draft.outgoing.attachments
+    again = desk.rewriting.acknowledge(DANA, case_id)
+    assert again.outgoing.attachments == draft.outgoing.attachments
+    draft = desk.replies.save(DANA, case_id, **words, forms=[form.id])
     reply = desk.replies.approve(
         DANA, case_id, digest=draft.outgoing.digest, proof=unproven(copied.store, DANA.id)
     )
@@ -379,3 +386,18 @@ def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) 
     claimed = copied.store.replies.claim(reply.id, clinic="c1", by="sender")
     assert claimed is not None
     assert claimed.outgoing.files == (content,)
+
+
+def test_a_form_off_the_list_is_never_left_out_unsaid(copied: Practice) -> None:
+    desk, case_id = copied.desk, copied.cases["refill"]
+    form = desk.forms.add(SAM, Protected("Consent.pdf"), b"%PDF-1.4\nsign\n%%EOF")
+    words = {"subject": Protected("Yours"), "body": Protected("Thank you. The form is here.")}
+    desk.replies.save(DANA, case_id, **words, forms=[form.id])
+    desk.forms.retire(SAM, form.id)
+    with pytest.raises(NotAnswerable):
+        desk.rewriting.acknowledge(DANA, case_id)
+    with pytest.raises(NotFound, match="not on the list any more"):
+        desk.rewriting.shorter(DANA, case_id, **words, forms=[form.id], agreed=True)
+    kept = desk.queue.open(DANA, case_id).draft
+    assert kept is not None
+    assert kept.outgoing.attachments
