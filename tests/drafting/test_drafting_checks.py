@@ -1,6 +1,6 @@
 """What a draft states, what it advises and how it reads; tables of (text, found)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from drafting_scope import (
@@ -15,7 +15,7 @@ from triage.domain import FactSource, Protected
 from triage.drafting.legible import legible
 from triage.drafting.scope import advice_in, rules
 from triage.drafting.shapes import found
-from triage.drafting.stated import Source, facts_of
+from triage.drafting.stated import Source, clinic_words, facts_of
 
 MOMENT = datetime(2026, 3, 14, 15, tzinfo=UTC)
 STATED = (
@@ -55,6 +55,14 @@ def test_a_fact_is_found_in_both_languages(text: str, expected: str) -> None:
         ("555-010-4477", "(555) 010 4477", True),
         ("555-010-4477", "555-010-4478", False),
         ("on Saturday", "March 14, 2026", True),
+        ("$25", "lisinopril 25 mg", False),
+        ("$25", "in 25 days, at 25 Elm Street", False),
+        ("$25", "your bill says 25", True),
+        ("$25", "25 dollars", True),
+        ("$25", "25 €", False),
+        ("25 mg", "25 ml, $25, 25 tablets", False),
+        ("Saturday, March 14", "can I come on March 14?", True),
+        ("Saturday, March 14", "can I come on Saturday?", False),
     ],
 )
 def test_a_source_is_believed_only_where_it_says_the_same(
@@ -65,6 +73,60 @@ def test_a_source_is_believed_only_where_it_says_the_same(
     assert facts
     assert all((fact.source is FactSource.MESSAGE) == known for fact in facts)
     assert not any(fact.source for fact in facts_of(Protected(""), Protected(draft), []))
+
+
+@pytest.mark.parametrize(
+    ("draft", "known"),
+    [
+        ("Come on Friday.", False),
+        ("Come at 5 pm.", False),
+        ("We are open on Friday until 5 pm.", True),
+        ("We open at 8:00 and close at 5 pm.", True),
+        ("Our hours:\nMonday to Friday 8:00-17:00", True),
+        ("El viernes abrimos a las 8:00.", True),
+        ("Venga el viernes a las 8:00.", False),
+        ("Open the portal on Friday.", False),
+        ("We will close your request on Friday.", False),
+        ("Call 555-010-4477.", True),
+    ],
+)
+def test_opening_hours_support_only_what_is_said_of_them(draft: str, known: bool) -> None:
+    hours = {"monday": "8:00-17:00", "friday": "8:00-17:00", "phone": "555-010-4477"}
+    template = Source(FactSource.TEMPLATE, Protected("Our hours: Monday, Friday 8:00-17:00."))
+    sources = [Source(FactSource.CLINIC, clinic_words(hours)), template]
+    facts = facts_of(Protected(""), Protected(draft), sources)
+    assert facts
+    assert all((fact.source is not None) == known for fact in facts), facts
+
+
+def test_the_day_a_message_came_is_a_source_of_its_date_and_of_no_weekday() -> None:
+    came = Source(FactSource.MESSAGE, Protected("Hello"), "m1", days=(MOMENT,))
+    born = Source(FactSource.RECORD, Protected("2026-03-14"))
+    for source in (came, born):
+        (fact,) = facts_of(Protected(""), Protected("Come on Saturday."), [source])
+        assert fact.source is None
+        (fact,) = facts_of(Protected(""), Protected("Yours of March 14, 2026."), [source])
+        assert fact.source is source.kind
+
+
+@pytest.mark.parametrize(
+    ("draft", "really"),
+    [
+        ("Thursday, March 13, 2026", 4),
+        ("el jueves 13 de marzo de 2026", 4),
+        ("March 13 (Thursday)", 4),
+        ("Friday, March 13", None),
+        ("Thu 3/13/2025", None),
+        ("Wednesday, January 7", None),
+    ],
+)
+def test_a_weekday_beside_a_date_has_to_fit_it(draft: str, really: int | None) -> None:
+    (fact,) = facts_of(Protected(""), Protected(draft), [], date(2025, 12, 20))
+    assert fact.weekday == really
+    # A source for both parts helps a day that fits, and no other.
+    said = Source(FactSource.MESSAGE, Protected(f"{draft}."), "m1")
+    (fact,) = facts_of(Protected(""), Protected(draft), [said], date(2025, 12, 20))
+    assert (fact.source is None) == (really is not None)
 
 
 def test_a_portal_appointment_is_a_source() -> None:

@@ -77,7 +77,7 @@ class Checker:
         known = self._portal.get((actor.clinic, file.case.id))
         portal = known[1] if known and known[0] > self._clock() else None
         sources = sources_of(file, self._clinic, portal, suggested_of(file))
-        facts = facts_of(out.subject, out.body, sources)
+        facts = facts_of(out.subject, out.body, sources, self._clock().date())
         patient = file.patient.id if file.patient else ""
         names = [Protected(name) for name, _ in out.attachments]
         strangers = self._store.bystanders.among(

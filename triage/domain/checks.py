@@ -56,6 +56,8 @@ class Stated:
     source: FactSource | None = None
     #: The message it stands in, where the source is one.
     message_id: str = ""
+    #: The weekday a date really is, Monday being 0, where another one stands beside it.
+    weekday: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,23 @@ def _point(text: str) -> str:
     return text.replace(",", ".")
 
 
+_CURRENCIES = {
+    name: code
+    for code, names in (
+        ("usd", "$ dollar dollars usd dolar dolares"),
+        ("eur", "€ euro euros eur"),
+        ("gbp", "£"),
+        ("peso", "peso pesos"),
+        ("cent", "cent cents centavo centavos"),
+    )
+    for name in names.split()
+}
+
+
 def _money(match: re.Match[str]) -> Meaning | None:
-    return same(f"number {_number(match['number'])}")
+    number, unit = _number(match["number"]), _CURRENCIES[folded(match["unit"])]
+    amount = f"amount {number} {unit}"
+    return Meaning(frozenset({amount, f"number {number}"}), frozenset({amount}))
 
 
 def _percent(match: re.Match[str]) -> Meaning | None:
@@ -232,11 +247,11 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
             r"\.(?:com|org|net|gov|edu|io|health|example)\b(?:/[^\s<>\"')]*)?",
             _address,
         ),
-        (FactKind.AMOUNT, r"[$€£]\s?(?P<number>\d[\d.,]*\d|\d)", _money),
+        (FactKind.AMOUNT, r"(?P<unit>[$€£])\s?(?P<number>\d[\d.,]*\d|\d)", _money),
         (
             FactKind.AMOUNT,
-            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?:dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?|pesos?"
-            r"|cents?|centavos?)(?!\w)",
+            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?P<unit>dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?"
+            r"|pesos?|cents?|centavos?)(?!\w)",
             _money,
         ),
         (
@@ -338,7 +353,14 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         (FactKind.DRUG, r"\b[^\W\d_]{4,}\b", _drug),
     )
 )
-_BARE = re.compile(r"(?<![\w.,])\d[\d.,]*\d|(?<![\w.,])\d")
+_BARE = re.compile(r"(?<![\w.,])\d[\d.,]*\d(?!\w)|(?<![\w.,])\d(?!\w)")
+#: A number beside such a word, or with cents, is an amount without its currency.
+_MONEY = re.compile(
+    r"\b(?:paid|pay|pays|paying|payments?|bills?|billed|charged?|charges|owed?|owe|owes|balance|costs?"
+    r"|co-?pays?|prices?|fees?|amounts?|refund\w*|deductible|pagu\w+|pag[oó]s?|pagar|facturas?"
+    r"|cobr\w+|deb[eo]|saldo|cost[oó]s?|cuesta|copagos?|precios?|cargos?|importe)\b",
+    re.IGNORECASE,
+)
 
 
 def found(text: str) -> Iterator[tuple[FactKind, int, int, Meaning]]:
@@ -354,6 +376,11 @@ def found(text: str) -> Iterator[tuple[FactKind, int, int, Meaning]]:
 
 
 def bare_numbers(text: str) -> Iterator[str]:
-    """Yield the numbers of a source as keys: an amount may stand there without its currency."""
-    for match in _BARE.finditer(text):
-        yield f"number {_number(match[0])}"
+    """Yield the amounts of a source that stand there without their currency, as keys."""
+    rest = text
+    for _, start, end, _ in found(text):
+        rest = rest[:start] + "\x00" * (end - start) + rest[end:]
+    for match in _BARE.finditer(rest):
+        around = rest[max(match.start() - 40, 0) : match.end() + 40]
+        if _MONEY.search(around) or re.search(r"[.,]\d\d$", match[0]):
+            yield f"number {_number(match[0])}"

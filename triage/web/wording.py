@@ -196,6 +196,8 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.NUMBER: "also the record number of another patient",
     FactKind.BIRTH: "date, also the birth date of another patient",
 }
+#: Monday first, as dates count.
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SOURCES: Mapping[FactSource, str] = {
     FactSource.MESSAGE: "from the message",
     FactSource.REPLY: "from an earlier reply",
