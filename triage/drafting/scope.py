@@ -16,6 +16,8 @@ from triage.drafting.spelling import names_of_drugs
 
 #: A word of the table, and where a sentence ends.
 _NAMED = re.compile(r"@(\w+)@")
+#: A sentence is read so far on both sides, so that a long one costs no more than its length.
+_AROUND = 200
 _END = re.compile(r"[.!?;](?=\s|$)|\n")
 
 
@@ -59,9 +61,10 @@ def _first(rule: Rule, text: str) -> str | None:
 
 def _of_the_office(text: str, match: re.Match[str]) -> bool:
     """Whether the sentence of a match names something of the office and nothing clinical."""
-    start = max((end.end() for end in _END.finditer(text, 0, match.end() - 1)), default=0)
-    stop = _END.search(text, match.end() - 1)
-    sentence = text[min(start, match.start()) : stop.start() if stop else len(text)]
+    low, high = max(match.start() - _AROUND, 0), min(match.end() + _AROUND, len(text))
+    start = max((end.end() for end in _END.finditer(text, low, match.end() - 1)), default=low)
+    stop = _END.search(text, match.end() - 1, high)
+    sentence = text[min(start, match.start()) : stop.start() if stop else high]
     office, clinical = _compiled("@office@"), _compiled("@clinical@")
     return office.search(sentence) is not None and clinical.search(sentence) is None
 
