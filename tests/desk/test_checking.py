@@ -16,10 +16,12 @@ import pytest
 from tests.proofs import unproven
 from tests.sizes import many
 from tests.web.practice import MORNING, NAMES, PEOPLE, Practice, open_copy, open_practice, roster
-from triage.domain import IdentifierType, Protected, User
+from triage.domain import IdentifierType, Patient, Protected, User
 from triage.drafting.drills import PLANTED
+from triage.drafting.stated import clinic_words
 from triage.errors import (
     NotAnswerable,
+    NotFound,
     OutOfScope,
     PlantedError,
     TriageError,
@@ -237,6 +239,70 @@ def test_no_draft_with_another_patients_words_can_be_approved(
 
 
 @pytest.mark.bar(23)
+def test_a_name_a_number_or_an_address_that_is_somebodys_too_can_be_answered_for(
+    copied: Practice,
+) -> None:
+    theirs = (
+        (IdentifierType.PHONE, Protected("555-010-7788")),
+        (IdentifierType.ADDRESS, Protected("44 Juniper Road, Springfield")),
+    )
+    born = Protected("1950-02-03")
+    more = [
+        Patient("p7", "c1", Protected("Rose Ames"), born, Protected("2026")),
+        Patient(
+            "p8", "c1", Protected("Maria Lopez Garcia"), born, Protected("62704"), "en", theirs
+        ),
+    ]
+    copied.store.people.import_roster([(one, ()) for one in more], clinic="c1", by="test")
+    checker = copied.desk.replies._checker
+
+    # A bare number may be a year or a postal code; one that is called a record is not.
+    for words in ("Your 2026 physical is booked.", "We are at Springfield IL 62704."):
+        with pytest.raises(UnconfirmedFact):
+            approve(copied, words)
+        assert [one.id for one in look(copied).unsupported] == ["number-1"]
+        approve(copied, words, confirmed=("number-1",))
+    for words in ("Chart no. 62704 is closed.", "Expediente número 2026."):
+        with pytest.raises(WrongPatient):
+            approve(copied, words, confirmed=("number-1",))
+
+    # A doctor of several names; another patient's whole name after one is still a stop.
+    approve(copied, "Dr. Maria Garcia will see you.")
+    for words in ("Dr. Vega will see Maria Garcia.", "The nurse told Maria Garcia."):
+        with pytest.raises(WrongPatient):
+            approve(copied, words)
+
+    # "Dear Rose" stops, until the person who is answered writes so.
+    with pytest.raises(WrongPatient):
+        approve(copied, "Dear Rose,\nit is ready.", confirmed=("name-1",))
+    save(copied, "Dear Rose,\nit is ready.")
+    file = copied.desk.queue.open(DANA, copied.cases["refill"]).file
+    newest = replace(file.messages[0], signature=Protected("Rose"))
+    signed = replace(file, messages=(newest, *file.messages[1:]))
+    assert signed.draft is not None
+    with pytest.raises(UnconfirmedFact):
+        checker.require(DANA, signed, signed.draft, ())
+    checker.require(DANA, signed, signed.draft, ("name-1",))
+    # A whole name stays a stop, whatever the message says: it may be linked wrongly.
+    other = replace(signed.draft.outgoing, body=Protected("Dear Tobias Lindqvist, yes."))
+    newest = replace(newest, signature=Protected("Tobias Lindqvist"))
+    wrong = replace(file, messages=(newest, *file.messages[1:]))
+    with pytest.raises(WrongPatient):
+        checker.require(DANA, wrong, replace(signed.draft, outgoing=other), ("name-1",))
+
+    # What is the clinic's own is nobody else's.
+    body = "Call 555-010-7788. Come to 44 Juniper Road, 62704."
+    with pytest.raises(WrongPatient):
+        approve(copied, body)
+    checker._clinic = clinic_words(
+        {"phone": "(555) 010-7788", "address": "44 Juniper Road, Springfield 62704"}
+    )
+    approve(copied, body)
+    with pytest.raises(WrongPatient):
+        approve(copied, "Your record number is 62704.")
+
+
+@pytest.mark.bar(23)
 def test_a_guard_that_asks_nobody_lets_them_all_through(
     copied: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +373,12 @@ def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) 
     draft = desk.replies.save(DANA, case_id, **words, forms=[form.id])
     assert draft.outgoing.digest != plain
     assert draft.outgoing.attachments == ((form.name.reveal(), form.digest),)
+    # What was ticked stays with words made shorter, or replaced, by a button.
+    again = desk.rewriting.shorter(DANA, case_id, **words, forms=[form.id], agreed=True)
+    assert again.outgoing.attachments == draft.outgoing.attachments
+    again = desk.rewriting.acknowledge(DANA, case_id)
+    assert again.outgoing.attachments == draft.outgoing.attachments
+    draft = desk.replies.save(DANA, case_id, **words, forms=[form.id])
     reply = desk.replies.approve(
         DANA, case_id, digest=draft.outgoing.digest, proof=unproven(copied.store, DANA.id)
     )
@@ -314,3 +386,18 @@ def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) 
     claimed = copied.store.replies.claim(reply.id, clinic="c1", by="sender")
     assert claimed is not None
     assert claimed.outgoing.files == (content,)
+
+
+def test_a_form_off_the_list_is_never_left_out_unsaid(copied: Practice) -> None:
+    desk, case_id = copied.desk, copied.cases["refill"]
+    form = desk.forms.add(SAM, Protected("Consent.pdf"), b"%PDF-1.4\nsign\n%%EOF")
+    words = {"subject": Protected("Yours"), "body": Protected("Thank you. The form is here.")}
+    desk.replies.save(DANA, case_id, **words, forms=[form.id])
+    desk.forms.retire(SAM, form.id)
+    with pytest.raises(NotAnswerable):
+        desk.rewriting.acknowledge(DANA, case_id)
+    with pytest.raises(NotFound, match="not on the list any more"):
+        desk.rewriting.shorter(DANA, case_id, **words, forms=[form.id], agreed=True)
+    kept = desk.queue.open(DANA, case_id).draft
+    assert kept is not None
+    assert kept.outgoing.attachments

@@ -1,14 +1,21 @@
 """What a draft states, what it advises and how it reads; tables of (text, found)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
+from drafting_scope import (
+    ADVICE,
+    OFFICE,
+    OFFICE_AFTERWARDS,
+    PLAIN,
+    WRITTEN_FIRST,
+)
 
 from triage.domain import FactSource, Protected
 from triage.drafting.legible import legible
 from triage.drafting.scope import advice_in, rules
 from triage.drafting.shapes import found
-from triage.drafting.stated import Source, facts_of
+from triage.drafting.stated import Source, clinic_words, facts_of
 
 MOMENT = datetime(2026, 3, 14, 15, tzinfo=UTC)
 STATED = (
@@ -19,50 +26,6 @@ STATED = (
     ("555-010-4477, a@b.example, www.b.example/x", "phone 555-|email a@b|link www.b"),
     ("call 911 within 2 business days", "phone call 911|span 2 business days"),
     ("24/7 for you; 1/2 tablet", "dose 1/2 tablet"),
-)
-ADVICE = (
-    "You can cut the tablet in half if it makes you dizzy.",
-    "Just skip tonight's dose and start again tomorrow.",
-    "Keep taking the antibiotic even if you feel better.",
-    "Take one more tablet before bed.",
-    "Your potassium was a bit low but that is fine.",
-    "The MRI looks good.",
-    "This is just a cold, it will go away on its own.",
-    "That rash is probably an allergy to the new soap.",
-    "You don't need to go to the ER for that.",
-    "Use ibuprofen for the swelling.",
-    "Please drink plenty of water and rest.",
-    "You should increase your insulin by 2 units.",
-    "Puede tomar paracetamol para la fiebre.",
-    "No se preocupe, eso es normal después de la vacuna.",
-    "Deje de tomar la aspirina antes de la cirugía.",
-    "Su presión está un poco alta.",
-    "Seguramente es una infección leve.",
-    "Póngase hielo en el tobillo.",
-    "It's safe to mix those two.",
-    "I would hold off on the blood thinner until Monday.",
-)
-PLAIN = (
-    "Your refill of lisinopril 10 mg was sent to the pharmacy.",
-    "The doctor will call you about your results tomorrow.",
-    "Please bring a list of the medicines you take.",
-    "Your x-ray is scheduled for Monday at 9 am.",
-    "We cannot give medical advice here; a nurse will call you.",
-    "If this is an emergency, call 911.",
-    "Please arrive 15 minutes early and bring your card.",
-    "You have a balance of $20 from your visit.",
-    "The form is ready; you can pick it up any day.",
-    "Your insurance needs a prior authorization for this medicine.",
-    "Dr. Vega has received your question about the dose.",
-    "Please do not eat in the waiting room.",
-    "Your lab order is at the front desk.",
-    "Can you tell us which pharmacy you use?",
-    "Su receta está lista en la farmacia.",
-    "La doctora le llamará para hablar de sus resultados.",
-    "Por favor traiga sus medicinas a la cita.",
-    "Su cita para la radiografía es el lunes.",
-    "Cada solicitud la decide quien receta.",
-    "Le mandamos el formulario por correo.",
 )
 
 
@@ -92,6 +55,14 @@ def test_a_fact_is_found_in_both_languages(text: str, expected: str) -> None:
         ("555-010-4477", "(555) 010 4477", True),
         ("555-010-4477", "555-010-4478", False),
         ("on Saturday", "March 14, 2026", True),
+        ("$25", "lisinopril 25 mg", False),
+        ("$25", "in 25 days, at 25 Elm Street", False),
+        ("$25", "your bill says 25", True),
+        ("$25", "25 dollars", True),
+        ("$25", "25 €", False),
+        ("25 mg", "25 ml, $25, 25 tablets", False),
+        ("Saturday, March 14", "can I come on March 14?", True),
+        ("Saturday, March 14", "can I come on Saturday?", False),
     ],
 )
 def test_a_source_is_believed_only_where_it_says_the_same(
@@ -102,6 +73,60 @@ def test_a_source_is_believed_only_where_it_says_the_same(
     assert facts
     assert all((fact.source is FactSource.MESSAGE) == known for fact in facts)
     assert not any(fact.source for fact in facts_of(Protected(""), Protected(draft), []))
+
+
+@pytest.mark.parametrize(
+    ("draft", "known"),
+    [
+        ("Come on Friday.", False),
+        ("Come at 5 pm.", False),
+        ("We are open on Friday until 5 pm.", True),
+        ("We open at 8:00 and close at 5 pm.", True),
+        ("Our hours:\nMonday to Friday 8:00-17:00", True),
+        ("El viernes abrimos a las 8:00.", True),
+        ("Venga el viernes a las 8:00.", False),
+        ("Open the portal on Friday.", False),
+        ("We will close your request on Friday.", False),
+        ("Call 555-010-4477.", True),
+    ],
+)
+def test_opening_hours_support_only_what_is_said_of_them(draft: str, known: bool) -> None:
+    hours = {"monday": "8:00-17:00", "friday": "8:00-17:00", "phone": "555-010-4477"}
+    template = Source(FactSource.TEMPLATE, Protected("Our hours: Monday, Friday 8:00-17:00."))
+    sources = [Source(FactSource.CLINIC, clinic_words(hours)), template]
+    facts = facts_of(Protected(""), Protected(draft), sources)
+    assert facts
+    assert all((fact.source is not None) == known for fact in facts), facts
+
+
+def test_the_day_a_message_came_is_a_source_of_its_date_and_of_no_weekday() -> None:
+    came = Source(FactSource.MESSAGE, Protected("Hello"), "m1", days=(MOMENT,))
+    born = Source(FactSource.RECORD, Protected("2026-03-14"))
+    for source in (came, born):
+        (fact,) = facts_of(Protected(""), Protected("Come on Saturday."), [source])
+        assert fact.source is None
+        (fact,) = facts_of(Protected(""), Protected("Yours of March 14, 2026."), [source])
+        assert fact.source is source.kind
+
+
+@pytest.mark.parametrize(
+    ("draft", "really"),
+    [
+        ("Thursday, March 13, 2026", 4),
+        ("el jueves 13 de marzo de 2026", 4),
+        ("March 13 (Thursday)", 4),
+        ("Friday, March 13", None),
+        ("Thu 3/13/2025", None),
+        ("Wednesday, January 7", None),
+    ],
+)
+def test_a_weekday_beside_a_date_has_to_fit_it(draft: str, really: int | None) -> None:
+    (fact,) = facts_of(Protected(""), Protected(draft), [], date(2025, 12, 20))
+    assert fact.weekday == really
+    # A source for both parts helps a day that fits, and no other.
+    said = Source(FactSource.MESSAGE, Protected(f"{draft}."), "m1")
+    (fact,) = facts_of(Protected(""), Protected(draft), [said], date(2025, 12, 20))
+    assert (fact.source is None) == (really is not None)
 
 
 def test_a_portal_appointment_is_a_source() -> None:
@@ -124,9 +149,13 @@ def test_the_table_of_advice_finds_its_own_sentences_and_no_others() -> None:
 def test_advice_is_recognised_in_sentences_the_table_has_not_seen() -> None:
     """Figures for docs/approval.md; the sentences are invented and were written for this."""
     hits = [one for one in ADVICE if advice_in(Protected(one))]
-    alarms = [one for one in PLAIN if advice_in(Protected(one))]
-    assert len(hits) >= 15, sorted(set(ADVICE) - set(hits))
+    again = [one for one in WRITTEN_FIRST if advice_in(Protected(one))]
+    alarms = [one for one in (*PLAIN, *OFFICE) if advice_in(Protected(one))]
+    later = [one for one in OFFICE_AFTERWARDS if advice_in(Protected(one))]
+    assert len(hits) >= 17, sorted(set(ADVICE) - set(hits))
+    assert len(again) >= 16, sorted(set(WRITTEN_FIRST) - set(again))
     assert not alarms, alarms
+    assert len(later) <= 3, later
 
 
 def test_reading_grade_grows_with_hard_words_in_both_languages() -> None:

@@ -206,6 +206,25 @@ def test_words_are_saved_shown_exactly_and_approved_by_their_digest(
     assert "Write a reply" not in page
 
 
+def test_shorter_keeps_ticked_forms_and_a_wrong_weekday_is_named(
+    practice: Practice, visit: Visits
+) -> None:
+    dana, case_id = visit("dana"), practice.cases["refill"]
+    content = b"%PDF-1.4\nsign\n%%EOF"
+    form = practice.desk.forms.add(PEOPLE["sam"], Protected("Consent.pdf"), content)
+    words = {"subject": "Yours", "body": "Thank you for it. Come on Thursday, March 13, 2026."}
+    ticked = dana.post(f"/case/{case_id}/shorter", **words, agreed="yes", form=form.id)
+    assert ticked.status_code == 303
+    page = dana.get(f"/case/{case_id}").text
+    assert "this date is a Friday" in page
+    assert "taken off the list" not in page
+    draft = practice.desk.queue.open(PEOPLE["dana"], case_id).draft
+    assert draft is not None
+    assert draft.outgoing.attachments == (("Consent.pdf", form.digest),)
+    practice.desk.forms.retire(PEOPLE["sam"], form.id)
+    assert "taken off the list" in dana.get(f"/case/{case_id}").text
+
+
 def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visits) -> None:
     case_id, dana, sam = practice.cases["refill"], visit("dana"), visit("sam")
     dana.post(f"/case/{case_id}/draft", subject="s", body="first words")

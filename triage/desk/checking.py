@@ -6,22 +6,18 @@ is in the audit as kinds and places.
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from triage.desk.doubting import told_apart, with_births, with_names, with_numbers
 from triage.desk.rights import Right, may
 from triage.domain import (
     CaseFile,
     Check,
     Checked,
     Draft,
-    FactKind,
-    IdentifierType,
     PortalFacts,
     Protected,
     Reached,
-    Stated,
-    Stranger,
     Urgency,
     User,
     newest_from_person,
@@ -31,7 +27,7 @@ from triage.drafting.drills import has_planted, is_due, planted
 from triage.drafting.legible import legible
 from triage.drafting.origins import message_words, sources_of
 from triage.drafting.scope import advice_in
-from triage.drafting.spots import same_words, spots_of, words_of_all
+from triage.drafting.spots import not_said_by, spots_of, words_of_all
 from triage.drafting.stated import clinic_words, facts_of
 from triage.drafting.unfilled import unfilled
 from triage.errors import (
@@ -81,22 +77,22 @@ class Checker:
         known = self._portal.get((actor.clinic, file.case.id))
         portal = known[1] if known and known[0] > self._clock() else None
         sources = sources_of(file, self._clinic, portal, suggested_of(file))
-        facts = facts_of(out.subject, out.body, sources)
+        facts = facts_of(out.subject, out.body, sources, self._clock().date())
         patient = file.patient.id if file.patient else ""
         names = [Protected(name) for name, _ in out.attachments]
         strangers = self._store.bystanders.among(
-            spots_of(out.subject, out.body, *names),
+            not_said_by(self._clinic, spots_of(out.subject, out.body, *names)),
             Reached(patient, out.channel, out.recipient),
             clinic=actor.clinic,
             by=actor.id,
             case_id=file.case.id,
         )
         said = words_of_all(*map(message_words, file.messages), self._clinic)
-        sure = tuple(one for one in strangers if one.sure)
-        doubtful = [one for one in strangers if not one.sure]
+        stops, asked = told_apart(strangers, file)
+        facts = with_numbers(with_births(facts, strangers), strangers)
         return Checked(
-            facts=_with_names(_with_births(facts, doubtful), doubtful, sure, said),
-            strangers=sure,
+            facts=with_names(facts, strangers, stops, asked, said),
+            strangers=stops,
             advice=advice_in(out.subject, out.body),
             unfilled=unfilled(out.subject, out.body),
             legible=legible(out.body, language=contact.language if contact else "en"),
@@ -177,36 +173,3 @@ def suggested_of(file: CaseFile) -> Protected | None:
     # Only the answered message's originals: another message's [NAME_1] may be someone else.
     known = newest_from_person(file.messages).redacted.redactions
     return reidentify(file.suggestion.body, known)
-
-
-def _with_births(facts: tuple[Stated, ...], doubtful: Collection[Stranger]) -> tuple[Stated, ...]:
-    """Say of a date without a source that somebody else was born on it."""
-    births = {one.words for one in doubtful if one.kind is IdentifierType.DATE}
-    return tuple(
-        replace(fact, kind=FactKind.BIRTH)
-        if fact.source is None and fact.kind is FactKind.DATE and fact.words in births
-        else fact
-        for fact in facts
-    )
-
-
-def _with_names(
-    facts: tuple[Stated, ...],
-    doubtful: Collection[Stranger],
-    sure: Collection[Stranger],
-    said: frozenset[str],
-) -> tuple[Stated, ...]:
-    """Add the single words that are names of others, unless the messages or the clinic use them."""
-    within = words_of_all(*(one.words for one in sure))
-    names = [
-        one.words
-        for one in doubtful
-        if one.kind is IdentifierType.NAME and not same_words(one.words, said | within)
-    ]
-    return (
-        *facts,
-        *(
-            Stated(f"name-{number}", FactKind.NAME, words)
-            for number, words in enumerate(dict.fromkeys(names), 1)
-        ),
-    )

@@ -3,12 +3,12 @@
 Rule of the room: what it offers is a draft like any other; it changes no fact and sends nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.rights import Right, require
-from triage.domain import Draft, Protected, Route, User
+from triage.domain import CaseFile, Draft, Protected, Route, User
 from triage.drafting.acknowledgement import acknowledgement
 from triage.drafting.shorter import is_same, shortened
 from triage.errors import NotAnswerable
@@ -36,9 +36,10 @@ class RewritingDesk:
         *,
         subject: Protected,
         body: Protected,
+        forms: Sequence[str] = (),
         agreed: bool = False,
     ) -> Draft:
-        """Save the words without their courtesies.
+        """Save the words without their courtesies, with these forms of the clinic.
 
         A person's own words are shortened only where they agreed to it; raise NotAnswerable.
         """
@@ -46,7 +47,8 @@ class RewritingDesk:
         view = self._queue.open(actor, case_id)
         if not agreed and not is_same(body, view.suggested_body):
             raise NotAnswerable("These are your own words. Tick that they may be shortened.")
-        return self._save(actor, case_id, subject, shortened(body))
+        short = shortened(body)
+        return self._replies.save(actor, case_id, subject=subject, body=short, forms=forms)
 
     def acknowledge(self, actor: User, case_id: str) -> Draft:
         """Save the clinic's acknowledgement in place of words that give clinical advice."""
@@ -55,7 +57,8 @@ class RewritingDesk:
         language = file.contact.language if file.contact else "en"
         name = file.contact.name if file.contact else Protected("")
         subject, body = acknowledgement(self._facts, language=language, name=name)
-        return self._save(actor, case_id, subject, body)
+        forms = self._enclosed(actor, file)
+        return self._replies.save(actor, case_id, subject=subject, body=body, forms=forms)
 
     def hand_over(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
         """Sort a case as a question for a clinician and give it back; its draft stays for them."""
@@ -73,9 +76,13 @@ class RewritingDesk:
         )
         self._queue.release(actor, case_id)
 
-    def _save(self, actor: User, case_id: str, subject: Protected, body: Protected) -> Draft:
-        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
-        kept = {digest for _, digest in file.draft.outgoing.attachments} if file.draft else set()
+    def _enclosed(self, actor: User, file: CaseFile) -> list[str]:
+        """Return the forms the draft has; raise NotAnswerable where one is off the list."""
+        kept = [digest for _, digest in file.draft.outgoing.attachments] if file.draft else []
         forms = self._store.forms.all(clinic=actor.clinic, by=actor.id) if kept else ()
-        chosen = [form.id for form in forms if form.digest in kept]
-        return self._replies.save(actor, case_id, subject=subject, body=body, forms=chosen)
+        known = {form.digest: form.id for form in forms}
+        if not known.keys() >= set(kept):
+            raise NotAnswerable(
+                "A form in this reply was taken off the list. Save the words again without it."
+            )
+        return [known[digest] for digest in kept]

@@ -27,6 +27,8 @@ class FactKind(StrEnum):
     LINK = "link"
     #: A word that is part of somebody's name in the roster, and not of this patient's.
     NAME = "name"
+    #: A bare number that is another patient's record number, and may be a year or a postal code.
+    NUMBER = "number"
     #: A date on which another patient was born.
     BIRTH = "birth"
 
@@ -54,6 +56,8 @@ class Stated:
     source: FactSource | None = None
     #: The message it stands in, where the source is one.
     message_id: str = ""
+    #: The weekday a date really is, Monday being 0, where another one stands beside it.
+    weekday: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ are the same fact. `asks` are the keys one of which a source must give.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache
-from importlib.resources import files
 
 from triage.domain import FactKind
+from triage.drafting.spelling import drug_key, folded, is_drug
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,6 @@ _YEAR = r"(?:,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d\d))"
 _MERIDIEM = r"(?P<half>[ap])\.?\s?m\b\.?"
 
 
-def folded(text: str) -> str:
-    """Return lower-case letters without accents; a ñ is an n."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
-
-
 def day(year: int, month: int, number: int) -> Meaning | None:
     """Return the meaning of a date; year 0 is a date without one."""
     try:
@@ -187,8 +179,23 @@ def _point(text: str) -> str:
     return text.replace(",", ".")
 
 
+_CURRENCIES = {
+    name: code
+    for code, names in (
+        ("usd", "$ dollar dollars usd dolar dolares"),
+        ("eur", "€ euro euros eur"),
+        ("gbp", "£"),
+        ("peso", "peso pesos"),
+        ("cent", "cent cents centavo centavos"),
+    )
+    for name in names.split()
+}
+
+
 def _money(match: re.Match[str]) -> Meaning | None:
-    return same(f"number {_number(match['number'])}")
+    number, unit = _number(match["number"]), _CURRENCIES[folded(match["unit"])]
+    amount = f"amount {number} {unit}"
+    return Meaning(frozenset({amount, f"number {number}"}), frozenset({amount}))
 
 
 def _percent(match: re.Match[str]) -> Meaning | None:
@@ -225,31 +232,7 @@ def _address(match: re.Match[str]) -> Meaning | None:
 
 def _drug(match: re.Match[str]) -> Meaning | None:
     word = drug_key(match[0])
-    return same(f"drug {word}") if _is_drug(word) else None
-
-
-def drug_key(word: str) -> str:
-    """Return how a drug sounds, so that `amoxicilina` is `amoxicillin`."""
-    plain = folded(word).replace("ph", "f").replace("th", "t").replace("y", "i")
-    return re.sub(r"(.)\1", r"\1", plain).rstrip("aeo")
-
-
-@cache
-def _drugs() -> frozenset[str]:
-    lines = files("triage.drafting").joinpath("drugs.txt").read_text("utf-8").splitlines()
-    words = [line for line in lines if line and not line.startswith("#")]
-    return frozenset(drug_key(word) for line in words for word in line.split())
-
-
-#: How the names of medicines end that are in no list.
-_ENDINGS = re.compile(
-    r"(?:pril|olol|sartan|statin|prazol|cilin|micin|floxacin|azepam|zolam|gliptin|gliflozin|formin"
-    r"|triptan|dipin|conazol|ciclovir|setron|oxetin|tidin|glutid|parin|xaban|mab|ciclin)$"
-)
-
-
-def _is_drug(word: str) -> bool:
-    return word in _drugs() or (len(word) >= 7 and _ENDINGS.search(word) is not None)
+    return same(f"drug {word}") if is_drug(word) else None
 
 
 Reader = Callable[[re.Match[str]], Meaning | None]
@@ -264,11 +247,11 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
             r"\.(?:com|org|net|gov|edu|io|health|example)\b(?:/[^\s<>\"')]*)?",
             _address,
         ),
-        (FactKind.AMOUNT, r"[$€£]\s?(?P<number>\d[\d.,]*\d|\d)", _money),
+        (FactKind.AMOUNT, r"(?P<unit>[$€£])\s?(?P<number>\d[\d.,]*\d|\d)", _money),
         (
             FactKind.AMOUNT,
-            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?:dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?|pesos?"
-            r"|cents?|centavos?)(?!\w)",
+            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?P<unit>dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?"
+            r"|pesos?|cents?|centavos?)(?!\w)",
             _money,
         ),
         (
@@ -370,7 +353,14 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         (FactKind.DRUG, r"\b[^\W\d_]{4,}\b", _drug),
     )
 )
-_BARE = re.compile(r"(?<![\w.,])\d[\d.,]*\d|(?<![\w.,])\d")
+_BARE = re.compile(r"(?<![\w.,])\d[\d.,]*\d(?!\w)|(?<![\w.,])\d(?!\w)")
+#: A number beside such a word, or with cents, is an amount without its currency.
+_MONEY = re.compile(
+    r"\b(?:paid|pay|pays|paying|payments?|bills?|billed|charged?|charges|owed?|owe|owes|balance|costs?"
+    r"|co-?pays?|prices?|fees?|amounts?|refund\w*|deductible|pagu\w+|pag[oó]s?|pagar|facturas?"
+    r"|cobr\w+|deb[eo]|saldo|cost[oó]s?|cuesta|copagos?|precios?|cargos?|importe)\b",
+    re.IGNORECASE,
+)
 
 
 def found(text: str) -> Iterator[tuple[FactKind, int, int, Meaning]]:
@@ -386,6 +376,11 @@ def found(text: str) -> Iterator[tuple[FactKind, int, int, Meaning]]:
 
 
 def bare_numbers(text: str) -> Iterator[str]:
-    """Yield the numbers of a source as keys: an amount may stand there without its currency."""
-    for match in _BARE.finditer(text):
-        yield f"number {_number(match[0])}"
+    """Yield the amounts of a source that stand there without their currency, as keys."""
+    rest = text
+    for _, start, end, _ in found(text):
+        rest = rest[:start] + "\x00" * (end - start) + rest[end:]
+    for match in _BARE.finditer(rest):
+        around = rest[max(match.start() - 40, 0) : match.end() + 40]
+        if _MONEY.search(around) or re.search(r"[.,]\d\d$", match[0]):
+            yield f"number {_number(match[0])}"

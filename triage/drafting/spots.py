@@ -5,11 +5,12 @@ single word may be a place, so that somebody answers for it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from triage.domain import FactKind, IdentifierType, Protected, Spot
 from triage.domain.known import SMALL_WORDS, streets
-from triage.drafting.shapes import folded, found
+from triage.drafting.shapes import found
+from triage.drafting.spelling import folded
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 #: Between two parts of one name: blanks, a comma, a hyphen, an initial or a particle.
@@ -18,8 +19,10 @@ _SALUTATION = re.compile(
     r"\b(?:hi|hello|hey|dear|hola|estimad[oa]s?|querid[oa]s?|buen[oa]s? \w+|good \w+)[ ,]+$", re.I
 )
 _TITLE = re.compile(r"\b(?:mr|mrs|ms|miss|sr|sra|srta|don|doña|señora?|señorita)\.?\s+$", re.I)
+#: Up to three names may stand between the title and the word asked about.
 _PROFESSIONAL = re.compile(
-    r"\b(?:drs?|dra|doctora?|nurse|enfermer[oa]|prof|lic|np|pa|therapist)\.?\s+(?:[^\W\d_]+\s+)?$",
+    r"\b(?:drs?|dra|doctora?|nurse|enfermer[oa]|prof|lic|np|pa|therapist)\.?[ \t]+"
+    r"(?:(?:(?-i:[^\W\d_a-zà-ÿ])[^\W\d_]*\.?|de|del|la|van|von)[ \t]+){0,3}$",
     re.I,
 )
 #: What follows the name of a street, a shop or a house.
@@ -39,6 +42,8 @@ wednesday thursday friday saturday sunday english spanish medicare medicaid chri
 easter hello dear kind best regards thank thanks please gracias hola saludos cordiales estimado
 estimada sincerely
 """
+#: Kinds of which a clinic has its own.
+_PLACES = frozenset({IdentifierType.EMAIL, IdentifierType.ADDRESS, IdentifierType.MRN})
 _NOT_NAMES = frozenset(_PLAIN.split())
 _BORN = re.compile(
     r"(?:\bborn\b|\bd\.?o\.?b\b|birth|nacid[oa]|nacimiento|\bnaci[oó])[^.\n]{0,40}$", re.I
@@ -46,6 +51,13 @@ _BORN = re.compile(
 _NUMBER = re.compile(
     r"(?<![\w.,$€£-])(?:(?P<label>[A-Za-z]{1,6})[ #:.-]{0,2})?"
     r"(?P<x>[A-Za-z]{0,6}\d[\dA-Za-z-]{3,20})(?!\w)"
+)
+#: What says that the number after it is somebody's record.
+_RECORD = re.compile(
+    r"(?:\bmrn|\b(?:records?|chart|patient|file|account|acct|member|expediente|historia|registro"
+    r"|paciente|id)\b)(?:[ \t]+(?:number|num|no|id|is|es|n[uú]mero|de|cl[ií]nic[oa]))*[ \t#:.º°-]*$"
+    r"|[a-z][#-]$",
+    re.I,
 )
 _ENDS = re.compile(r"[.!?:]\s*$|\n\s*$|^\s*$")
 
@@ -58,6 +70,24 @@ def spots_of(*texts: Protected) -> tuple[Spot, ...]:
 def words_of_all(*texts: Protected) -> frozenset[str]:
     """Return the folded words of some texts."""
     return frozenset(folded(word) for text in texts for word in _WORD.findall(text.reveal()))
+
+
+def not_said_by(text: Protected, spots: Sequence[Spot]) -> tuple[Spot, ...]:
+    """Return the spots without what a text, such as the clinic's settings, says itself.
+
+    A number that is called a record, and a name, stay: no settings say whose they are.
+    """
+    own = {(spot.kind, key.casefold()) for spot in spots_of(text) for key in spot.keys}
+    phones = [key for kind, key in own if kind is IdentifierType.PHONE]
+
+    def says(spot: Spot) -> bool:
+        if spot.kind is IdentifierType.PHONE:
+            return any(one.endswith(key) for key in spot.keys for one in phones)
+        named = spot.kind is IdentifierType.MRN and spot.sure
+        known = any((spot.kind, key.casefold()) in own for key in spot.keys)
+        return known and not named and spot.kind in _PLACES
+
+    return tuple(spot for spot in spots if not says(spot))
 
 
 def same_words(words: Protected, known: frozenset[str]) -> bool:
@@ -92,7 +122,10 @@ def _numbers(text: str) -> Iterator[Spot]:
     for match in _NUMBER.finditer(text):
         number = _joined(match["x"])
         keys = {number, _joined(match["label"] or "") + number}
-        yield Spot(IdentifierType.MRN, Protected(match["x"]), tuple(sorted(keys)), sure=True)
+        # A bare number may be a year or a postal code.
+        before = text[max(match.start("x") - 40, 0) : match.start("x")]
+        sure = match["x"][0].isalpha() or _RECORD.search(before) is not None
+        yield Spot(IdentifierType.MRN, Protected(match["x"]), tuple(sorted(keys)), sure=sure)
 
 
 def _joined(text: str) -> str:
@@ -104,7 +137,8 @@ def _names(text: str) -> Iterator[Spot]:
     for at, match in enumerate(words):
         if _is_small(match[0]):
             continue
-        for other in words[at + 1 : at + 4]:
+        doctor = _PROFESSIONAL.search(text[max(match.start() - 60, 0) : match.start()])
+        for other in () if doctor else words[at + 1 : at + 4]:
             if not _is_small(other[0]) and _one_name(text, match, other):
                 whole = Protected(text[match.start() : other.end()])
                 pair = (_key(match[0]), _key(other[0]))
@@ -125,7 +159,7 @@ def _one_name(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
 def _alone(text: str, match: re.Match[str]) -> bool | None:
     """Whether one word alone certainly names somebody; None where it hardly can."""
     start, word = match.start(), match[0]
-    before = text[max(start - 40, 0) : start]
+    before = text[max(start - 60, 0) : start]
     if _PROFESSIONAL.search(before) or folded(word) in _NOT_NAMES:
         return None
     if _SALUTATION.search(before) or _TITLE.search(before):

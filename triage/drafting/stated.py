@@ -7,12 +7,18 @@ it; the words of a language model are none.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from triage.domain import FactKind, FactSource, PortalFacts, Protected, Stated
+from triage.drafting.dating import dated, is_opening, weekday_of
 from triage.drafting.facts import facts
 from triage.drafting.shapes import Meaning, bare_numbers, day, found, minute
 from triage.drafting.wording import wordings
+
+#: Our own words, which may repeat the opening hours.
+_OURS = frozenset({FactSource.REPLY, FactSource.TEMPLATE})
+#: What a date implies and does not say.
+_VAGUE = ("weekday ", "month ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +34,50 @@ class Source:
     days: tuple[datetime, ...] = ()
 
 
-def facts_of(subject: Protected, body: Protected, sources: Sequence[Source]) -> tuple[Stated, ...]:
-    """Return every fact of a draft once, in the order of the text, with its first source."""
-    given = [(source, _gives(source)) for source in sources]
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What one source gives: anywhere, and in sentences about opening hours only."""
+
+    source: Source
+    keys: frozenset[str]
+    opening: frozenset[str]
+
+    def at(self, *, opens: bool) -> frozenset[str]:
+        """Return what it gives to a sentence that is about opening hours, or is not."""
+        return self.keys | self.opening if opens else self.keys
+
+
+def facts_of(
+    subject: Protected, body: Protected, sources: Sequence[Source], today: date | None = None
+) -> tuple[Stated, ...]:
+    """Return every fact of a draft once, in the order of the text, with its first source.
+
+    `today` tells which year a date without one means.
+    """
+    given = [_gives(source) for source in sources]
     text = f"{subject.reveal()}\n{body.reveal()}"
-    seen: set[tuple[FactKind, frozenset[str]]] = set()
+    every = frozenset().union(*(one.keys for one in given))
+    seen: set[tuple[FactKind, frozenset[str], int | None]] = set()
     count: Counter[FactKind] = Counter()
     stated = []
-    for kind, start, end, meaning in sorted(found(text), key=lambda one: one[1]):
-        if (kind, meaning.asks) in seen:
+    for kind, start, end, meaning, claimed in dated(text):
+        really = weekday_of(meaning, every, today) if claimed is not None else frozenset()
+        wrong = min(really) if really and claimed not in really else None
+        if (kind, meaning.asks, wrong) in seen:
             continue
-        seen.add((kind, meaning.asks))
+        seen.add((kind, meaning.asks, wrong))
         count[kind] += 1
-        source = next((one for one, keys in given if keys & meaning.asks), None)
+        opens = is_opening(text, start)
+        having = [one.source for one in given if meaning.asks & one.at(opens=opens)]
+        one = having[0] if having and wrong is None else None
         stated.append(
             Stated(
                 id=f"{kind.value}-{count[kind]}",
                 kind=kind,
                 words=Protected(" ".join(text[start:end].split())),
-                source=source.kind if source else None,
-                message_id=source.message_id if source else "",
+                source=one.kind if one else None,
+                message_id=one.message_id if one else "",
+                weekday=wrong,
             )
         )
     return tuple(stated)
@@ -78,16 +108,27 @@ def portal_words(known: PortalFacts) -> Source:
     return Source(FactSource.PORTAL, Protected("\n".join(lines)), moments=moments)
 
 
-def _gives(source: Source) -> frozenset[str]:
+def _gives(source: Source) -> _Given:
     text = source.words.reveal()
-    keys = {key for _, _, _, meaning in found(text) for key in meaning.gives}
-    keys |= set(bare_numbers(text))
-    for moment in (*source.moments, *source.days):
-        keys |= _keys(day(moment.year, moment.month, moment.day))
+    keys, opening = set(bare_numbers(text)), set[str]()
+    for _, start, _, meaning in found(text):
+        limited = source.kind is FactSource.CLINIC or (
+            source.kind in _OURS and is_opening(text, start)
+        )
+        for key in meaning.gives:
+            hours = key.startswith(("weekday ", "time "))
+            (opening if limited and hours else keys).add(key)
+    if source.kind is FactSource.RECORD:
+        # The day somebody was born on says nothing of a Friday.
+        keys = {key for key in keys if not key.startswith(_VAGUE)}
+    for moment in source.days:
+        known = _keys(day(moment.year, moment.month, moment.day))
+        keys |= {key for key in known if not key.startswith(_VAGUE)}
     for moment in source.moments:
+        keys |= _keys(day(moment.year, moment.month, moment.day))
         half = "p" if moment.hour >= 12 else "a"
         keys |= _keys(minute(moment.hour % 12 or 12, moment.minute, half))
-    return frozenset(keys)
+    return _Given(source, frozenset(keys), frozenset(opening))
 
 
 def _keys(meaning: Meaning | None) -> frozenset[str]:

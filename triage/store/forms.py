@@ -59,7 +59,7 @@ class Forms:
         known = {form.id: form for form in self.all(clinic=clinic, by=by)} if ids else {}
         for form_id in ids:
             if form_id not in known:
-                raise NotFound("form")
+                raise NotFound("A form that was ticked is not on the list any more. Choose again.")
         return tuple(known[form_id] for form_id in dict.fromkeys(ids))
 
     def content(self, form_id: str, *, clinic: str, by: str) -> tuple[Protected, bytes]:

@@ -43,10 +43,12 @@ def shorter(
     subject: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
     agreed: Annotated[str, Form(pattern="^(yes|)$")] = "",
+    form: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    """Keep the words without their courtesies."""
+    """Keep the words without their courtesies, and the forms that are ticked."""
     words = {"subject": Protected(subject), "body": Protected(body)}
-    desk.rewriting.shorter(posting.user, case_id, **words, agreed=agreed == "yes")
+    own = agreed == "yes"
+    desk.rewriting.shorter(posting.user, case_id, **words, forms=form or (), agreed=own)
     return back_to(case_id, "#check")
 
 

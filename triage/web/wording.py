@@ -193,8 +193,11 @@ FACTS: Mapping[FactKind, str] = {
     FactKind.EMAIL: "e-mail address",
     FactKind.LINK: "link",
     FactKind.NAME: "also the name of another patient",
+    FactKind.NUMBER: "also the record number of another patient",
     FactKind.BIRTH: "date, also the birth date of another patient",
 }
+#: Monday first, as dates count.
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SOURCES: Mapping[FactSource, str] = {
     FactSource.MESSAGE: "from the message",
     FactSource.REPLY: "from an earlier reply",
