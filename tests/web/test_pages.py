@@ -84,6 +84,17 @@ def test_a_lane_without_the_urgent_ones_says_that_they_wait(visit: Visits) -> No
     assert "2 urgent" in page
 
 
+def test_what_was_put_off_stands_last_and_says_until_when(
+    practice: Practice, visit: Visits
+) -> None:
+    bill, dana = practice.cases["bill"], visit("dana")
+    practice.desk.together.snooze(PEOPLE["dana"], bill, until=datetime.now(UTC) + timedelta(days=2))
+    last = dana.get("/queue").text.split("<li ")[-1]
+    assert bill in last
+    assert "Put off until" in last
+    assert 'class="due' not in last
+
+
 def test_what_patients_write_never_becomes_markup(practice: Practice, visit: Visits) -> None:
     dana = visit("dana")
     for path in ("/queue", f"/case/{practice.cases['hostile']}"):
