@@ -217,6 +217,19 @@ def test_words_are_saved_shown_exactly_and_approved_by_their_digest(
     assert "Write a reply" not in page
 
 
+def test_a_run_goes_on_after_saving_and_past_what_cannot_be_approved(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["move"], visit("dana")
+    words = {"subject": "s", "body": "Come on [DATE]."}
+    saved = dana.post(f"/case/{case_id}/draft", **words, then="run")
+    assert saved.headers["location"] == f"/case/{case_id}?run=1#check"
+    page = dana.get(f"/case/{case_id}?run=1").text
+    assert "Nothing can be approved until this is mended" in page
+    assert f'href="/away/next?after={case_id}">Leave it, next' in page
+    assert page.count('name="then" value="run"') >= 1
+
+
 def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visits) -> None:
     case_id, dana, sam = practice.cases["refill"], visit("dana"), visit("sam")
     dana.post(f"/case/{case_id}/draft", subject="s", body="first words")

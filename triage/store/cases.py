@@ -71,7 +71,7 @@ class Cases:
         limit: int = 100,
         offset: int = 0,
     ) -> list[CaseRow]:
-        """Return one page of open cases: urgent first, unsorted next, then by due time; asleep last."""
+        """Return a page of open cases: urgent first, unsorted next, by due time, asleep last."""
         cases = tables.cases
         query = (
             select(cases)
