@@ -13,6 +13,8 @@ from tests.small_practice import SECRETARY, mail_from, rooms
 from triage.desk import Desk
 from triage.domain import Lane, Mark, RawMessage
 from triage.engine import InboxKeeper, Jobs, Worker
+from triage.engine import jobs as engine
+from triage.engine.ahead import SILENT, Ahead
 from triage.engine.jobs import GIVE_UP_AFTER, batch_id
 from triage.errors import InboxUnreachable
 from triage.parsing import parse
@@ -64,6 +66,41 @@ def test_a_message_that_kills_its_batch_is_shown_unread(practice: Store, databas
     assert len(rows) == 6
     assert rows[0].case.lane is Lane.UNREADABLE
     assert Mark.NOT_READ in rows[0].case.marks
+
+
+def test_a_long_look_ahead_gives_signs_of_life_and_files_danger_batch_by_batch(
+    practice: Store, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty hard mails are before a second cry for help; the first is not kept waiting by them."""
+    monkeypatch.setattr(engine, "ROUND", 16)
+    monkeypatch.setattr(engine, "BATCH", 4)
+    now, silent, looked, longest = 0.0, 0.0, 0, 0.0
+
+    def slow(raw: RawMessage) -> Any:
+        nonlocal now, silent, looked
+        now, silent, looked = now + 3.0, silent + 3.0, looked + 1
+        if b"hard" in raw.content:
+            raise RuntimeError("too hard")
+        return parse(raw)
+
+    help_at: list[int] = []
+
+    def progress(count: int) -> None:
+        nonlocal silent, longest
+        # Only as far as the look ahead goes.
+        longest, silent = longest if len(help_at) == 2 else max(longest, silent), 0.0
+        if count and len(help_at) < 2:
+            help_at.append(looked)
+
+    cry = "I have chest pain"
+    mails = [mail_from(1, cry), *[mail_from(2, f"hard {n}") for n in range(13)], mail_from(1, cry)]
+    land(MemoryInbox([*mails, mail_from(2, "nothing")]), practice, clinic="c1")
+    jobs = launched(practice, database, replace(rooms(), parse=slow))
+    jobs._ahead = Ahead(practice, by="worker", clinic="c1", ticks=lambda: now)
+    jobs.sweep(progress)
+    jobs.stop()
+    assert help_at[0] <= 8, "filed after its batch, with one more look for reading it"
+    assert longest <= SILENT + 3.0
 
 
 def test_a_batch_begun_by_a_dead_worker_is_finished(practice: Store, database: Any) -> None:

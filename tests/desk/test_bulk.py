@@ -70,9 +70,36 @@ def test_each_reply_is_read_and_approved_by_itself(
         proof = signing_key(dora.id).prove(view.draft.id, digest)
         desk.replies.approve(dora, place, digest=digest, proof=proof)
         approved.append(place)
-        place = desk.bulk.next(dora, besides=place)
+        place = desk.bulk.next(dora, after=place)
     assert sorted(approved) == sorted(day)
     assert len(store.audit.events(clinic=clinic, by="t", action="reply.approved")) == DAY
+
+
+def test_the_walk_passes_each_draft_once_whatever_becomes_of_it(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    day = [wrote(store, clinic, n, f"Dr. Hale at {n}") for n in range(1, 4)]
+    text = {"subject": Protected("s"), "body": Protected("Dear [NAME].")}
+    desk.bulk.prepare(dora, day, **text)
+    first = desk.bulk.next(dora)
+    assert first is not None
+    # Left as it is, then changed: neither brings the walk back to it.
+    second = desk.bulk.next(dora, after=first)
+    assert second not in (None, first)
+    assert second is not None
+    desk.replies.save(dora, second, subject=Protected("s"), body=Protected("other words"))
+    third = desk.bulk.next(dora, after=second)
+    assert {first, second, third} == set(day)
+    assert third is not None
+    assert desk.bulk.next(dora, after=third) is None
+    # The first of two yeses: the words wait for somebody else now.
+    store.second.set_routes([Route.RESCHEDULE], clinic=clinic, by="test")
+    draft = desk.queue.open(dora, first).draft
+    assert draft is not None
+    digest = draft.outgoing.digest
+    proof = signing_key(dora.id).prove(draft.id, digest)
+    desk.replies.approve(dora, first, digest=digest, proof=proof)
+    assert desk.bulk.next(dora) == second
 
 
 def test_nobody_s_words_are_overwritten_and_no_place_stays_open(

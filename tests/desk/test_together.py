@@ -268,8 +268,22 @@ def test_a_sleeping_case_wakes_by_its_time_a_message_and_a_hand(
     (row,) = view.rows
     assert row.beside.snooze is not None
     assert (row.beside.snooze.until, row.case.claimed_by) == (soon, None)
+    bill = Route.BILLING_DISPUTE
+    others = [
+        store.cases.file(
+            reading(store, clinic, uid=new_id(), route=bill, sender=Protected(f"{n}@x.example")),
+            clinic=clinic,
+            by="worker",
+        )
+        for n in range(2)
+    ]
+    order = [one.case.id for one in desk.queue.view(dora).rows]
+    assert order == [*others, case_id], "what was put off stands last, and is seen"
+    store.due.again(clinic=clinic, by="x")
+    assert [one.case.id for one in desk.queue.view(dora).rows] == order
     clock.forward(timedelta(hours=20))
-    assert desk.queue.pulse(dora).counts[Lane.SORTED] == 1
+    assert desk.queue.pulse(dora).counts[Lane.SORTED] == 3
+    assert desk.queue.view(dora).rows[0].case.id == case_id, "awake it stands where it stood"
     assert store.counts.oldest(clinic=clinic)[Waiting.SNOOZED] == soon
     desk.queue.claim(dora, case_id)
     assert Waiting.SNOOZED not in store.counts.oldest(clinic=clinic)

@@ -338,6 +338,7 @@ class Walk:
         form = {"case": self.practice.cases["refill"], "acted_by": "u-milo"}
         form |= {"acted_at": "2026-01-02T10:00", "outcome": "still_open", "note": "called"}
         self.ask("dana", "POST", "/downtime/{list_id}", list_id=outage.id, **form)
+        self.ask("dana", "POST", "/downtime/{list_id}/nobody", list_id=outage.id)
 
     def emergency(self) -> None:
         """Opening a case in an emergency, and looking into it afterwards."""

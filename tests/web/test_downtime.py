@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,11 @@ from tests.sizes import many
 from tests.store.practice import Clock
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Letter, Practice, open_practice
+from triage.desk.paper import ON_PAPER, PHONED_OPEN, URGENT_ON_PAPER
 from triage.domain import CaseState, Mark, PaperList, Protected, Route
 from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
 from triage.errors import AlreadyEntered, BadSettings, NotAnswerable, NotFound, WrongCode
-from triage.store import Keys
+from triage.store import Keys, tables
 from triage.store.paper_seal import make_key, read_key, seal, unseal
 
 if TYPE_CHECKING:
@@ -244,15 +246,14 @@ def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
     refused = dana.post(f"/downtime/{outage}", **form, outcome="phoned")
     assert refused.status_code == 409, "a request is open: closed neither on paper nor at the desk"
     assert practice.store.paper.missing(clinic="c1") == count
-    for part in file.case.requests:
-        practice.store.cases.tick(bill, part.id, clinic="c1", by=DANA.id)
-    assert (
-        dana.post(f"/downtime/{outage}", **form, outcome="phoned", note="told").status_code == 303
-    )
+    assert any(not part.done for part in file.case.requests)
+    said = {"outcome": "phoned", "note": "told", "done": "yes"}
+    assert dana.post(f"/downtime/{outage}", **form, **said).status_code == 303
     assert dana.post(f"/downtime/{outage}", **form, outcome="nothing").status_code == 409
     closed = practice.store.cases.get(bill, clinic="c1", by="test")
     assert closed.case.state is CaseState.CLOSED
     assert closed.case.outcome == "phoned"
+    assert all(part.done for part in closed.case.requests)
     (found,) = practice.store.paper.outages(clinic="c1", by="test")
     entry = next(item.entry for item in found.items if item.case_id == bill)
     assert entry is not None
@@ -290,6 +291,84 @@ def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(
     desk.enter(DANA, outage, case_id, **good)
     with pytest.raises(AlreadyEntered):
         desk.enter(DANA, outage, case_id, **good)
+    closing = {**good, "outcome": "phoned", "note": Protected("told"), "all_done": True}
+    for list_id, wrong in ((outage, AlreadyEntered), ("0" * 32, NotFound)):
+        with pytest.raises(wrong):
+            desk.enter(DANA, list_id, case_id, **closing)
+    with pytest.raises(NotFound):
+        desk.enter(DANA, outage, practice.cases["bill"], **{**closing, "acted_by": "u-eve"})
+    for key in ("refill", "bill"):
+        case = practice.store.cases.get(practice.cases[key], clinic="c1", by="test").case
+        assert case.state is CaseState.OPEN, "what is refused closes nothing"
+        assert not any(part.done for part in case.requests)
+
+
+def test_an_urgent_case_that_was_phoned_on_paper_alarms_no_more(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana, chest = down(practice), visit("dana"), practice.cases["chest"]
+    form = dana.get("/downtime").text.split(f'id="{chest}"')[1].split("</form>")[0]
+    offered = set(re.findall(r'<option value="(\w+)">', form)) & {*ON_PAPER, *URGENT_ON_PAPER}
+    assert offered == set(URGENT_ON_PAPER)
+    desk = practice.desk
+    waiting = desk.urgent.now(DANA)[0].waiting
+    said: dict[str, Any] = {"acted_by": "u-milo", "acted_at": datetime(2026, 1, 5, tzinfo=UTC)}
+    said |= {"outcome": PHONED_OPEN, "note": Protected("")}
+    desk.paper.enter(DANA, outage, chest, **said)
+    assert desk.urgent.now(DANA)[0].waiting == waiting - 1
+    case = practice.store.cases.get(chest, clinic="c1", by="test").case
+    assert (case.state, case.acted_by) == (CaseState.OPEN, DANA.id)
+    with pytest.raises(NotAnswerable):
+        desk.paper.enter(DANA, outage, practice.cases["bill"], **said)
+
+
+def test_a_night_without_the_machine_is_one_button_and_no_alarm(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana = down(practice), visit("dana")
+    store, count = practice.store, len(practice.cases)
+
+    def kinds() -> list[str]:
+        found = practice.desk.banners(DANA)
+        return [banner.level for banner in found if "on paper while" in banner.text]
+
+    assert kinds() == ["warning"]
+    form = {"case": practice.cases["bill"], "acted_by": "u-milo", "acted_at": "2026-01-05T09:30"}
+    dana.post(f"/downtime/{outage}", **form, outcome="still_open")
+    assert kinds() == ["alarm"], "somebody began, and the rest is missing"
+    assert "Nobody worked from this list" in dana.get("/downtime").text
+    assert dana.post(f"/downtime/{outage}/nobody").status_code == 303
+    assert kinds() == []
+    (found,) = store.paper.outages(clinic="c1", by="test")
+    entries = [item.entry for item in found.items if item.entry is not None]
+    assert len(entries) == count
+    told = {(one.outcome, one.acted_by) for one in entries}
+    assert told == {("nothing", DANA.id), ("still_open", "u-milo")}
+    assert len(store.audit.events(clinic="c1", by="test", action="paper.entered")) == 2
+    with pytest.raises(NotFound):
+        practice.desk.paper.nobody(DANA, "0" * 32)
+
+
+def test_what_lacks_entries_stays_on_the_page_and_what_nobody_can_tell_does_not_count(
+    practice: Practice,
+) -> None:
+    paper, clinic = practice.store.paper, {"clinic": "c1"}
+    made, bill = paper.now(**clinic, by="paper"), practice.cases["bill"]
+    hours = [made.made_at + timedelta(hours=number) for number in range(14)]
+    # The first list has a case on it, the others none: nobody can have worked from those.
+    paper.written(PaperList(hours[0], (bill,), {}), **clinic)
+    for at in hours[1:3]:
+        paper.written(PaperList(at, (), {}), **clinic)
+    assert len(paper.outages(**clinic, by="test")) == 1
+    for at in hours[3:]:
+        paper.begin(**clinic, by=DANA.id, now=at)
+        paper.written(PaperList(at, (), {}), **clinic)
+    shown = paper.outages(**clinic, by="test")
+    assert (len(shown), shown[-1].missing, paper.missing(**clinic)) == (11, 1, 1)
+    with practice.store.transactions.write() as work:
+        gone = tables.cases.update().where(tables.cases.c.id == bill)
+        work.run(gone.values(state=CaseState.CLOSED.value, erased_at=work.now))
+    assert paper.missing(**clinic) == 0
 
 
 def test_what_looks_automatic_can_be_answered_once_somebody_says_a_person_wrote_it(

@@ -84,6 +84,17 @@ def test_a_lane_without_the_urgent_ones_says_that_they_wait(visit: Visits) -> No
     assert "2 urgent" in page
 
 
+def test_what_was_put_off_stands_last_and_says_until_when(
+    practice: Practice, visit: Visits
+) -> None:
+    bill, dana = practice.cases["bill"], visit("dana")
+    practice.desk.together.snooze(PEOPLE["dana"], bill, until=datetime.now(UTC) + timedelta(days=2))
+    last = dana.get("/queue").text.split("<li ")[-1]
+    assert bill in last
+    assert "Put off until" in last
+    assert 'class="due' not in last
+
+
 def test_what_patients_write_never_becomes_markup(practice: Practice, visit: Visits) -> None:
     dana = visit("dana")
     for path in ("/queue", f"/case/{practice.cases['hostile']}"):
@@ -223,6 +234,19 @@ def test_shorter_keeps_ticked_forms_and_a_wrong_weekday_is_named(
     assert draft.outgoing.attachments == (("Consent.pdf", form.digest),)
     practice.desk.forms.retire(PEOPLE["sam"], form.id)
     assert "taken off the list" in dana.get(f"/case/{case_id}").text
+
+
+def test_a_run_goes_on_after_saving_and_past_what_cannot_be_approved(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["move"], visit("dana")
+    words = {"subject": "s", "body": "Come on [DATE]."}
+    saved = dana.post(f"/case/{case_id}/draft", **words, then="run")
+    assert saved.headers["location"] == f"/case/{case_id}?run=1#check"
+    page = dana.get(f"/case/{case_id}?run=1").text
+    assert "Nothing can be approved until this is mended" in page
+    assert f'href="/away/next?after={case_id}">Leave it, next' in page
+    assert page.count('name="then" value="run"') >= 1
 
 
 def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visits) -> None:

@@ -119,6 +119,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/downtime"): Right.SEE_QUEUE,
     ("POST", "/downtime/begin"): Right.WORK_CASE,
     ("POST", "/downtime/{list_id}"): Right.WORK_CASE,
+    ("POST", "/downtime/{list_id}/nobody"): Right.WORK_CASE,
     ("GET", "/practice"): Right.SET_PRACTICE,
     ("POST", "/practice/hours"): Right.SET_PRACTICE,
     ("POST", "/practice/targets"): Right.SET_PRACTICE,

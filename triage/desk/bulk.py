@@ -63,11 +63,11 @@ class BulkDesk:
                 ready.append(case_id)
         return Prepared(tuple(ready), left)
 
-    def next(self, actor: User, *, besides: str = "") -> str | None:
-        """Return the next case of this person's with words to approve; None when there is none."""
+    def next(self, actor: User, *, after: str = "") -> str | None:
+        """Return the next case of this person's with words to approve; None behind the last."""
         require(actor, Right.WRITE_REPLY)
         who = {"clinic": actor.clinic, "by": actor.id}
-        return self._store.picks.next_draft(**who, besides=besides)
+        return self._store.picks.next_draft(**who, after=after)
 
     def _one(
         self, actor: User, case_id: str, clinic: Protected, subject: Protected, body: Protected

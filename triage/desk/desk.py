@@ -77,7 +77,7 @@ class Desk:
         self.queue = QueueDesk(store, clock, self._clinical, portal_only, checker=checker)
         self.practice = PracticeDesk(store, doors)
         self.urgent = UrgentDesk(store, clock)
-        self.paper = PaperDesk(store, clock, self.queue)
+        self.paper = PaperDesk(store, clock, self.queue, self.urgent)
         self.hooks = HookDesk(store, clinic)
         self.portal = PortalDesk(store, portal, checker.remember)
         self.search = SearchDesk(store, clock, self._clinical)

@@ -108,7 +108,9 @@ def _on_paper(store: Store, actor: User) -> tuple[Banner, ...]:
         return ()
     what = "1 case was" if count == 1 else f"{count} cases were"
     words = f"{what} on paper while triage was down. Enter what was done under Downtime."
-    return (Banner("alarm", words),)
+    # Most gaps are a machine switched off for the night; a list begun and left is another thing.
+    begun = store.paper.begun(clinic=actor.clinic)
+    return (Banner("alarm" if begun else "warning", words),)
 
 
 def _emergencies(store: Store, actor: User) -> tuple[Banner, ...]:

@@ -8,15 +8,21 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from triage.desk.queue import OUTCOMES, QueueDesk
+from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES, QueueDesk
 from triage.desk.rights import Right, require
+from triage.desk.urgent import PHONED, UrgentDesk
 from triage.desk.views import PaperView
-from triage.domain import CaseState, PaperEntry, Protected, User
+from triage.domain import Case, CaseState, PaperEntry, Protected, User
 from triage.errors import NotAnswerable
 from triage.store import Store
 
-#: Nobody touched the case; or somebody did, and it stays open.
+#: Nobody touched the case; or somebody did, and it stays open, which ends no alarm.
 NOTHING_DONE, STILL_OPEN = "nothing", "still_open"
+#: Somebody called the patient of an urgent case, which stays open and alarms no more.
+PHONED_OPEN = "phoned_open"
+#: What may be said of a calm case, and of an urgent one.
+ON_PAPER = (NOTHING_DONE, STILL_OPEN, *OUTCOMES)
+URGENT_ON_PAPER = (NOTHING_DONE, STILL_OPEN, PHONED_OPEN, *URGENT_OUTCOMES)
 #: A clock on the wall may be ahead of the machine's by so much.
 _AHEAD = timedelta(minutes=5)
 
@@ -24,8 +30,11 @@ _AHEAD = timedelta(minutes=5)
 class PaperDesk:
     """The counter for what was on paper."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], queue: QueueDesk) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], queue: QueueDesk, urgent: UrgentDesk
+    ) -> None:
         self._store = store
+        self._urgent = urgent
         self._clock = clock
         self._queue = queue
 
@@ -50,6 +59,12 @@ class PaperDesk:
         require(actor, Right.WORK_CASE)
         self._store.paper.begin(clinic=actor.clinic, by=actor.id, now=self._clock())
 
+    def nobody(self, actor: User, list_id: str) -> int:
+        """Enter that nothing was done for every case of a list that lacks an entry."""
+        require(actor, Right.WORK_CASE)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        return self._store.paper.enter_rest(list_id, NOTHING_DONE, **who)
+
     def enter(
         self,
         actor: User,
@@ -60,22 +75,32 @@ class PaperDesk:
         acted_at: datetime,
         outcome: str,
         note: Protected,
+        all_done: bool = False,
     ) -> None:
         """Enter what was done with one case; a named outcome closes it as it does at the desk.
 
-        Raises NotAnswerable for a time that has not come, OpenRequest, AlreadyClaimed and whatever
-        else keeps a case from being closed; then nothing is entered.
+        `all_done` says that this was all it asked for. Raises NotAnswerable for a time that has
+        not come, NotFound, AlreadyEntered, OpenRequest, AlreadyClaimed and whatever else keeps a
+        case from being closed; then nothing is entered, closed or ticked off.
         """
         require(actor, Right.WORK_CASE)
-        if outcome not in (NOTHING_DONE, STILL_OPEN, *OUTCOMES):
+        if outcome not in {*ON_PAPER, *URGENT_ON_PAPER}:
             raise NotAnswerable(f"outcome {outcome}")
         if acted_at > self._clock() + _AHEAD:
             raise NotAnswerable("This time has not come yet.")
         entry = PaperEntry(case_id, acted_by, acted_at, outcome, actor.id, note)
-        if outcome in OUTCOMES and self._open(actor, case_id):
-            self._queue.close(actor, case_id, outcome=outcome, note=note)
+        # Before anything happens to the case: closing it is a transaction of its own.
+        self._store.paper.check(list_id, entry, clinic=actor.clinic)
+        case = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).case
+        if outcome == PHONED_OPEN:
+            self._phoned(actor, case)
+        elif outcome in OUTCOMES and case.state is CaseState.OPEN:
+            self._queue.close(actor, case_id, outcome=outcome, note=note, all_done=all_done)
         self._store.paper.enter(list_id, entry, clinic=actor.clinic)
 
-    def _open(self, actor: User, case_id: str) -> bool:
-        case = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).case
-        return case.state is CaseState.OPEN
+    def _phoned(self, actor: User, case: Case) -> None:
+        """End the alarm of an urgent case, unless somebody has already."""
+        if not case.urgency:
+            raise NotAnswerable(f"outcome {PHONED_OPEN}")
+        if case.state is CaseState.OPEN and case.acted_at is None:
+            self._urgent.act(actor, case.id, how=PHONED)

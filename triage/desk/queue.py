@@ -266,10 +266,12 @@ class QueueDesk:
         note: Protected,
         told: Told | None = None,
         seen: str | None = None,
+        all_done: bool = False,
     ) -> None:
         """Close a case with a named outcome; urgent ones only once somebody was reached.
 
         `told` are the fields a person filled in; raises OutcomeIncomplete where one is missing.
+        `all_done` ticks off whatever was asked for.
         """
         file = self._work(actor, case_id)
         allowed = URGENT_OUTCOMES if file.case.urgency > Urgency.ROUTINE else OUTCOMES
@@ -278,7 +280,8 @@ class QueueDesk:
         note = _told(outcome, told, note)
         if any(reply.state in UNFINISHED for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
-        self._store.cases.close(case_id, outcome, note, clinic=actor.clinic, by=actor.id, seen=seen)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.close(case_id, outcome, note, **who, seen=seen, all_done=all_done)
 
     def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:
         """Return a stored file for download."""

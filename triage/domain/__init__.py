@@ -78,6 +78,7 @@ from triage.domain.practice import (
 from triage.domain.practice import (
     SHIPPED_TARGETS,
     STEPS,
+    TIERS,
     Called,
     EscalationPlan,
     Place,
@@ -174,6 +175,7 @@ __all__ = [
     "SHIPPED_TARGETS",
     "SOON",
     "STEPS",
+    "TIERS",
     "Advice",
     "Alarm",
     "Anchor",

@@ -77,6 +77,10 @@ class Targets:
         return cls(found)
 
 
+#: What a person must look at first stands above what was sorted.
+TIERS: Mapping[Lane, int] = {Lane.UNREADABLE: 2, Lane.UNSORTED: 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What decides where an open case stands, besides its urgency."""
@@ -101,7 +105,7 @@ class Place:
     @property
     def tier(self) -> int:
         """What a person must look at first stands above what was sorted: 2, 1 or 0."""
-        return {Lane.UNREADABLE: 2, Lane.UNSORTED: 1}.get(self.home_lane, 0)
+        return TIERS.get(self.home_lane, 0)
 
 
 def hours_plain(hours: OpeningHours) -> dict[str, Any]:

@@ -5,7 +5,8 @@ look at, and one that ended the process while it was looked at, is read in its t
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from triage.domain import RawMessage, Urgency
 from triage.errors import StoreLocked, blame
@@ -18,13 +19,25 @@ log = logging.getLogger(__name__)
 MOST = 50_000
 #: A message is looked at ahead this often at most: what kills the process counts, too.
 LOOKS = 2
+#: Messages looked at between two questions which are left; to ask costs a walk over all of them.
+TAKEN = 1024
+#: After so many seconds in one part a sign of life is due.
+SILENT = 10.0
 
 
 class Ahead:
     """Runs parsing and the red-flag rules, which are quick, over what waits for the models."""
 
-    def __init__(self, store: Store, *, by: str, clinic: str | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        by: str,
+        clinic: str | None,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._ticks = ticks
         self._by = by
         self._clinic = clinic
         #: What was looked at already and still waits.
@@ -33,16 +46,20 @@ class Ahead:
         self._weak: list[tuple[str, str]] = []
 
     def flagged(
-        self, rooms: Rooms, *, at_once: int, at_most: int
+        self, rooms: Rooms, *, at_once: int, at_most: int, beat: Callable[[], None] = lambda: None
     ) -> Iterator[list[tuple[str, str]]]:
         """Yield (clinic, raw id) of those with a red flag, the most urgent of each part first.
 
         Weak signs, which a classifier may yet rule out, come after everything was looked at. A
-        part is `at_most` messages, of which `at_once` are held in memory together.
+        part is `at_most` messages, of which `at_once` are held in memory together. `beat` is
+        called while a part takes long: many mails that are hard to read are no dead worker.
         """
+        fresh: list[tuple[str, str]] = []
         while rooms.rules is not None:
-            if fresh := self._unseen()[:at_most]:
-                found = list(self._looked_at(fresh, rooms, rooms.rules, at_once))
+            fresh = fresh or self._unseen()[:TAKEN]
+            if fresh:
+                part, fresh = fresh[:at_most], fresh[at_most:]
+                found = list(self._looked_at(part, rooms, rooms.rules, at_once, beat))
                 self._weak += [row for urgency, row in found if urgency is Urgency.ROUTINE]
                 strong = [one for one in found if one[0] is not Urgency.ROUTINE]
                 yield [row for _, row in sorted(strong, key=lambda one: -one[0])]
@@ -53,8 +70,14 @@ class Ahead:
                 return
 
     def _looked_at(
-        self, rows: Sequence[tuple[str, str]], rooms: Rooms, rules: Rules, at_once: int
+        self,
+        rows: Sequence[tuple[str, str]],
+        rooms: Rooms,
+        rules: Rules,
+        at_once: int,
+        beat: Callable[[], None],
     ) -> Iterator[tuple[Urgency, tuple[str, str]]]:
+        since = self._ticks()
         for clinic in sorted({clinic for clinic, _ in rows}):
             mine = [raw_id for whose, raw_id in rows if whose == clinic]
             for start in range(0, len(mine), at_once):
@@ -63,6 +86,9 @@ class Ahead:
                     urgency = _danger(raw, rooms, rules)
                     if urgency is not None:
                         yield urgency, (clinic, raw.id)
+                    if self._ticks() - since > SILENT:
+                        beat()
+                        since = self._ticks()
                 self._seen.update(some)
 
     def _glance(self, raw_ids: Sequence[str], clinic: str) -> list[RawMessage]:
@@ -77,7 +103,7 @@ class Ahead:
             log.error("a first look failed: %(error)s", blame(trouble, raw=raw_ids[0]))
             return []
 
-    def _unseen(self) -> Sequence[tuple[str, str]]:
+    def _unseen(self) -> list[tuple[str, str]]:
         waiting = self._store.landing.waiting(limit=MOST, clinic=self._clinic, below=LOOKS)
         self._seen &= {raw_id for _, raw_id in waiting}
         return [row for row in waiting if row[1] not in self._seen]

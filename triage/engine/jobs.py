@@ -104,7 +104,9 @@ class Jobs:
         filed = 0
         waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
         if len(waiting) == ROUND:
-            for flagged in self._ahead.flagged(self.rooms, at_once=BATCH, at_most=ROUND):
+            # What one batch shows is filed before the next is looked at: no mail waits for all.
+            looks = {"at_once": BATCH, "at_most": BATCH}
+            for flagged in self._ahead.flagged(self.rooms, **looks, beat=lambda: progress(0)):
                 progress(0)
                 filed += self._batches(flagged, progress)
             waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)

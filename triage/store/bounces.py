@@ -21,7 +21,7 @@ from triage.domain import (
     new_id,
 )
 from triage.store import records, tables
-from triage.store.due import must_act
+from triage.store.due import must_act, stands_up
 from triage.store.senders import message_index
 from triage.store.transaction import Work
 
@@ -103,7 +103,7 @@ def _open_again(work: Work, case_id: str) -> Row[Any]:
         .values(
             state=CaseState.OPEN.value,
             closed_at=None,
-            lane=row.home_lane,
+            **stands_up(),
             marks=records.listed(records.marks(row.marks) | {Mark.NOT_DELIVERED}),
             # What the patient was to read did not come: somebody must act again.
             **must_act(row, row.urgency, work.now),

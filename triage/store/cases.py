@@ -31,7 +31,7 @@ from triage.store.casefile import case_file, newest_message, queue_rows, reply_s
 from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, placed_again
 from triage.store.escalations import closes
-from triage.store.filing import file_reading, follow
+from triage.store.filing import file_reading, follow, tick_all
 from triage.store.follow_ups import haste_of, wrote_lately
 from triage.store.keyring import of_case
 from triage.store.labels import write_label
@@ -71,7 +71,7 @@ class Cases:
         limit: int = 100,
         offset: int = 0,
     ) -> list[CaseRow]:
-        """Return one page of open cases: urgent first, unsorted next, then by due time."""
+        """Return a page of open cases: urgent first, unsorted next, by due time, asleep last."""
         cases = tables.cases
         query = (
             select(cases)
@@ -273,14 +273,17 @@ class Cases:
         clinic: str,
         by: str,
         seen: str | None = None,
+        all_done: bool = False,
     ) -> None:
-        """Close a case; raise OpenRequest while one of its requests is open."""
+        """Close a case; raise OpenRequest while a request is open and not `all_done`."""
         asked = tables.requests
         undone = select(asked.c.id).where(asked.c.case_id == case_id, asked.c.done.is_(False))
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
             case = _case(work, case_id, clinic, lock=True, seen=seen)
+            if all_done:
+                tick_all(work, case_id, clinic=clinic, by=by)
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
             sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)

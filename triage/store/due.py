@@ -1,5 +1,5 @@
 """Where an open case stands in the queue: urgent, then what nobody could read or sort, then by when
-it is due.
+it is due, and last what was put off.
 
 Rule of the room: a column says it, so that a page of the queue is one walk of one index; it is
 written whenever a case is filed, sorted or linked, and anew when hours or targets change.
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, case, select, update
 
-from triage.domain import CaseState, Lane, OpeningHours, Place, Route, Targets, Urgency
+from triage.domain import TIERS, CaseState, Lane, OpeningHours, Place, Route, Targets, Urgency
 from triage.store import tables
 from triage.store.practice_settings import hours_of, targets_of
 from triage.store.transaction import Transactions, Work
@@ -24,6 +24,8 @@ QUEUE = (
     tables.cases.c.opened_at,
     tables.cases.c.id,
 )
+#: Below everything else that is routine: somebody put it off, or it waits for an answer.
+ASLEEP = -1
 #: Cases of one transaction when all are placed anew.
 BATCH = 2000
 
@@ -56,7 +58,10 @@ class Due:
             rows = work.rows(query)
             if rows:
                 hours, targets = hours_of(work, clinic), targets_of(work, clinic)
-                places = [{"row": row.id, **_values(_place(row), hours, targets)} for row in rows]
+                places = [
+                    {"row": row.id, **_values(_place(row), hours, targets), **_still_asleep(row)}
+                    for row in rows
+                ]
                 names = ("due_at", "tier", "haste")
                 moved: dict[str, Any] = {name: bindparam(name) for name in names}
                 work.run(update(cases).where(cases.c.id == bindparam("row")).values(moved), places)
@@ -74,6 +79,18 @@ def placed(work: Work, clinic: str, place: Place) -> dict[str, Any]:
 def placed_again(work: Work, case: Row[Any], **changed: Any) -> dict[str, Any]:
     """Return those columns for a case of which these columns change."""
     return placed(work, case.clinic, _place(case, changed))
+
+
+def lies_down() -> dict[str, Any]:
+    """Return the columns by which a case sleeps, and stands below all that is awake."""
+    return {"lane": Lane.SNOOZED.value, "tier": ASLEEP}
+
+
+def stands_up() -> dict[str, Any]:
+    """Return the columns by which a case is awake, where it stood before."""
+    cases = tables.cases
+    tiers = {lane.value: number for lane, number in TIERS.items()}
+    return {"lane": cases.c.home_lane, "tier": case(tiers, value=cases.c.home_lane, else_=0)}
 
 
 def sooner(case: Row[Any], places: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +123,10 @@ def _place(row: Row[Any], changed: Mapping[str, Any] | None = None) -> Place:
         values["haste"],
         values["urgent_since"],
     )
+
+
+def _still_asleep(row: Row[Any]) -> dict[str, Any]:
+    return {"tier": ASLEEP} if row.lane == Lane.SNOOZED.value else {}
 
 
 def _values(place: Place, hours: OpeningHours, targets: Targets) -> dict[str, Any]:

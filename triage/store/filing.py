@@ -235,3 +235,13 @@ def follow(work: Work, case_id: str, label: Label, *, clinic: str, by: str) -> N
     )
     also = [route for route in Route if route in label.also and route is not label.route]
     ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case_id)
+
+
+def tick_all(work: Work, case_id: str, *, clinic: str, by: str) -> None:
+    """Mark every open request of a case as done."""
+    asked = tables.requests
+    waiting = (asked.c.case_id == case_id, asked.c.done.is_(False))
+    ids = [row.id for row in work.rows(select(asked.c.id).where(*waiting))]
+    work.run(update(asked).where(*waiting).values(done=True, done_by=by, done_at=work.now))
+    for one in ids:
+        work.note("request.done", clinic=clinic, by=by, cases=(case_id,), detail={"request": one})

@@ -75,9 +75,10 @@ class Paper:
         newest = (table.c.clinic == clinic, table.c.until.is_(None))
         with self._transactions.write() as work:
             work.lock(f"paper {clinic}")
-            row = work.first(select(table.c.id, table.c.made_at).where(*newest))
+            row = work.first(select(table.c.id, table.c.made_at, table.c.cases).where(*newest))
             fresh = {"made_at": made.made_at, "cases": list(made.cases)}
-            if row is not None and made.made_at - row.made_at > OLDEST_LIST:
+            # Nobody can have worked from a list with nothing on it.
+            if row is not None and row.cases and made.made_at - row.made_at > OLDEST_LIST:
                 _end(work, row.id, made.made_at, clinic=clinic, by="worker")
                 row = None
             if row is None:
@@ -103,67 +104,119 @@ class Paper:
 
     def missing(self, *, clinic: str) -> int:
         """Return how many cases that were on paper nobody has said anything about."""
-        lists, entries = tables.paper_lists, tables.paper_entries
-        ended = select(lists.c.id, lists.c.cases).where(
-            lists.c.clinic == clinic, lists.c.until.is_not(None)
-        )
         with self._transactions.read() as work:
-            stood = {(row.id, case_id) for row in work.rows(ended) for case_id in row.cases}
-            told = select(entries.c.list_id, entries.c.case_id).where(entries.c.clinic == clinic)
-            return len(stood - {(row.list_id, row.case_id) for row in work.rows(told)})
+            return sum(map(len, _lacking(work, clinic).values()))
+
+    def begun(self, *, clinic: str) -> bool:
+        """Whether somebody has entered a part of a list, and the rest is missing."""
+        entries = tables.paper_entries
+        with self._transactions.read() as work:
+            some = entries.c.list_id.in_(list(_lacking(work, clinic)))
+            return work.first(select(entries.c.id).where(some).limit(1)) is not None
 
     def outages(self, *, clinic: str, by: str, limit: int = 10) -> tuple[Outage, ...]:
-        """Return the times on paper, newest first, with every case that stood on each list."""
+        """Return the times on paper, newest first, with every case that stood on each list.
+
+        The newest ones, and each that still lacks an entry however old it is.
+        """
         table = tables.paper_lists
-        query = select(table).where(table.c.clinic == clinic, table.c.until.is_not(None))
+        ended = (table.c.clinic == clinic, table.c.until.is_not(None))
+        newest = (table.c.until.desc(), table.c.id)
         with self._transactions.write() as work:
-            rows = work.rows(query.order_by(table.c.until.desc(), table.c.id).limit(limit))
-            found = tuple(_outage(work, row) for row in rows)
+            ids = select(table.c.id).where(*ended).order_by(*newest).limit(limit)
+            shown = {row.id for row in work.rows(ids)} | _lacking(work, clinic).keys()
+            query = select(table).where(*ended, table.c.id.in_(sorted(shown)))
+            found = tuple(_outage(work, row) for row in work.rows(query.order_by(*newest)))
             read = sorted({item.case_id for outage in found for item in outage.items})
             work.note("paper.read", clinic=clinic, by=by, cases=read)
         return found
 
+    def check(self, list_id: str, entry: PaperEntry, *, clinic: str) -> None:
+        """Raise what `enter` would raise now: NotFound, AlreadyEntered."""
+        with self._transactions.read() as work:
+            _check(work, list_id, entry, clinic)
+
     def enter(self, list_id: str, entry: PaperEntry, *, clinic: str) -> None:
         """Keep what was done with one case on paper; raise NotFound, AlreadyEntered."""
-        lists, entries = tables.paper_lists, tables.paper_entries
-        ended = select(lists.c.cases).where(
-            lists.c.clinic == clinic, lists.c.id == list_id, lists.c.until.is_not(None)
-        )
-        told = select(entries.c.id).where(
-            entries.c.list_id == list_id, entries.c.case_id == entry.case_id
-        )
-        who = select(tables.users.c.id).where(
-            tables.users.c.clinic == clinic, tables.users.c.id == entry.acted_by
-        )
-        entry_id = new_id()
         with self._transactions.write() as work:
             work.lock(f"paper {clinic}")
-            work.one(who, f"user {entry.acted_by}")
-            if entry.case_id not in work.one(ended, f"list {list_id}").cases:
-                raise NotFound(f"case {entry.case_id}")
-            if work.first(told) is not None:
-                raise AlreadyEntered(f"case {entry.case_id}")
-            work.add(
-                entries,
-                id=entry_id,
-                clinic=clinic,
-                list_id=list_id,
-                case_id=entry.case_id,
-                acted_by=entry.acted_by,
-                acted_at=entry.acted_at,
-                outcome=entry.outcome,
-                entered_by=entry.entered_by,
-                entered_at=work.now,
-                **work.seal(entries, entry_id, under=of_case(entry.case_id), note=entry.note),
-            )
+            _check(work, list_id, entry, clinic)
+            _write(work, list_id, entry, clinic)
             detail = {"outcome": entry.outcome, "acted_by": entry.acted_by}
-            work.note(
-                "paper.entered",
-                clinic=clinic,
-                by=entry.entered_by,
-                cases=(entry.case_id,),
-                detail=detail,
-            )
+            said = {"clinic": clinic, "by": entry.entered_by}
+            work.note("paper.entered", **said, cases=(entry.case_id,), detail=detail)
+
+    def enter_rest(self, list_id: str, outcome: str, *, clinic: str, by: str) -> int:
+        """Enter the same for every case of a list that lacks an entry; return how many."""
+        lists = tables.paper_lists
+        ended = select(lists.c.id).where(
+            lists.c.clinic == clinic, lists.c.id == list_id, lists.c.until.is_not(None)
+        )
+        with self._transactions.write() as work:
+            work.lock(f"paper {clinic}")
+            work.one(ended, f"list {list_id}")
+            rest = _lacking(work, clinic).get(list_id, [])
+            for case_id in rest:
+                entry = PaperEntry(case_id, by, work.now, outcome, by)
+                _write(work, list_id, entry, clinic)
+            detail = {"outcome": outcome, "acted_by": by}
+            for at in range(0, len(rest), _STEP):
+                some = rest[at : at + _STEP]
+                work.note("paper.entered", clinic=clinic, by=by, cases=some, detail=detail)
+        return len(rest)
+
+
+def _lacking(work: Work, clinic: str) -> dict[str, list[str]]:
+    """Return list -> its cases without an entry, in its order; what was erased needs none."""
+    lists, entries, cases = tables.paper_lists, tables.paper_entries, tables.cases
+    ended = select(lists.c.id, lists.c.cases).where(
+        lists.c.clinic == clinic, lists.c.until.is_not(None)
+    )
+    told = select(entries.c.list_id, entries.c.case_id).where(entries.c.clinic == clinic)
+    known = {(row.list_id, row.case_id) for row in work.rows(told)}
+    found = {
+        row.id: [one for one in row.cases if (row.id, one) not in known] for row in work.rows(ended)
+    }
+    ids, gone = sorted({one for rest in found.values() for one in rest}), set[str]()
+    for at in range(0, len(ids), _STEP):
+        some = cases.c.id.in_(ids[at : at + _STEP])
+        erased = select(cases.c.id).where(some, cases.c.erased_at.is_not(None))
+        gone |= {row.id for row in work.rows(erased)}
+    left = {key: [one for one in rest if one not in gone] for key, rest in found.items()}
+    return {key: rest for key, rest in left.items() if rest}
+
+
+def _check(work: Work, list_id: str, entry: PaperEntry, clinic: str) -> None:
+    lists, entries, users = tables.paper_lists, tables.paper_entries, tables.users
+    ended = select(lists.c.cases).where(
+        lists.c.clinic == clinic, lists.c.id == list_id, lists.c.until.is_not(None)
+    )
+    told = select(entries.c.id).where(
+        entries.c.list_id == list_id, entries.c.case_id == entry.case_id
+    )
+    who = select(users.c.id).where(users.c.clinic == clinic, users.c.id == entry.acted_by)
+    work.one(who, f"user {entry.acted_by}")
+    if entry.case_id not in work.one(ended, f"list {list_id}").cases:
+        raise NotFound(f"case {entry.case_id}")
+    if work.first(told) is not None:
+        raise AlreadyEntered(f"case {entry.case_id}")
+
+
+def _write(work: Work, list_id: str, entry: PaperEntry, clinic: str) -> None:
+    entries, entry_id = tables.paper_entries, new_id()
+    work.add(
+        entries,
+        id=entry_id,
+        clinic=clinic,
+        list_id=list_id,
+        case_id=entry.case_id,
+        acted_by=entry.acted_by,
+        acted_at=entry.acted_at,
+        outcome=entry.outcome,
+        entered_by=entry.entered_by,
+        entered_at=work.now,
+        **work.seal(entries, entry_id, under=of_case(entry.case_id), note=entry.note),
+    )
 
 
 def _end(work: Work, list_id: str, until: datetime, *, clinic: str, by: str) -> None:

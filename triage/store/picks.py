@@ -6,7 +6,7 @@ audit names them.
 
 from typing import Any
 
-from sqlalchemy import Row, String, cast, or_, select
+from sqlalchemy import Row, String, and_, cast, exists, or_, select
 
 from triage.domain import CaseRow, CaseState, Lane, Protected, Route, Urgency
 from triage.store import tables
@@ -50,9 +50,20 @@ class Picks:
             work.note("queue.picked", clinic=clinic, by=by, cases=shown)
         return lines
 
-    def next_draft(self, *, clinic: str, by: str, besides: str = "") -> str | None:
-        """Return a case whose saved words are this person's and that nobody else has; ids only."""
-        drafts, cases = tables.drafts, tables.cases
+    def next_draft(self, *, clinic: str, by: str, after: str = "") -> str | None:
+        """Return a case whose saved words wait for this person, who wrote them; ids only.
+
+        `after` is the case the walk is at. It goes by when a case was opened, which no saving
+        moves, so that it comes to each case once. Words this person has approved as the first of
+        two wait for somebody else.
+        """
+        drafts, cases, said = tables.drafts, tables.cases, tables.first_approvals
+        approved = exists().where(
+            said.c.reply_id == drafts.c.id,
+            said.c.approver == by,
+            said.c.approved_at >= drafts.c.edited_at,
+        )
+        at = select(cases.c.opened_at).where(cases.c.clinic == clinic, cases.c.id == after)
         query = (
             select(cases.c.id)
             .join(drafts, drafts.c.case_id == cases.c.id)
@@ -62,11 +73,15 @@ class Picks:
                 drafts.c.reply_id.is_(None),
                 cases.c.state == CaseState.OPEN.value,
                 cases.c.claimed_by == by,
-                cases.c.id != besides,
+                ~approved,
             )
-            .order_by(drafts.c.edited_at, drafts.c.id)
+            .order_by(cases.c.opened_at, cases.c.id)
         )
         with self._transactions.read() as work:
+            if (here := work.first(at)) is not None:
+                later = cases.c.opened_at > here.opened_at
+                same = and_(cases.c.opened_at == here.opened_at, cases.c.id > after)
+                query = query.where(or_(later, same))
             row = work.first(query)
         return None if row is None else str(row.id)
 

@@ -13,6 +13,7 @@ from triage.domain import MAY_SLEEP, CaseState, Lane, ReplyState, SnoozeKind, Ur
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
 from triage.store import records, tables
 from triage.store.casefile import newest_message, reply_states
+from triage.store.due import ASLEEP, lies_down, stands_up
 from triage.store.transaction import Transactions, Work
 
 _UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
@@ -85,7 +86,10 @@ def attended(work: Work, case_id: str) -> None:
     if not work.run(delete(table).where(table.c.case_id == case_id)):
         return
     asleep = (cases.c.id == case_id, cases.c.lane == Lane.SNOOZED.value)
-    work.run(update(cases).where(*asleep).values(lane=cases.c.home_lane))
+    work.run(update(cases).where(*asleep).values(stands_up()))
+    # Something put it into another lane already, which is where it stays.
+    sunk = (cases.c.id == case_id, cases.c.tier == ASLEEP)
+    work.run(update(cases).where(*sunk).values(tier=stands_up()["tier"]))
 
 
 def wake_for_message(
@@ -142,7 +146,7 @@ def _lay_down(
         asleep=asleep,
     )
     free: dict[str, Any] = {"claimed_by": None, "claimed_at": None}
-    values = free | ({"lane": Lane.SNOOZED.value} if asleep else {})
+    values = free | (lies_down() if asleep else {})
     work.run(update(cases).where(cases.c.id == row.id).values(**values))
     detail = {"until": until.isoformat(), "kind": kind.value}
     work.note("case.snoozed", clinic=row.clinic, by=by, cases=(row.id,), detail=detail)
@@ -188,7 +192,7 @@ def _fall_asleep(work: Work, row: Row[Any], *, by: str, now: datetime) -> None:
         work.run(delete(table).where(mine))
         return
     still = (cases.c.id == row.id, cases.c.lane == row.lane, cases.c.urgency == row.urgency)
-    if work.run(update(cases).where(*still).values(lane=Lane.SNOOZED.value)):
+    if work.run(update(cases).where(*still).values(lies_down())):
         work.run(update(table).where(mine).values(asleep=True))
         work.note("case.asleep", clinic=row.clinic, by=by, cases=(row.id,))
         work.moved(row.clinic)
@@ -197,7 +201,7 @@ def _fall_asleep(work: Work, row: Row[Any], *, by: str, now: datetime) -> None:
 def _come_back(work: Work, row: Row[Any], *, by: str) -> None:
     table, cases = tables.snoozes, tables.cases
     sleeping = (cases.c.id == row.id, cases.c.lane == Lane.SNOOZED.value)
-    work.run(update(cases).where(*sleeping).values(lane=cases.c.home_lane))
+    work.run(update(cases).where(*sleeping).values(stands_up()))
     work.run(update(table).where(table.c.case_id == row.id).values(woken_at=work.now, asleep=False))
     detail = {"why": row.kind or "lost"}
     work.note("case.woken", clinic=row.clinic, by=by, cases=(row.id,), detail=detail)

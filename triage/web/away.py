@@ -55,10 +55,10 @@ def prepare(
 
 @router.get("/next")
 def go_on(
-    desk: TheDesk, asking: Asking, besides: Annotated[str, Query(max_length=64)] = ""
+    desk: TheDesk, asking: Asking, after: Annotated[str, Query(max_length=64)] = ""
 ) -> Response:
     """Go to the next case whose words wait for this person's look; at the end, to the queue."""
-    found = desk.bulk.next(asking.user, besides=besides)
+    found = desk.bulk.next(asking.user, after=after)
     where = f"/case/{found}?run=1#check" if found else "/queue"
     return RedirectResponse(where, status_code=303)
 

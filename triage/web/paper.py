@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from triage.desk.paper import NOTHING_DONE, STILL_OPEN
-from triage.desk.queue import OUTCOMES
+from triage.desk.paper import ON_PAPER, URGENT_ON_PAPER
 from triage.domain import Protected
 from triage.errors import NotFound
 from triage.web.pages import pages
@@ -28,7 +27,8 @@ def downtime(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
         asking,
         here="/downtime",
         view=desk.paper.view(asking.user),
-        outcomes=(NOTHING_DONE, STILL_OPEN, *OUTCOMES),
+        outcomes=ON_PAPER,
+        urgent_outcomes=URGENT_ON_PAPER,
         banners=desk.banners(asking.user),
     )
 
@@ -37,6 +37,13 @@ def downtime(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
 def begin(desk: TheDesk, posting: Posting) -> Response:
     """Say that people worked from the newest list."""
     desk.paper.begin(posting.user)
+    return RedirectResponse("/downtime", status_code=303)
+
+
+@router.post("/{list_id}/nobody")
+def nobody(desk: TheDesk, posting: Posting, list_id: str) -> Response:
+    """Enter that nothing was done, for all of a list that nobody has entered."""
+    desk.paper.nobody(posting.user, list_id)
     return RedirectResponse("/downtime", status_code=303)
 
 
@@ -51,6 +58,7 @@ def enter(
     acted_at: Annotated[str, Form(min_length=16, max_length=16)],
     outcome: Annotated[str, Form(min_length=1, max_length=32)],
     note: Annotated[str, Form(max_length=2000)] = "",
+    done: Annotated[str, Form(pattern="^(yes|)$")] = "",
 ) -> Response:
     """Enter what was done with one case."""
     desk.paper.enter(
@@ -61,6 +69,7 @@ def enter(
         acted_at=_moment(acted_at, desk.paper.zone(posting.user)),
         outcome=outcome,
         note=Protected(note.strip()),
+        all_done=done == "yes",
     )
     return RedirectResponse("/downtime", status_code=303)
 

@@ -17,6 +17,13 @@ from triage.web.wording import MOST_ASKED
 
 router = APIRouter(prefix="/case/{case_id}")
 
+#: `run` while somebody goes from draft to draft of a day that has to be moved.
+Then = Annotated[str, Form(pattern="^(run)?$")]
+
+
+def _check(case_id: str, then: str) -> Response:
+    return back_to(case_id, "?run=1#check" if then else "#check")
+
 
 @router.post("/draft")
 def save(
@@ -27,11 +34,12 @@ def save(
     subject: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
     form: Annotated[list[str] | None, Form()] = None,
+    then: Then = "",
 ) -> Response:
     """Keep the words and show exactly what would leave."""
     words = {"subject": Protected(subject), "body": Protected(body)}
     desk.replies.save(posting.user, case_id, **words, forms=form or ())
-    return back_to(case_id, "#check")
+    return _check(case_id, then)
 
 
 @router.post("/shorter")
@@ -44,19 +52,20 @@ def shorter(
     body: Annotated[str, Form()] = "",
     agreed: Annotated[str, Form(pattern="^(yes|)$")] = "",
     form: Annotated[list[str] | None, Form()] = None,
+    then: Then = "",
 ) -> Response:
     """Keep the words without their courtesies, and the forms that are ticked."""
     words = {"subject": Protected(subject), "body": Protected(body)}
     own = agreed == "yes"
     desk.rewriting.shorter(posting.user, case_id, **words, forms=form or (), agreed=own)
-    return back_to(case_id, "#check")
+    return _check(case_id, then)
 
 
 @router.post("/acknowledge")
-def acknowledge(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+def acknowledge(desk: TheDesk, posting: Posting, case_id: str, then: Then = "") -> Response:
     """Put the clinic's acknowledgement in the place of clinical advice."""
     desk.rewriting.acknowledge(posting.user, case_id)
-    return back_to(case_id, "#check")
+    return _check(case_id, then)
 
 
 @router.post("/hand-over")
@@ -76,7 +85,7 @@ def approve(
     proof: Annotated[str, Form(pattern="^[0-9a-f]{64}:[0-9a-f]{128}$")],
     seen: Seen,
     confirmed: Annotated[list[str] | None, Form()] = None,
-    then: Annotated[str, Form(pattern="^(run)?$")] = "",
+    then: Then = "",
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
     answered = frozenset(confirmed or ())
@@ -84,7 +93,7 @@ def approve(
         posting.user, case_id, digest=digest, proof=proof, seen=seen, confirmed=answered
     )
     if then:
-        return RedirectResponse(f"/away/next?besides={case_id}", status_code=303)
+        return RedirectResponse(f"/away/next?after={case_id}", status_code=303)
     return back_to(case_id, "#replies")
 
 

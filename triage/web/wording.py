@@ -179,6 +179,7 @@ OUTCOMES: Mapping[str, str] = {
 ON_PAPER: Mapping[str, str] = {
     "nothing": "Nothing was done on paper",
     "still_open": "Something was done; it stays open",
+    "phoned_open": "Phoned the patient; it stays open",
 }
 #: What a draft states, and where it was found.
 FACTS: Mapping[FactKind, str] = {
