@@ -46,9 +46,15 @@ def test_it_is_handed_over_to_somebody_by_name(practice: Practice, visit: Sign) 
     assert dana.decide(chest, "acted", how="handed_over", to="u-eve").status_code == 404
     assert dana.decide(chest, "acted", how="handed_over", to="u-nia").status_code == 303
     page = dana.get(f"/case/{chest}").text
-    assert re.search(r"Handed over to</strong> Nia", page)
-    (event, *_) = practice.store.audit.events(clinic="c1", by="x", action="urgent.acted")
-    assert (event.actor, event.detail) == ("u-dana", {"how": "handed_over", "to": "u-nia"})
+    assert "Opening this page is not acting" in page
+    (event, *_) = practice.store.audit.events(clinic="c1", by="x", action="urgent.handed_over")
+    assert (event.actor, event.detail) == ("u-dana", {"to": "u-nia"})
+    nia = visit("nia")
+    assert "was handed over to you" in nia.get("/for-me").text
+    # Nia has it, and whoever reaches the patient first can still say so.
+    assert nia.decide(chest, "claim").status_code == 303
+    assert "I called the patient" in dana.get(f"/case/{chest}").text
+    assert dana.decide(chest, "acted", how="phoned").status_code == 303
 
 
 def plan(doors: str = "phone") -> dict[str, list[str]]:

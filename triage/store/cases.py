@@ -28,6 +28,7 @@ from triage.domain import (
 from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
+from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, placed_again
 from triage.store.escalations import closes
@@ -128,9 +129,9 @@ class Cases:
         free = or_(
             cases.c.claimed_by.is_(None),
             cases.c.claimed_by == by,
-            cases.c.claimed_at <= now - records.CLAIM_HOLDS,
+            cases.c.claimed_at <= now - CLAIM_HOLDS,
             # Taken before the clock was set back.
-            cases.c.claimed_at > now + records.CLAIM_HOLDS,
+            cases.c.claimed_at >= now + CLAIM_HOLDS,
         )
         with self._transactions.write() as work:
             taken = work.run(
@@ -186,7 +187,9 @@ class Cases:
             case = _case(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
-            act = must_act(case, label.urgency, work.now)
+            # Sorting an urgent case again takes no act back.
+            rises = int(label.urgency) > case.urgency
+            act = must_act(case, label.urgency, work.now) if rises else {}
             place = {"route": label.route.value, "home_lane": lane.value} | act
             _set(
                 work,
