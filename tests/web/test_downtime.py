@@ -13,9 +13,16 @@ from tests.sizes import many
 from tests.store.practice import Clock
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Letter, Practice, open_practice
-from triage.domain import CaseState, Mark, PaperList, Protected, Route
+from triage.domain import CaseState, Mark, PaperList, Protected, Route, Waiting
 from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
-from triage.errors import AlreadyEntered, BadSettings, NotAnswerable, NotFound, WrongCode
+from triage.errors import (
+    AlreadyEntered,
+    BadSettings,
+    ChangedUnderneath,
+    NotAnswerable,
+    NotFound,
+    WrongCode,
+)
 from triage.store import Keys
 from triage.store.paper_seal import make_key, read_key, seal, unseal
 
@@ -308,3 +315,16 @@ def test_what_looks_automatic_can_be_answered_once_somebody_says_a_person_wrote_
     assert "Automatic messages are never answered" not in page
     events = practice.store.cases.history(case_id, clinic="c1", by="test")
     assert any(e.action == "case.marked" and e.actor == DANA.id for e in events)
+    with pytest.raises(ChangedUnderneath):
+        practice.desk.queue.by_person(DANA, case_id, seen="an older message")
+    # What stands in a closed case waits for nobody: neither this decision nor words saved in it.
+    words = {"subject": Protected("Re"), "body": Protected("Yours.")}
+    practice.desk.replies.save(DANA, case_id, **words)
+    assert Waiting.DRAFT in practice.store.counts.oldest(clinic="c1")
+    for part in practice.desk.queue.open(DANA, case_id).file.case.requests:
+        practice.desk.queue.tick(DANA, case_id, part.id)
+    practice.desk.queue.close(DANA, case_id, outcome="no_reply_needed", note=Protected(""))
+    assert Waiting.DRAFT not in practice.store.counts.oldest(clinic="c1")
+    with pytest.raises(ChangedUnderneath):
+        practice.desk.queue.by_person(DANA, case_id)
+    assert practice.store.cases.get(case_id, clinic="c1", by="t").case.state is CaseState.CLOSED

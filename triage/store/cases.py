@@ -30,7 +30,7 @@ from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
-from triage.store.due import QUEUE, must_act, placed_again
+from triage.store.due import QUEUE, must_act, must_act_if_it_rises, placed_again
 from triage.store.escalations import closes
 from triage.store.filing import file_reading, follow
 from triage.store.follow_ups import haste_of, wrote_lately
@@ -187,9 +187,7 @@ class Cases:
             case = _case(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
-            # Sorting an urgent case again takes no act back.
-            rises = int(label.urgency) > case.urgency
-            act = must_act(case, label.urgency, work.now) if rises else {}
+            act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             _set(
                 work,
@@ -336,10 +334,14 @@ class Cases:
             work.note("original.read", clinic=clinic, by=by, cases=(row.case_id,), detail=detail)
             return open_raw(work, row.raw_id, clinic)
 
-    def mark(self, case_id: str, mark: Mark, *, clinic: str, by: str) -> None:
-        """Put a sign on a case; a sign on a closed case opens it again."""
+    def mark(
+        self, case_id: str, mark: Mark, *, clinic: str, by: str, seen: str | None = None
+    ) -> None:
+        """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
+            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
+                raise ChangedUnderneath(f"case {case_id} is closed")
             marks = records.marks(case.marks) | {mark}
             _set(
                 work,
