@@ -346,9 +346,10 @@ def test_a_nurse_first_lets_a_secretary_be_the_second(
 
     assert yes(NIA) is ReplyState.DRAFT
     # Two who look at the same moment: each thinks to be the first. The store does not.
-    with monkeypatch.context() as patch, pytest.raises(OutOfScope):
+    with monkeypatch.context() as patch:
         patch.setattr(type(store.second), "said", lambda *_, **__: (True, frozenset()))
-        yes(DANA)
+        with pytest.raises(OutOfScope):
+            yes(DANA)
     assert yes(DANA) is ReplyState.QUEUED
 
 
