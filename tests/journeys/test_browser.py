@@ -376,10 +376,14 @@ def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
 ) -> None:
     page = opened()
     page.clock.install()
+    # Nothing urgent waits, so that whatever rings is this.
+    calm = {"waiting": 0, "minutes": 0, "news": ""}
+    page.route("**/urgent", lambda route: route.fulfill(json=calm))
     sign_in(page, served, "dana")
     page.evaluate("localStorage.setItem('urgent-sound', 'on')")
     line, rang = page.locator("#deaf"), page.evaluate("Number(document.body.dataset.rang ?? 0)")
     expect(line).to_be_hidden()
+    page.unroute("**/urgent")
     page.context.clear_cookies()
     # One answer tells it, and the next ones ring no more. The queue itself would leave at once.
     page.route("**/queue/version", lambda route: route.abort())
