@@ -93,6 +93,13 @@ def test_a_supervisor_sets_the_practice(practice: Practice, visit: Sign) -> None
     assert visit("dana").get("/practice").status_code == 403
 
 
+def test_who_may_not_manage_teams_gets_no_link_to_them(visit: Sign) -> None:
+    assert 'href="/teams"' in visit("sam").get("/practice").text
+    page = visit("ada").get("/practice")
+    assert page.status_code == 200
+    assert 'href="/teams"' not in page.text
+
+
 def test_without_a_plan_every_page_says_so(practice: Practice, visit: Sign) -> None:
     practice.store.beats.beat("watch", notes=[NO_PLAN])
     assert "Nobody is named who is told" in visit("dana").get("/queue").text
