@@ -16,7 +16,7 @@ import pytest
 from tests.proofs import unproven
 from tests.sizes import many
 from tests.web.practice import MORNING, NAMES, PEOPLE, Practice, open_copy, open_practice, roster
-from triage.domain import IdentifierType, Patient, Protected, User
+from triage.domain import IdentifierType, NoteKind, Patient, Protected, ReplyState, Route, User
 from triage.drafting.drills import PLANTED
 from triage.drafting.stated import clinic_words
 from triage.errors import (
@@ -353,9 +353,70 @@ def test_advice_becomes_an_acknowledgement_or_goes_to_a_nurse(copied: Practice) 
     case = desk.queue.open(NIA, case_id).file.case
     assert (case.route.value, case.claimed_by) == ("clinical_question", None)
     assert desk.queue.open(NIA, case_id).draft is not None
+    ((mention, _),) = desk.together.mine(NIA).mentions
+    assert mention.note.kind is NoteKind.HANDED_OVER
+    store = copied.store
+    assert case_id not in {one.case_id for one in store.labels.export_rows(clinic="c1", by="t")}
+    team = desk.teams.put_team(SAM, called="Nurses", members=[NIA.id])
+    desk.teams.put_team(SAM, called="Everybody", members=[NIA.id, DANA.id])
+    desk.rewriting.hand_over(DANA, case_id)
+    whose = desk.together.about(NIA, case_id).beside.assignment
+    assert whose is not None
+    assert whose.team_id == team.id
     draft = desk.rewriting.acknowledge(DANA, case_id)
     assert "a clinician has to answer it" in draft.outgoing.body.reveal()
     assert not look(copied).advice
+
+
+def test_of_two_one_must_be_a_nurse_and_what_the_first_answered_for_is_kept(
+    copied: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triage.store.checks.QUICK", timedelta(days=1))
+    desk, store, case_id = copied.desk, copied.store, copied.cases["refill"]
+    store.second.set_routes([Route.REFILL], clinic="c1", by=SAM.id)
+    words = "You can stop taking it. As we said by phone, on Friday."
+
+    def yes(actor: User, digest: str, **more: object) -> object:
+        look(copied, actor)
+        proof = unproven(store, actor.id)
+        how = {"digest": digest, "proof": proof, "confirmed": ("date-1",)}
+        return desk.replies.approve(actor, case_id, **how).state  # type: ignore[arg-type]
+
+    # A secretary's yes may be the first, never the last of two without a nurse.
+    desk.queue.claim(DANA, case_id)
+    digest = save(copied, words)
+    assert look(copied).licensed is look(copied).out_of_scope is False
+    assert yes(DANA, digest) is ReplyState.DRAFT
+    (row,) = store.audit.events(clinic="c1", by="t", action="reply.first")
+    assert row.detail["confirmed"] == "date-1"
+    assert row.detail["milliseconds"].isdigit()
+    assert store.audit.events(clinic="c1", by="t", action="approval.quick")
+    # Her claim is gone with it: nobody is shut out.
+    assert desk.queue.open(NIA, case_id).claimed_by is None
+    assert look(copied, SAM).out_of_scope
+    with pytest.raises(OutOfScope):
+        yes(SAM, digest)
+    assert yes(NIA, digest) is ReplyState.QUEUED
+
+
+def test_a_nurse_first_lets_a_secretary_be_the_second(
+    copied: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, store, case_id = copied.desk, copied.store, copied.cases["refill"]
+    store.second.set_routes([Route.REFILL], clinic="c1", by=SAM.id)
+    digest = save(copied, "You can stop taking it.")
+
+    def yes(actor: User) -> object:
+        proof = unproven(store, actor.id)
+        return desk.replies.approve(actor, case_id, digest=digest, proof=proof).state
+
+    assert yes(NIA) is ReplyState.DRAFT
+    # Two who look at the same moment: each thinks to be the first. The store does not.
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.second), "said", lambda *_, **__: (True, frozenset()))
+        with pytest.raises(OutOfScope):
+            yes(DANA)
+    assert yes(DANA) is ReplyState.QUEUED
 
 
 def test_a_form_goes_into_the_digest_and_leaves_byte_for_byte(copied: Practice) -> None:

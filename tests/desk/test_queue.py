@@ -82,3 +82,10 @@ def test_a_claim_that_ran_out_stops_nobody(
     assert desk.queue.open(dora, case_id).claimed_by is None
     desk.replies.save(dora, case_id, subject=Protected("s"), body=Protected("b"))
     desk.queue.claim(dora, case_id)
+    # Nor does one of tomorrow: the clock was set back since.
+    ahead = store._transactions.clock() + timedelta(days=1)
+    store.cases.release(case_id, clinic=clinic, by=dora.id)
+    store.cases.claim(case_id, clinic=clinic, by=milo.id, now=ahead)
+    desk.together.snooze(dora, case_id, until=store._transactions.clock() + timedelta(hours=1))
+    store.cases.claim(case_id, clinic=clinic, by=milo.id, now=ahead)
+    desk.together.assign(dora, case_id, to=f"user:{dora.id}", reason=Protected("mine"))

@@ -7,6 +7,7 @@ from threading import Barrier
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from tests.proofs import enrol
 from tests.sizes import many
@@ -35,7 +36,7 @@ from triage.errors import (
     NoWords,
     TriageError,
 )
-from triage.store import Keys, Store, open_store
+from triage.store import Keys, Store, open_store, tables
 
 WHY = Protected("because")
 #: For what the engine makes no difference to.
@@ -182,6 +183,13 @@ def test_taking_over_needs_a_reason_and_the_former_holder_reads_it(
         desk.together.tick_off(nia, mention.id)
     assert desk.together.unseen(dora) == 1
     desk.together.tick_off(dora, mention.id)
+    assert (desk.together.unseen(dora), desk.together.mine(dora).mentions) == (0, ())
+    desk.together.write(nia, case_id, words=Protected("@dora call me"))
+    assert desk.together.unseen(dora) == 1
+    table = tables.cases
+    with store.transactions.write() as work:
+        gone = update(table).where(table.c.id == case_id)
+        work.run(gone.values(state="closed", erased_at=work.now))
     assert (desk.together.unseen(dora), desk.together.mine(dora).mentions) == (0, ())
 
 
@@ -399,7 +407,9 @@ def test_a_writer_asks_and_the_words_come_back_with_a_remark(
         desk.together.ask(wim, case_id, words=Protected(""))
     desk.replies.save(wim, case_id, subject=Protected("s"), body=Protected("b"))
     clock.forward(timedelta(minutes=1))
+    desk.queue.claim(wim, case_id)
     desk.together.ask(wim, case_id, words=Protected("is this right?"))
+    assert desk.queue.open(nia, case_id).claimed_by is None, "the approver is shut out"
     ((ask, row),) = desk.together.mine(nia).asked
     assert (ask.by, row.case.id) == (wim.id, case_id)
     assert desk.together.mine(wim).asked == ()

@@ -361,11 +361,41 @@ def test_a_queue_page_that_lost_the_desk_says_so(served: Served, opened: Opened)
     page = opened()
     page.clock.install()
     sign_in(page, served, "dana")
-    page.route("**/queue/version", lambda route: route.abort())
+    for door in ("queue/version", "urgent"):
+        page.route(f"**/{door}", lambda route: route.abort())
     page.clock.run_for(60_000)
     expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#deaf")).to_be_hidden()
     page.clock.run_for(90_000)
     expect(page.locator("#stale")).to_be_visible()
+    expect(page.locator("#deaf")).to_contain_text("No answer: urgent messages are not shown here.")
+
+
+def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
+    served: Served, opened: Opened
+) -> None:
+    page = opened()
+    page.clock.install()
+    # Nothing urgent waits, so that whatever rings is this.
+    calm = {"waiting": 0, "minutes": 0, "news": ""}
+    page.route("**/urgent", lambda route: route.fulfill(json=calm))
+    sign_in(page, served, "dana")
+    page.evaluate("localStorage.setItem('urgent-sound', 'on')")
+    line, rang = page.locator("#deaf"), page.evaluate("Number(document.body.dataset.rang ?? 0)")
+    expect(line).to_be_hidden()
+    page.unroute("**/urgent")
+    page.context.clear_cookies()
+    # One answer tells it, and the next ones ring no more. The queue itself would leave at once.
+    page.route("**/queue/version", lambda route: route.abort())
+    for _ in range(2):
+        with page.expect_response(
+            lambda response: response.url.endswith("/urgent") and response.status == 401
+        ):
+            page.clock.run_for(4000)
+    expect(line).to_contain_text("Signed out: urgent messages are not shown here.")
+    assert page.evaluate("Number(document.body.dataset.rang)") - rang == 1
+    line.get_by_role("link").click()
+    expect(page.locator("main")).to_contain_text("urgent messages are not shown here")
 
 
 def see_hostile(page: Page, served: Served) -> list[str]:

@@ -14,7 +14,17 @@ from sqlalchemy import Row, update
 from tests.sizes import many
 from tests.store.practice import add_staff
 from tests.urgent.cast import CLINIC, PLAN, ROUND, Scene, due
-from triage.domain import NOTHING, EscalationPlan, Setting, Step, Urgency
+from triage.desk import Desk
+from triage.domain import (
+    NOTHING,
+    EscalationPlan,
+    NoteKind,
+    Protected,
+    Route,
+    Setting,
+    Step,
+    Urgency,
+)
 from triage.errors import NotAnswerable, NotFound, StoreRefused
 from triage.store import Keys, tables
 from triage.store.escalations import Escalations, Overdue, Tick, _due
@@ -92,32 +102,78 @@ def test_opened_is_not_acted_on(scene: Scene) -> None:
     assert scene.steps() == {Step.AGAIN: 1}
 
 
-def act(scene: Scene, case_id: str, how: str = "phoned", to: str | None = None) -> None:
-    store = scene.store
-    store.escalations.act(case_id, how, to=to, clinic=CLINIC, by="user-dora", seen=None)
+def act(scene: Scene, case_id: str, how: str = "phoned") -> None:
+    scene.store.escalations.act(case_id, how, clinic=CLINIC, by="user-dora", seen=None)
+
+
+def hand(scene: Scene, case_id: str, to: str = "user-nia") -> None:
+    words, who = Protected("Yours."), {"clinic": CLINIC, "by": "user-dora"}
+    scene.store.escalations.hand_over(case_id, words, to=to, **who, seen=None)
 
 
 def test_a_named_person_stops_it_and_says_how(scene: Scene) -> None:
-    add_staff(scene.store, CLINIC, "nia")
-    phoned, handed, closed, left = (scene.arrive() for _ in range(4))
+    phoned, closed, left = (scene.arrive() for _ in range(3))
     scene.pass_time(timedelta(minutes=6))
     act(scene, phoned)
-    act(scene, handed, "handed_over", "user-nia")
     close(scene, closed)
     scene.pass_time(HALF_HOUR)
-    assert scene.steps() == {Step.AGAIN: 4, Step.DEPUTY: 1, Step.ON_CALL: 1}
-    case = scene.store.cases.get(handed, clinic=CLINIC, by="user-dora").case
-    assert (case.acted_by, case.acted_how, case.acted_to) == (
-        "user-dora",
-        "handed_over",
-        "user-nia",
-    )
-    assert case.claimed_by == "user-nia" or case.claimed_by is None
+    assert scene.steps() == {Step.AGAIN: 3, Step.DEPUTY: 1, Step.ON_CALL: 1}
+    case = scene.store.cases.get(phoned, clinic=CLINIC, by="user-dora").case
+    assert (case.acted_by, case.acted_how) == ("user-dora", "phoned")
     assert scene.taken()[left].keys() == set(Step)
     with pytest.raises(NotAnswerable):
         act(scene, phoned)
+    with pytest.raises(NotAnswerable):
+        hand(scene, phoned)
     with pytest.raises(NotFound):
-        act(scene, left, "handed_over", "nobody")
+        hand(scene, left, "nobody")
+
+
+def test_handing_it_over_is_no_act_and_reaches_the_receiver(scene: Scene) -> None:
+    nia = add_staff(scene.store, CLINIC, "nia")
+    case_id, who = scene.arrive(), {"clinic": CLINIC, "by": nia.id}
+    scene.pass_time(timedelta(minutes=4))
+    hand(scene, case_id)
+    ((mention, row),) = scene.store.notes.for_me(**who)
+    assert (mention.note.kind, row.case.id) == (NoteKind.HANDED_OVER, case_id)
+    case, now = scene.store.cases.get(case_id, **who).case, scene.clock()
+    whose = scene.store.colleagues.about(case_id, **who, now=now).beside.assignment
+    assert whose is not None
+    assert (whose.user_id, case.claimed_by, case.acted_at) == (nia.id, None, None)
+    scene.pass_time(HALF_HOUR)
+    assert scene.steps() == dict.fromkeys(Step, 1), "no step is late because of it"
+    hand(scene, case_id, nia.id)
+    scene.pass_time(timedelta(minutes=6))
+    assert scene.steps()[Step.AGAIN] == 2, "and they begin anew after the last"
+    act(scene, case_id)
+    scene.pass_time(HALF_HOUR)
+    assert sum(scene.steps().values()) == 4
+
+
+def test_who_phoned_may_say_so_while_a_colleague_has_the_case(scene: Scene) -> None:
+    add_staff(scene.store, CLINIC, "nia")
+    case_id, who = scene.arrive(), {"clinic": CLINIC, "by": "user-nia"}
+    scene.store.cases.claim(case_id, **who, now=scene.clock())
+    act(scene, case_id)
+    case = scene.store.cases.get(case_id, **who).case
+    assert (case.acted_by, case.claimed_by) == ("user-dora", "user-nia")
+    (event,) = scene.store.audit.events(**who, action="urgent.acted")
+    assert event.detail["held_by"] == "user-nia"
+
+
+def test_sorting_it_again_takes_no_act_back(scene: Scene) -> None:
+    case_id, who = scene.arrive(), {"clinic": CLINIC, "by": "user-dora"}
+    act(scene, case_id)
+    dora, desk = scene.store.people.user("user-dora", clinic=CLINIC), Desk(scene.store)
+
+    def sort(urgency: Urgency) -> None:
+        how = {"route": Route.URGENT_CLINICAL, "urgency": urgency, "why": NOTHING}
+        desk.queue.reroute(dora, case_id, **how)
+
+    sort(Urgency.TODAY)
+    assert scene.store.cases.get(case_id, **who).case.acted_by == "user-dora"
+    sort(Urgency.EMERGENCY)
+    assert scene.store.cases.get(case_id, **who).case.acted_by is None, "it got worse"
 
 
 def close(scene: Scene, case_id: str) -> None:
@@ -131,7 +187,7 @@ def close(scene: Scene, case_id: str) -> None:
 def test_no_machine_can_stop_it(scene: Scene, by: str) -> None:
     case_id = scene.arrive()
     with pytest.raises(StoreRefused):
-        scene.store.escalations.act(case_id, "phoned", to=None, clinic=CLINIC, by=by, seen=None)
+        scene.store.escalations.act(case_id, "phoned", clinic=CLINIC, by=by, seen=None)
     scene.pass_time(timedelta(minutes=6))
     assert scene.steps() == {Step.AGAIN: 1}
 

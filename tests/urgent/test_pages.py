@@ -46,9 +46,15 @@ def test_it_is_handed_over_to_somebody_by_name(practice: Practice, visit: Sign) 
     assert dana.decide(chest, "acted", how="handed_over", to="u-eve").status_code == 404
     assert dana.decide(chest, "acted", how="handed_over", to="u-nia").status_code == 303
     page = dana.get(f"/case/{chest}").text
-    assert re.search(r"Handed over to</strong> Nia", page)
-    (event, *_) = practice.store.audit.events(clinic="c1", by="x", action="urgent.acted")
-    assert (event.actor, event.detail) == ("u-dana", {"how": "handed_over", "to": "u-nia"})
+    assert "Opening this page is not acting" in page
+    (event, *_) = practice.store.audit.events(clinic="c1", by="x", action="urgent.handed_over")
+    assert (event.actor, event.detail) == ("u-dana", {"to": "u-nia"})
+    nia = visit("nia")
+    assert "was handed over to you" in nia.get("/for-me").text
+    # Nia has it, and whoever reaches the patient first can still say so.
+    assert nia.decide(chest, "claim").status_code == 303
+    assert "I called the patient" in dana.get(f"/case/{chest}").text
+    assert dana.decide(chest, "acted", how="phoned").status_code == 303
 
 
 def plan(doors: str = "phone") -> dict[str, list[str]]:
@@ -83,6 +89,13 @@ def test_a_supervisor_sets_the_practice(practice: Practice, visit: Sign) -> None
     assert set(found.values()) == {60}
     assert practice.store.practice.newest(Setting.HOURS, clinic="c1").by == "u-sam"  # type: ignore[union-attr]
     assert visit("dana").get("/practice").status_code == 403
+
+
+def test_who_may_not_manage_teams_gets_no_link_to_them(visit: Sign) -> None:
+    assert 'href="/teams"' in visit("sam").get("/practice").text
+    page = visit("ada").get("/practice")
+    assert page.status_code == 200
+    assert 'href="/teams"' not in page.text
 
 
 def test_without_a_plan_every_page_says_so(practice: Practice, visit: Sign) -> None:

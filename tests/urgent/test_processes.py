@@ -40,7 +40,7 @@ def test_watch_worker_and_web_do_their_part_and_no_more(
         assert found.plan == PLAN
         assert escalator.remember(watch, [(found.overdue, ["again-in"])], by="watch") == 1
         assert web.escalations.now(clinic=CLINIC).steps == 1
-        act = {"to": None, "clinic": CLINIC, "by": "user-dora", "seen": None}
+        act = {"clinic": CLINIC, "by": "user-dora", "seen": None}
         with pytest.raises(TriageError):
             watch.escalations.act(case_id, "phoned", **act)  # type: ignore[arg-type]
         with pytest.raises(TriageError):

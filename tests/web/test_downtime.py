@@ -15,9 +15,16 @@ from tests.store.practice import Clock
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Letter, Practice, open_practice
 from triage.desk.paper import ON_PAPER, PHONED_OPEN, URGENT_ON_PAPER
-from triage.domain import CaseState, Mark, PaperList, Protected, Route
+from triage.domain import CaseState, Mark, PaperList, Protected, Route, Waiting
 from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
-from triage.errors import AlreadyEntered, BadSettings, NotAnswerable, NotFound, WrongCode
+from triage.errors import (
+    AlreadyEntered,
+    BadSettings,
+    ChangedUnderneath,
+    NotAnswerable,
+    NotFound,
+    WrongCode,
+)
 from triage.store import Keys, tables
 from triage.store.paper_seal import make_key, read_key, seal, unseal
 
@@ -387,3 +394,16 @@ def test_what_looks_automatic_can_be_answered_once_somebody_says_a_person_wrote_
     assert "Automatic messages are never answered" not in page
     events = practice.store.cases.history(case_id, clinic="c1", by="test")
     assert any(e.action == "case.marked" and e.actor == DANA.id for e in events)
+    with pytest.raises(ChangedUnderneath):
+        practice.desk.queue.by_person(DANA, case_id, seen="an older message")
+    # What stands in a closed case waits for nobody: neither this decision nor words saved in it.
+    words = {"subject": Protected("Re"), "body": Protected("Yours.")}
+    practice.desk.replies.save(DANA, case_id, **words)
+    assert Waiting.DRAFT in practice.store.counts.oldest(clinic="c1")
+    for part in practice.desk.queue.open(DANA, case_id).file.case.requests:
+        practice.desk.queue.tick(DANA, case_id, part.id)
+    practice.desk.queue.close(DANA, case_id, outcome="no_reply_needed", note=Protected(""))
+    assert Waiting.DRAFT not in practice.store.counts.oldest(clinic="c1")
+    with pytest.raises(ChangedUnderneath):
+        practice.desk.queue.by_person(DANA, case_id)
+    assert practice.store.cases.get(case_id, clinic="c1", by="t").case.state is CaseState.CLOSED

@@ -90,10 +90,14 @@ class Checker:
         said = words_of_all(*map(message_words, file.messages), self._clinic)
         stops, asked = told_apart(strangers, file)
         facts = with_numbers(with_births(facts, strangers), strangers)
+        advice = advice_in(out.subject, out.body)
+        licensed, out_of_scope = self._licensed(actor, draft, advice=bool(advice))
         return Checked(
             facts=with_names(facts, strangers, stops, asked, said),
             strangers=stops,
-            advice=advice_in(out.subject, out.body),
+            advice=advice,
+            licensed=licensed,
+            out_of_scope=out_of_scope,
             unfilled=unfilled(out.subject, out.body),
             legible=legible(out.body, language=contact.language if contact else "en"),
             drill=has_planted(out.subject, out.body),
@@ -116,7 +120,7 @@ class Checker:
         passed = None if shown is None else max(self._clock() - shown, timedelta())
         asked = tuple(fact.id for fact in checked.unsupported)
         milliseconds = None if passed is None else int(passed / timedelta(milliseconds=1))
-        return Check(suggested_of(file), asked, milliseconds)
+        return Check(suggested_of(file), asked, milliseconds, checked.licensed)
 
     def shown(self, actor: User, file: CaseFile, suggested: Protected | None) -> Protected | None:
         """Return a suggestion as it is shown: where a drill is due, with an error in it."""
@@ -137,7 +141,7 @@ class Checker:
             (checked.drill, PlantedError),
             (bool(checked.unfilled), UnfilledPlace),
             (bool(checked.strangers), WrongPatient),
-            (bool(checked.advice) and not may(actor, Right.ADVISE), OutOfScope),
+            (checked.out_of_scope, OutOfScope),
             (bool(open_facts), UnconfirmedFact),
         )
         for holds, trouble in reasons:
@@ -152,6 +156,21 @@ class Checker:
                     draft=draft.id,
                 )
                 raise trouble(f"draft {draft.id}")
+
+    def _licensed(self, actor: User, draft: Draft, *, advice: bool) -> tuple[bool, bool]:
+        """Return whether who may advise says yes to advice, and whether this yes is worth nothing.
+
+        Where two must approve either of them may be the one; the first says yes in good faith, and
+        `SecondApprovers.first` keeps it from being the last.
+        """
+        if not advice or may(actor, Right.ADVISE):
+            return True, False
+        due, others = self._store.second.said(draft, clinic=actor.clinic, by=actor.id)
+        if not due:
+            return False, True
+        people = [self._store.people.user(one, clinic=actor.clinic) for one in others]
+        licensed = any(may(one, Right.ADVISE) for one in people)
+        return licensed, bool(others) and not licensed
 
     def _drilling(self, actor: User, file: CaseFile) -> bool:
         calm = file.case.urgency is Urgency.ROUTINE and file.suggestion is not None

@@ -189,6 +189,7 @@ class QueueDesk:
         also: frozenset[Route] = frozenset(),
         why: Protected,
         seen: str | None = None,
+        source: str = "reroute",
     ) -> Label:
         """Sort a case by hand; the choice is kept as a Label for retraining.
 
@@ -213,6 +214,7 @@ class QueueDesk:
             by=actor.id,
             at=self._clock(),
             why=why,
+            source=source,
         )
         lane = Lane.URGENT if urgency > Urgency.ROUTINE else Lane.SORTED
         self._store.cases.reroute(
@@ -247,10 +249,11 @@ class QueueDesk:
             seen=seen,
         )
 
-    def by_person(self, actor: User, case_id: str) -> None:
+    def by_person(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
         """Say that a person wrote what looks automatic, so that it can be answered."""
         self._work(actor, case_id)
-        self._store.cases.mark(case_id, Mark.BY_PERSON, clinic=actor.clinic, by=actor.id)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.mark(case_id, Mark.BY_PERSON, **who, seen=seen)
 
     def tick(self, actor: User, case_id: str, request_id: str, *, seen: str | None = None) -> None:
         """Mark one request of the case as done."""

@@ -116,7 +116,7 @@ class ReplyDesk:
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
         message_id = f"<{reply_id}@{self._domain}>"
-        if self._store.second.first(approval, draft):
+        if self._store.second.first(approval, draft, check):
             # The first of two: nothing is queued before somebody else approves the same words.
             return ReplyView(reply_id, ReplyState.DRAFT, message_id, now)
         reply = self._store.replies.approve(

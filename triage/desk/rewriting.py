@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
-from triage.desk.rights import Right, require
+from triage.desk.rights import Right, may, require
 from triage.domain import CaseFile, Draft, Protected, Route, User
 from triage.drafting.acknowledgement import acknowledgement
 from triage.drafting.shorter import is_same, shortened
 from triage.errors import NotAnswerable
 from triage.store import Store
+from triage.store.labels import HAND_OVER
 
-#: Kept with the case as the reason it was sorted anew.
+#: Kept with the case as the reason it was sorted anew, and read by the nurses.
 HANDED_OVER = Protected("Handed to a nurse: the answer would be clinical advice.")
 
 
@@ -61,8 +62,14 @@ class RewritingDesk:
         return self._replies.save(actor, case_id, subject=subject, body=body, forms=forms)
 
     def hand_over(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
-        """Sort a case as a question for a clinician and give it back; its draft stays for them."""
+        """Sort a case as a question for a clinician, who reads why; its draft stays for them.
+
+        It goes to a team of nurses where there is one, and a note names every nurse. That says
+        who works on it now, not what the message was: retraining sees nothing of it. Raises
+        NotAnswerable where nobody here may give advice.
+        """
         require(actor, Right.WORK_CASE)
+        nurses, team_id = self._nurses(actor)
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
         case = file.case
         self._queue.reroute(
@@ -73,8 +80,29 @@ class RewritingDesk:
             also=case.also | {case.route},
             why=HANDED_OVER,
             seen=seen,
+            source=HAND_OVER,
         )
-        self._queue.release(actor, case_id)
+        self._store.assignments.assign(
+            case_id,
+            user_id=None,
+            team_id=team_id,
+            reason=HANDED_OVER,
+            told=nurses,
+            clinic=actor.clinic,
+            by=actor.id,
+        )
+
+    def _nurses(self, actor: User) -> tuple[frozenset[str], str | None]:
+        """Return who may give advice here, and the first team that is made of them."""
+        staff = self._store.people.users(clinic=actor.clinic)
+        nurses = frozenset(one.id for one in staff if may(one, Right.ADVISE))
+        if not nurses:
+            raise NotAnswerable("Nobody here may give clinical advice. Ask a supervisor.")
+        working = {one.id for one in staff if one.active}
+        teams = self._store.assignments.members(clinic=actor.clinic)
+        made = [team for team, people in teams.items() if people & working]
+        fit = sorted(team for team in made if teams[team] & working <= nurses)
+        return nurses, next(iter(fit), None)
 
     def _enclosed(self, actor: User, file: CaseFile) -> list[str]:
         """Return the forms the draft has; raise NotAnswerable where one is off the list."""

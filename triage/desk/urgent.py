@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triage.desk.rights import Right, may, require
-from triage.domain import Step, User
+from triage.domain import Protected, Step, User
 from triage.errors import NotAllowed, NotAnswerable
 from triage.store import Store
 from triage.store.escalations import UrgentNow
@@ -16,6 +16,11 @@ from triage.store.escalations import UrgentNow
 #: What can be said of an urgent message that stays in the queue; closing it is an act, too.
 PHONED, EMERGENCY_SERVICES, HANDED_OVER = "phoned", "sent_to_emergency_services", "handed_over"
 ACTS = (PHONED, EMERGENCY_SERVICES, HANDED_OVER)
+#: What the colleague reads under "For me".
+YOURS = Protected(
+    "This urgent message was handed over to you. Call the patient, then say on its page what was "
+    "done: the alarms go on until somebody does."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class UrgentDesk:
     def act(
         self, actor: User, case_id: str, *, how: str, to: str = "", seen: str | None = None
     ) -> None:
-        """Say what was done; `to` is who it was handed to.
+        """Say what was done; `to` is who it is handed to, and until they act the alarms go on.
 
         Raises NotAllowed where that person may not work on cases, NotAnswerable for anything that
         is no act, and ChangedUnderneath when another message has joined.
@@ -60,10 +65,11 @@ class UrgentDesk:
         require(actor, Right.WORK_CASE)
         if how not in ACTS or (how == HANDED_OVER) != bool(to):
             raise NotAnswerable(f"act {how}" if how in ACTS else "act")
+        who = {"clinic": actor.clinic, "by": actor.id}
         if to:
             person = self._store.people.user(to, clinic=actor.clinic)
             if not may(person, Right.WORK_CASE) or person.id == actor.id:
                 raise NotAllowed(Right.WORK_CASE.value)
-        self._store.escalations.act(
-            case_id, how, to=to or None, clinic=actor.clinic, by=actor.id, seen=seen
-        )
+            self._store.escalations.hand_over(case_id, YOURS, to=to, **who, seen=seen)
+        else:
+            self._store.escalations.act(case_id, how, **who, seen=seen)

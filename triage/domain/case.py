@@ -67,6 +67,6 @@ class Label:
     urgency: Urgency
     by: str
     at: datetime
-    #: Why, in the person's words; and `source`: reroute, sample or console.
+    #: Why, in the person's words; and `source`: reroute, hand_over, sample or console.
     why: Protected = NOTHING
     source: str = "reroute"

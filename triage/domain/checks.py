@@ -112,6 +112,10 @@ class Checked:
     legible: Legible = Legible(0, None, "en")
     #: Whether the words hold an error that was planted as a drill.
     drill: bool = False
+    #: Whether nobody has to give a licensed yes to advice, or somebody who may says or said it.
+    licensed: bool = True
+    #: Whether the yes of who looks is worth nothing for it.
+    out_of_scope: bool = False
 
     @property
     def unsupported(self) -> tuple[Stated, ...]:
@@ -129,6 +133,9 @@ class Check:
     confirmed: tuple[str, ...] = ()
     #: Milliseconds between the first look at the words and the yes; None where nobody knows.
     milliseconds: int | None = None
+    #: False where these are clinical advice and nobody who may give it has said yes: then it can
+    #: only be kept as the first of two.
+    licensed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ takes no case along.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
@@ -17,7 +17,7 @@ from triage.domain import (
     Team,
 )
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NameTaken, NotAnswerable, NotFound
-from triage.store import records, tables
+from triage.store import claims, records, tables
 from triage.store.notes import write_note
 from triage.store.transaction import Transactions, Work
 
@@ -38,44 +38,20 @@ class Assignments:
         clinic: str,
         by: str,
         over: bool = False,
+        told: Collection[str] = (),
     ) -> None:
         """Give a case to a person or a team, or to neither; the reason stays beside it.
 
-        A claim of the giver ends. Raises NotFound for a stranger, NotAnswerable for whom nobody
-        would see it, and AlreadyClaimed while a colleague has it, unless `over`.
+        A claim of the giver ends; `told` are others who are to read the reason. Raises NotFound
+        for a stranger, NotAnswerable for whom nobody would see it, and AlreadyClaimed while a
+        colleague has it, unless `over`.
         """
-        table, cases = tables.assignments, tables.cases
         with self._transactions.write() as work:
             work.lock(f"staff {clinic}")
             row = _open_case(work, case_id, clinic)
-            held = row.claimed_at is not None and row.claimed_at > work.now - records.CLAIM_HOLDS
-            if held and row.claimed_by != by and not over:
+            if claims.holder(row, work.now) not in (None, by) and not over:
                 raise AlreadyClaimed(case_id)
-            told = _receivers(work, user_id, team_id, clinic)
-            before = work.first(select(table.c.user_id).where(table.c.case_id == case_id))
-            work.run(delete(table).where(table.c.case_id == case_id))
-            if user_id or team_id:
-                whose = {"case_id": case_id, "user_id": user_id, "team_id": team_id}
-                work.add(table, clinic=clinic, by_user=by, at=work.now, **whose)
-            former = {row.claimed_by if held else None, before.user_id if before else None}
-            if reason:
-                told |= {one for one in former if one and _active(work, one)}
-                write_note(
-                    work,
-                    case_id,
-                    reason,
-                    kind=NoteKind.HANDED_OVER,
-                    clinic=clinic,
-                    by=by,
-                    told=told,
-                    team_id=team_id,
-                )
-            free = {"claimed_by": None, "claimed_at": None}
-            if row.claimed_by != user_id or user_id is None:
-                work.run(update(cases).where(cases.c.id == case_id).values(**free))
-            detail = {"user": user_id or "", "team": team_id or ""}
-            work.note("case.assigned", clinic=clinic, by=by, cases=(case_id,), detail=detail)
-            work.moved(clinic)
+            hand(work, row, user_id, team_id, reason, clinic=clinic, by=by, told=told)
 
     def members(self, *, clinic: str) -> dict[str, frozenset[str]]:
         """Return team id -> ids of its people; every team of the clinic is in it."""
@@ -124,6 +100,39 @@ class Assignments:
         """Take every case from somebody who does not work on cases any more."""
         with self._transactions.write() as work:
             take_from(work, user_id, clinic=clinic, by=by)
+
+
+def hand(
+    work: Work,
+    case: Row[Any],
+    user_id: str | None,
+    team_id: str | None,
+    reason: Protected,
+    *,
+    clinic: str,
+    by: str,
+    told: Collection[str] = (),
+) -> None:
+    """Give a case away in the caller's transaction, which holds its row and `staff CLINIC`."""
+    table, cases = tables.assignments, tables.cases
+    readers = _receivers(work, user_id, team_id, clinic) | set(told)
+    before = work.first(select(table.c.user_id).where(table.c.case_id == case.id))
+    work.run(delete(table).where(table.c.case_id == case.id))
+    if user_id or team_id:
+        whose = {"case_id": case.id, "user_id": user_id, "team_id": team_id}
+        work.add(table, clinic=clinic, by_user=by, at=work.now, **whose)
+    former = {claims.holder(case, work.now), before.user_id if before else None}
+    if reason:
+        readers |= {one for one in former if one and _active(work, one)}
+        kind = NoteKind.HANDED_OVER
+        who = {"clinic": clinic, "by": by}
+        write_note(work, case.id, reason, kind=kind, told=readers, team_id=team_id, **who)
+    if case.claimed_by != user_id or user_id is None:
+        free = {"claimed_by": None, "claimed_at": None}
+        work.run(update(cases).where(cases.c.id == case.id).values(**free))
+    detail = {"user": user_id or "", "team": team_id or ""}
+    work.note("case.assigned", clinic=clinic, by=by, cases=(case.id,), detail=detail)
+    work.moved(clinic)
 
 
 def take_from(work: Work, user_id: str, *, clinic: str, by: str) -> None:

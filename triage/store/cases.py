@@ -28,8 +28,9 @@ from triage.domain import (
 from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
+from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
-from triage.store.due import QUEUE, must_act, placed_again
+from triage.store.due import QUEUE, must_act, must_act_if_it_rises, placed_again
 from triage.store.escalations import closes
 from triage.store.filing import file_reading, follow, tick_all
 from triage.store.follow_ups import haste_of, wrote_lately
@@ -128,9 +129,9 @@ class Cases:
         free = or_(
             cases.c.claimed_by.is_(None),
             cases.c.claimed_by == by,
-            cases.c.claimed_at <= now - records.CLAIM_HOLDS,
+            cases.c.claimed_at <= now - CLAIM_HOLDS,
             # Taken before the clock was set back.
-            cases.c.claimed_at > now + records.CLAIM_HOLDS,
+            cases.c.claimed_at >= now + CLAIM_HOLDS,
         )
         with self._transactions.write() as work:
             taken = work.run(
@@ -186,7 +187,7 @@ class Cases:
             case = _case(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
-            act = must_act(case, label.urgency, work.now)
+            act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             _set(
                 work,
@@ -336,10 +337,14 @@ class Cases:
             work.note("original.read", clinic=clinic, by=by, cases=(row.case_id,), detail=detail)
             return open_raw(work, row.raw_id, clinic)
 
-    def mark(self, case_id: str, mark: Mark, *, clinic: str, by: str) -> None:
-        """Put a sign on a case; a sign on a closed case opens it again."""
+    def mark(
+        self, case_id: str, mark: Mark, *, clinic: str, by: str, seen: str | None = None
+    ) -> None:
+        """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
+            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
+                raise ChangedUnderneath(f"case {case_id} is closed")
             marks = records.marks(case.marks) | {mark}
             _set(
                 work,

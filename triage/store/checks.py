@@ -78,7 +78,7 @@ class Checks:
     def counts(self, *, clinic: str, by: str, since: datetime) -> CheckCounts:
         """Return how approving went since a moment; audited."""
         audit = tables.audit
-        wanted = ("reply.approved", QUICKLY, STOPPED, CAUGHT, MISSED)
+        wanted = ("reply.approved", "reply.first", QUICKLY, STOPPED, CAUGHT, MISSED)
         query = select(audit.c.action, audit.c.detail).where(
             audit.c.clinic == clinic, audit.c.at >= since, audit.c.action.in_(wanted)
         )
@@ -117,6 +117,11 @@ def write_check(work: Work, case_id: str, approval: Approval, check: Check) -> d
         milliseconds=check.milliseconds,
         **words,
     )
+    return said_of(work, case_id, approval, check)
+
+
+def said_of(work: Work, case_id: str, approval: Approval, check: Check) -> dict[str, str]:
+    """Return what the audit row of a yes says of its check; note a yes that came too soon."""
     said = {"confirmed": " ".join(check.confirmed)} if check.confirmed else {}
     if check.milliseconds is not None:
         said["milliseconds"] = str(check.milliseconds)

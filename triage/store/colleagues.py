@@ -13,6 +13,7 @@ from triage.errors import ChangedUnderneath, NotFound
 from triage.store import records, tables
 from triage.store.beside import beside_of
 from triage.store.casefile import queue_rows
+from triage.store.claims import let_go
 from triage.store.drafts import open_draft
 from triage.store.notes import here_or_raise, notes_of, write_note
 from triage.store.second import standing
@@ -55,7 +56,10 @@ class Colleagues:
             return _others(work, case_id, by, now)
 
     def ask(self, case_id: str, words: Protected, *, clinic: str, by: str) -> None:
-        """Put the saved words of a case on the approvers' list; raise ChangedUnderneath."""
+        """Put the saved words of a case on the approvers' list; raise ChangedUnderneath.
+
+        A claim of who asks ends: it would keep the approver out.
+        """
         table = tables.asks
         with self._transactions.write() as work:
             here_or_raise(work, case_id, clinic)
@@ -68,6 +72,7 @@ class Colleagues:
             if words:
                 kind = NoteKind.ASKED
                 write_note(work, case_id, words, kind=kind, clinic=clinic, by=by)
+            let_go(work, case_id, clinic=clinic, by=by)
             work.note("approval.asked", clinic=clinic, by=by, cases=(case_id,))
             work.moved(clinic)
 

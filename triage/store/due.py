@@ -113,6 +113,14 @@ def must_act(case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, 
     return {"urgent_since": since, **nobody}
 
 
+def must_act_if_it_rises(case: Row[Any], urgency: int, since: datetime) -> dict[str, Any]:
+    """Return those columns where a person sorts a case anew: nothing takes an act back but worse.
+
+    Sorting a case that stays as urgent as it was, or gets calmer, changes none of them.
+    """
+    return must_act(case, urgency, since) if urgency > case.urgency else {}
+
+
 def _place(row: Row[Any], changed: Mapping[str, Any] | None = None) -> Place:
     values = {**row._mapping, **(changed or {})}
     return Place(

@@ -13,10 +13,12 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from triage.domain import STEPS, CaseState, Step, Urgency, new_id
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable, NotFound
-from triage.store import records, tables
+from triage.domain import STEPS, CaseState, Protected, Step, Urgency, new_id
+from triage.errors import ChangedUnderneath, NotAnswerable
+from triage.store import tables
+from triage.store.assignments import hand
 from triage.store.casefile import newest_message
+from triage.store.claims import holder
 from triage.store.transaction import Transactions, Work
 
 _ORDER = tuple(Step)
@@ -124,40 +126,63 @@ class Escalations:
                 work.note("urgent.told", clinic=clinic, by=by, cases=(one.case_id,), detail=detail)
             work.moved(clinic)
 
-    def act(
-        self, case_id: str, how: str, *, to: str | None, clinic: str, by: str, seen: str | None
-    ) -> None:
-        """Say by name what was done about an urgent case, and take it, or give it to `to`.
+    def act(self, case_id: str, how: str, *, clinic: str, by: str, seen: str | None) -> None:
+        """Say by name what was done about an urgent case, and take it where it is free.
 
-        Raises NotFound, AlreadyClaimed, ChangedUnderneath where another message joined, and
-        NotAnswerable where there is nothing to act on.
+        Whoever else has the case: who phoned must be able to say so, and the audit keeps whose it
+        was. Raises NotFound, ChangedUnderneath where another message joined, and NotAnswerable
+        where there is nothing to act on.
         """
-        cases, users = tables.cases, tables.users
-        here = (cases.c.clinic == clinic, cases.c.id == case_id)
+        cases = tables.cases
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            row = work.one(select(cases).where(*here).with_for_update(), f"case {case_id}")
-            held = row.claimed_at is not None and row.claimed_at > work.now - records.CLAIM_HOLDS
-            if held and row.claimed_by not in (None, by):
-                raise AlreadyClaimed(case_id)
-            if seen is not None and newest_message(work, case_id) != seen:
-                raise ChangedUnderneath("Another message has joined this case. Read it first.")
-            if row.state != CaseState.OPEN.value or not row.urgency or row.acted_at is not None:
-                raise NotAnswerable(f"case {case_id}")
-            if to is not None:
-                theirs = (users.c.clinic == clinic, users.c.id == to, users.c.active.is_(True))
-                if work.first(select(users.c.id).where(*theirs)) is None:
-                    raise NotFound(f"user {to}")
-            values = {"claimed_by": to or by, "claimed_at": work.now}
-            work.run(update(cases).where(*here).values(**values, **acted(work, how, by, to)))
-            detail = {"how": how} | ({"to": to} if to else {})
+            row = _unacted(work, case_id, clinic, seen)
+            others = holder(row, work.now) not in (None, by)
+            taken = {} if others else {"claimed_by": by, "claimed_at": work.now}
+            values = taken | acted(work, how, by)
+            work.run(update(cases).where(cases.c.id == case_id).values(**values))
+            detail = {"how": how} | ({"held_by": row.claimed_by} if others else {})
             work.note("urgent.acted", clinic=clinic, by=by, cases=(case_id,), detail=detail)
             work.moved(clinic)
 
+    def hand_over(
+        self, case_id: str, words: Protected, *, to: str, clinic: str, by: str, seen: str | None
+    ) -> None:
+        """Give an urgent case to a colleague, who reads `words`; nobody has acted by that.
 
-def acted(work: Work, how: str, by: str, to: str | None = None) -> dict[str, Any]:
+        No step comes later for it; where all were taken they begin anew. Raises as `act` does.
+        """
+        cases, table = tables.cases, tables.escalations
+        living = (table.c.clinic == clinic, table.c.case_id == case_id, table.c.ended_at.is_(None))
+        with self._transactions.write() as work:
+            work.lock(f"filing {clinic}")
+            work.lock(f"staff {clinic}")
+            row = _unacted(work, case_id, clinic, seen)
+            hand(work, row, to, None, words, clinic=clinic, by=by)
+            counted = work.first(select(table.c.step).where(*living))
+            if counted is not None and counted.step == len(_ORDER):
+                again = {"urgent_since": work.now}
+                work.run(update(cases).where(cases.c.id == case_id).values(**again))
+            detail = {"to": to}
+            work.note("urgent.handed_over", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+            work.moved(clinic)
+
+
+def _unacted(work: Work, case_id: str, clinic: str, seen: str | None) -> Row[Any]:
+    """Return the locked row of an urgent case nobody has acted on."""
+    cases = tables.cases
+    here = (cases.c.clinic == clinic, cases.c.id == case_id)
+    row = work.one(select(cases).where(*here).with_for_update(), f"case {case_id}")
+    if seen is not None and newest_message(work, case_id) != seen:
+        raise ChangedUnderneath("Another message has joined this case. Read it first.")
+    if row.state != CaseState.OPEN.value or not row.urgency or row.acted_at is not None:
+        raise NotAnswerable(f"case {case_id}")
+    return row
+
+
+def acted(work: Work, how: str, by: str) -> dict[str, Any]:
     """Return the columns that say who acted and how."""
-    return {"acted_at": work.now, "acted_by": by, "acted_how": how, "acted_to": to}
+    return {"acted_at": work.now, "acted_by": by, "acted_how": how, "acted_to": None}
 
 
 def closes(work: Work, case: Row[Any], outcome: str, by: str) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from triage.store.filing import ask_for
 from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
 
+#: Source of a label that only says who works on a case now: nothing is learned from it.
+HAND_OVER = "hand_over"
+
 
 class Labels:
     """Labels of a clinic; written once."""
@@ -126,7 +129,11 @@ class Labels:
         The audit says that they were read; whether they were handed out is for the desk to note.
         """
         table = tables.labels
-        query = select(table).where(table.c.clinic == clinic).order_by(table.c.at, table.c.id)
+        query = (
+            select(table)
+            .where(table.c.clinic == clinic, table.c.source != HAND_OVER)
+            .order_by(table.c.at, table.c.id)
+        )
         with self._transactions.write() as work:
             newest: dict[str, tuple[Row[Any], Row[Any]]] = {}
             for label in work.rows(query):

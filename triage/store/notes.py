@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from triage.domain import CaseRow, Mention, Note, NoteKind, Protected, new_id
 from triage.errors import Erased, NotFound
@@ -70,12 +70,20 @@ class Notes:
 
     def unseen(self, *, clinic: str, by: str) -> int:
         """Return how many notes wait for this person."""
-        mentions = tables.mentions
-        query = select(mentions.c.id).where(
-            mentions.c.clinic == clinic, mentions.c.user_id == by, mentions.c.seen_at.is_(None)
+        mentions, cases = tables.mentions, tables.cases
+        query = (
+            select(func.count())
+            .select_from(mentions)
+            .join(cases, cases.c.id == mentions.c.case_id)
+            .where(
+                mentions.c.clinic == clinic,
+                mentions.c.user_id == by,
+                mentions.c.seen_at.is_(None),
+                cases.c.erased_at.is_(None),
+            )
         )
         with self._transactions.read() as work:
-            return len(work.rows(query))
+            return work.number(query)
 
     def tick_off(self, mention_id: str, *, clinic: str, by: str, now: datetime) -> None:
         """Say that the person it names has seen it; raise NotFound for anybody else's."""

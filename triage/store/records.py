@@ -4,7 +4,7 @@ Rule of the room: a function takes a row and the vault and returns a noun; it as
 """
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -34,10 +34,8 @@ from triage.domain import (
     Urgency,
     User,
 )
+from triage.store.claims import holder
 from triage.store.vault import Vault
-
-#: A claim holds this long; then the case is anybody's again, so that nobody locks it by going home.
-CLAIM_HOLDS = timedelta(minutes=30)
 
 
 def routes(words: list[str]) -> frozenset[Route]:
@@ -57,7 +55,7 @@ def listed(words: frozenset[Any]) -> list[str]:
 
 def case(row: Row[Any], parts: tuple[Request, ...], now: datetime) -> Case:
     """Read a row of `cases` as it stands at `now`: a claim that ran out is none."""
-    held = row.claimed_at is not None and abs(row.claimed_at - now) < CLAIM_HOLDS
+    held = holder(row, now)
     return Case(
         id=row.id,
         clinic=row.clinic,
@@ -75,7 +73,7 @@ def case(row: Row[Any], parts: tuple[Request, ...], now: datetime) -> Case:
         channel=Channel(row.channel),
         opened_at=row.opened_at,
         last_message_at=row.last_message_at,
-        claimed_by=row.claimed_by if held else None,
+        claimed_by=held,
         claimed_at=row.claimed_at if held else None,
         outcome=row.outcome,
         requests=parts,

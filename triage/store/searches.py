@@ -26,6 +26,7 @@ from sqlalchemy import (
 from triage.domain import CaseState, Channel, Hits, Wanted
 from triage.store import records, tables
 from triage.store.casefile import queue_rows
+from triage.store.claims import CLAIM_HOLDS
 from triage.store.search_index import (
     address_token,
     index_case,
@@ -331,8 +332,8 @@ def _filters(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(or_(cases.c.route == route, also))
     if wanted.held_by is not None:
         held = and_(
-            cases.c.claimed_at > work.now - records.CLAIM_HOLDS,
-            cases.c.claimed_at < work.now + records.CLAIM_HOLDS,
+            cases.c.claimed_at > work.now - CLAIM_HOLDS,
+            cases.c.claimed_at < work.now + CLAIM_HOLDS,
         )
         if wanted.held_by:
             found.append(and_(cases.c.claimed_by == wanted.held_by, held))

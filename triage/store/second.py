@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from triage.domain import Approval, Draft, FirstYes, Reply, Route
-from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself
+from triage.domain import Approval, Check, Draft, FirstYes, Reply, Route
+from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself, OutOfScope
 from triage.store import records, tables
+from triage.store.checks import said_of
+from triage.store.claims import let_go
 from triage.store.drafts import open_draft
 from triage.store.proof import alive
 from triage.store.proof import read as proof_key
@@ -47,10 +49,13 @@ class SecondApprovers:
             detail = {"routes": " ".join(sorted(wanted))}
             work.note("approvers.set", clinic=clinic, by=by, detail=detail)
 
-    def first(self, approval: Approval, draft: Draft) -> bool:
+    def first(self, approval: Approval, draft: Draft, check: Check | None = None) -> bool:
         """Keep this as the first of two approvals and return True; False where it may be the last.
 
-        Raises NotYourself when the same person says yes twice, and what `Replies.approve` raises.
+        `check` is what was looked at before the yes; its approver's claim ends, so that somebody
+        else can say theirs. Raises NotYourself when the same person says yes twice, OutOfScope
+        when it may not be the last because nobody licensed has said yes, and what
+        `Replies.approve` raises.
         """
         clinic, case_id = approval.clinic, draft.case_id
         cases = tables.cases
@@ -58,7 +63,7 @@ class SecondApprovers:
         with self._transactions.write() as work:
             work.one(here.with_for_update(), f"case {case_id}")
             if not demanded(work, case_id, clinic=clinic, approver=approval.approver):
-                return False
+                return _last(check, draft)
             row = work.first(open_draft(case_id, clinic).with_for_update())
             if row is None or row.id != draft.id:
                 raise ChangedUnderneath(f"draft {draft.id}")
@@ -70,15 +75,30 @@ class SecondApprovers:
             if not alive(work, approval):
                 raise NoProofKey(f"case {case_id}")
             if first_of(work, approval) is not None:
-                return False
+                return _last(check, draft)
             if _said(work, approval):
                 raise NotYourself("You have approved these words. Somebody else must, too.")
             _write(work, approval)
-            detail = {"reply": approval.reply_id, "digest": approval.digest}
             by = approval.approver
+            let_go(work, case_id, clinic=clinic, by=by)
+            detail = {"reply": approval.reply_id, "digest": approval.digest}
+            detail |= said_of(work, case_id, approval, check) if check else {}
             work.note("reply.first", clinic=clinic, by=by, cases=(case_id,), detail=detail)
             work.moved(clinic)
         return True
+
+    def said(self, draft: Draft, *, clinic: str, by: str) -> tuple[bool, frozenset[str]]:
+        """Return whether two are due for `by`, and who else said yes to the words as saved."""
+        table = tables.first_approvals
+        query = select(table.c.approver).where(
+            table.c.clinic == clinic,
+            table.c.reply_id == draft.id,
+            table.c.digest == draft.outgoing.digest,
+            table.c.approver != by,
+        )
+        with self._transactions.read() as work:
+            due = demanded(work, draft.case_id, clinic=clinic, approver=by)
+            return due, frozenset(str(row.approver) for row in work.rows(query))
 
 
 def demanded(work: Work, case_id: str, *, clinic: str, approver: str) -> bool:
@@ -141,6 +161,13 @@ def standing(work: Work, draft: Draft | None, case_id: str, clinic: str, by: str
     )
     row = work.first(query.order_by(table.c.approved_at, table.c.id))
     return due, FirstYes(row.approver, row.approved_at) if row is not None else None
+
+
+def _last(check: Check | None, draft: Draft) -> bool:
+    """Return False; raise OutOfScope where this yes could only have been the first of two."""
+    if check is not None and not check.licensed:
+        raise OutOfScope(f"draft {draft.id}")
+    return False
 
 
 def _said(work: Work, approval: Approval) -> bool:

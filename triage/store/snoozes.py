@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, or_, select, update
 
 from triage.domain import MAY_SLEEP, CaseState, Lane, ReplyState, SnoozeKind, Urgency
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
-from triage.store import records, tables
+from triage.store import claims, tables
 from triage.store.casefile import newest_message, reply_states
 from triage.store.due import ASLEEP, lies_down, stands_up
 from triage.store.transaction import Transactions, Work
@@ -119,8 +119,7 @@ def _mine(work: Work, case_id: str, clinic: str, by: str) -> Row[Any]:
     row = work.one(select(cases).where(*here).with_for_update(), f"case {case_id}")
     if row.state != CaseState.OPEN.value:
         raise ChangedUnderneath(f"case {case_id} is closed")
-    held = row.claimed_at is not None and row.claimed_at > work.now - records.CLAIM_HOLDS
-    if held and row.claimed_by != by:
+    if claims.holder(row, work.now) not in (None, by):
         raise AlreadyClaimed(case_id)
     return row
 

@@ -36,7 +36,11 @@ class Counts:
                 (replies.c.state == ReplyState.UNCERTAIN.value)
                 & replies.c.case_id.in_(select(cases.c.id).where(_OPEN)),
             ),
-            Waiting.DRAFT: (drafts, drafts.c.edited_at, drafts.c.reply_id.is_(None)),
+            Waiting.DRAFT: (
+                drafts,
+                drafts.c.edited_at,
+                drafts.c.reply_id.is_(None) & drafts.c.case_id.in_(select(cases.c.id).where(_OPEN)),
+            ),
             Waiting.UNSORTED: (
                 cases,
                 cases.c.last_message_at,

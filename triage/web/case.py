@@ -121,9 +121,9 @@ def link(
 
 
 @router.post("/by-person")
-def by_person(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+def by_person(desk: TheDesk, posting: Posting, case_id: str, seen: Seen) -> Response:
     """Say that a person wrote what looks automatic."""
-    desk.queue.by_person(posting.user, case_id)
+    desk.queue.by_person(posting.user, case_id, seen=seen)
     return back_to(case_id)
 
 

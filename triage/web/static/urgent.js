@@ -3,6 +3,8 @@
 
 const EVERY = 4000;
 const PATIENCE = 15000;
+// After this long without an answer the page says that it hears of nothing.
+const LOST = 120000;
 // While somebody has to act the sound comes back this often, in milliseconds.
 const AGAIN = 60000;
 const ALLOWED = "urgent-sound";
@@ -10,6 +12,8 @@ const ALLOWED = "urgent-sound";
 let audio = null;
 let heard = "";
 let last = 0;
+let answered = Date.now();
+let deaf = false;
 
 export function startUrgent() {
   const line = document.getElementById("urgent");
@@ -26,6 +30,8 @@ export function startUrgent() {
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, wake);
   ask(line);
   setInterval(() => ask(line), EVERY);
+  // By itself: whoever waits for an answer would never say that none came.
+  setInterval(() => Date.now() - answered >= LOST && hearNothing("No answer"), 1000);
 }
 
 function showButton(button) {
@@ -38,10 +44,28 @@ async function ask(line) {
   try {
     const signal = AbortSignal.timeout(PATIENCE);
     const answer = await fetch("/urgent", { headers: { Accept: "application/json" }, signal });
-    if (answer.ok) tell(line, await answer.json());
+    if (answer.status === 401) return hearNothing("Signed out");
+    if (!answer.ok) return;
+    const news = await answer.json();
+    answered = Date.now();
+    deaf = false;
+    document.getElementById("deaf").hidden = true;
+    tell(line, news);
   } catch {
-    // The line stays as it is; the queue says by itself when it has lost touch.
+    // The line stays as it is; after a while the page says that it hears of nothing.
   }
+}
+
+// Nobody sees an urgent message on this page any more: a red line, and one ring.
+function hearNothing(why) {
+  const place = document.getElementById("deaf");
+  const words = `${why}: urgent messages are not shown here.`;
+  const says = place.querySelector("span");
+  if (says.textContent !== words) says.textContent = words;
+  place.hidden = false;
+  if (deaf) return;
+  deaf = true;
+  if (localStorage.getItem(ALLOWED) === "on") ring(1);
 }
 
 function tell(line, news) {
