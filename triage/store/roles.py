@@ -117,7 +117,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
 
 
 #: Of the key store. The sender makes no key, and row rights show it those of cases with a reply
-#: on its way; the watch opens nothing.
+#: on its way and of their clinic's forms; the watch opens nothing.
 _MAKES = {"wrapped_keys": "SELECT, INSERT", "key_facts": "SELECT"}
 KEY_GRANTS: Mapping[str, Mapping[str, str]] = {
     WORKER: _MAKES,
