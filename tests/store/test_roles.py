@@ -264,7 +264,11 @@ def test_the_sender_sends_what_is_enclosed_and_opens_forms_only_meanwhile(house:
     assert claimed.outgoing.files == (b"no food",)
     assert seen_by(house.sender, "forms") == [form.id]
     assert seen_by(house.sender, "labels") == [case_id]
-    house.sender.replies.settle(reply.id, ReplyState.SENT, clinic=CLINIC, by="sender")
+    with house.owner.transactions.write() as work:
+        urgent = {"urgency": 2, "acted_at": now, "acted_by": user.id, "acted_how": "called"}
+        work.run(update(tables.cases).values(**urgent))
+    house.sender.replies.settle(reply.id, ReplyState.FAILED, clinic=CLINIC, by="sender")
+    assert house.owner.escalations.now(clinic=CLINIC).waiting == 1
     assert seen_by(house.sender, "forms") == seen_by(house.sender, "labels") == []
 
 

@@ -24,6 +24,8 @@ QUEUE = (
     tables.cases.c.opened_at,
     tables.cases.c.id,
 )
+#: What says that somebody acted on an urgent case.
+_ACTED = ("acted_at", "acted_by", "acted_how", "acted_to")
 #: Cases of one transaction when all are placed anew.
 BATCH = 2000
 
@@ -92,8 +94,21 @@ def must_act(case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, 
         return {}
     if case is not None and case.urgency and case.acted_at is None and case.urgent_since:
         return {}
-    nobody = dict.fromkeys(("acted_at", "acted_by", "acted_how", "acted_to"))
+    nobody = dict.fromkeys(_ACTED)
     return {"urgent_since": since, **nobody}
+
+
+def act_again(work: Work, case_id: str, *, closed: bool = False) -> None:
+    """Let somebody act anew on an urgent case that was acted on: the patient may have no answer.
+
+    `closed` leaves an open case as it is: whoever is at it knows.
+    """
+    cases = tables.cases
+    acted_on = [cases.c.id == case_id, cases.c.urgency > 0, cases.c.acted_at.is_not(None)]
+    if closed:
+        acted_on.append(cases.c.state == CaseState.CLOSED.value)
+    nobody: dict[str, Any] = dict.fromkeys(_ACTED)
+    work.run(update(cases).where(*acted_on).values(urgent_since=work.now, **nobody))
 
 
 def _place(row: Row[Any], changed: Mapping[str, Any] | None = None) -> Place:

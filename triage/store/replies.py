@@ -30,6 +30,7 @@ from triage.store import records, tables
 from triage.store.bounces import with_bounces
 from triage.store.checks import write_check
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.due import act_again
 from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
 from triage.store.proof import alive
@@ -146,6 +147,7 @@ class Replies:
                 raise TooLate(f"reply {reply_id}")
             _reopen_draft(work, row, now)
             attended(work, row.case_id)
+            act_again(work, row.case_id, closed=True)
             _move_case(work, row.case_id)
             _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
@@ -329,6 +331,7 @@ def _settle(
         _move_case(work, row.case_id, reopen=False)
     elif state is not ReplyState.QUEUED:
         _move_case(work, row.case_id, lane=Lane.OUTGOING)
+        act_again(work, row.case_id)
     return True
 
 
