@@ -8,9 +8,10 @@ from sqlalchemy import select, update
 from tests.store.practice import NOON, ana, arrival, queued, reading
 from tests.store.test_envelopes import owners
 from tests.store.test_rotation import age, owning
-from triage.domain import NOTHING, Label, Protected, ReplyState, Route, Urgency, new_id
+from triage.domain import NOTHING, Check, Label, Protected, ReplyState, Route, Urgency, new_id
 from triage.errors import Erased, NotFound, OnHold, StoreRefused
 from triage.store import Keys, Life, Store, open_life, tables
+from triage.store.checks import write_check
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.keyring import of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore, connect_keys
@@ -135,26 +136,48 @@ def test_a_patient_gets_a_copy_of_what_is_theirs_and_the_audit_says_so(
     store: Store, life: Life, clinic: str
 ) -> None:
     store.people.import_roster([ana(clinic, number=2)], clinic=clinic, by="t")
-    case_id = queued(store, clinic).outgoing.case_id
+    case_id = fill_every_table(store, life, clinic)
     copy = store.copy_of("patient-1", clinic=clinic, by="sam")
+    (left,), (noted,), (checked,) = (
+        copy[name] for name in ("departures", "paper_entries", "checks")
+    )
+    assert left["content"] == "Ana Marula's letter"
+    assert noted["note"] == checked["suggested"] == WHY.reveal()
     assert "lisinopril" in copy["messages"][0]["body"]
     assert "Marula 2" not in repr(copy)
     events = store.audit.events(clinic=clinic, by="t", action="patient.exported")
-    assert [(one.actor, one.cases) for one in events] == [("sam", (case_id,))]
+    ((actor, cases),) = [(one.actor, one.cases) for one in events]
+    assert (actor, case_id in cases) == ("sam", True)
     life.erase("patient", "patient-1", clinic=clinic, by="sam")
+    with store.transactions.read() as work:
+        (row,) = work.rows(select(tables.departures))
+        with pytest.raises(Erased):
+            work.vault.open(row.content, row.id)
     with pytest.raises(Erased):
         store.copy_of("patient-1", clinic=clinic, by="sam")
 
 
 #: Sealed tables that hold nothing of a patient.
-STORES_OWN = {"sessions", "second_factors"}
+STORES_OWN = {"sessions", "second_factors", "forms"}
 SEALED = {table.name for table in tables.metadata.sorted_tables if _sealed(table)}
 WHY = Protected("Ana Marula collapsed")
 
 
 def fill_every_table(store: Store, life: Life, clinic: str) -> str:
     """Return a case of patient-1; every table of a patient's words has a row."""
-    case_id = queued(store, clinic).outgoing.case_id
+    reply = queued(store, clinic)
+    case_id = reply.outgoing.case_id
+    store.notes.write(case_id, WHY, clinic=clinic, by="user-dora")
+    assert store.replies.claim(reply.id, clinic=clinic, by="sender")
+    store.departures.keep(reply, b"Ana Marula's letter", by="sender")
+    store.replies.settle(reply.id, ReplyState.SENT, clinic=clinic, by="sender")
+    with store.transactions.write() as work:
+        write_check(work, case_id, reply.approval, Check(WHY))
+        whose = {"clinic": clinic, "case_id": case_id, "acted_by": "user-dora", "outcome": "called"}
+        at = {"acted_at": NOON, "entered_at": NOON, "entered_by": "user-dora"}
+        told = work.seal(tables.paper_entries, "entry-1", under=of_case(case_id), note=WHY)
+        work.add(tables.paper_lists, id="list-1", clinic=clinic, made_at=NOON, cases=[case_id])
+        work.add(tables.paper_entries, id="entry-1", list_id="list-1", **whose, **at, **told)
     more = reading(store, clinic, uid=new_id(), urgency=Urgency.TODAY)
     store.cases.file(more, clinic=clinic, by="worker")
     store.glass.smash(case_id, WHY, minutes=5, clinic=clinic, by="user-dora", now=NOON)

@@ -103,7 +103,8 @@ class Sender:
             # A few at a time, so that a server that never answers holds up few others.
             with ThreadPoolExecutor(LINES) as pool:
                 states = list(pool.map(self._send, due))
-            failing = {"outbox_failing"} if ReplyState.QUEUED in states else set()
+            waits = any(turn.tried for turn in queued if turn not in due)
+            failing = {"outbox_failing"} if waits or ReplyState.QUEUED in states else set()
             self._store.beats.beat("sender", notes=sorted({*self._notes, *failing}))
         except Exception as trouble:
             log.error("sender round failed: %(error)s", blame(trouble))

@@ -4,7 +4,7 @@ Rule of the room: every step is one conditional UPDATE that changes exactly one 
 the guards in the database hold the same rules against any other program.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, case, literal, or_, select, update
@@ -39,6 +39,7 @@ from triage.store.second import both, demanded, first_of
 from triage.store.senders import message_index
 from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
+from triage.store.wire import next_pause
 
 _SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
 
@@ -206,16 +207,20 @@ class Replies:
         receipt: str = "",
         why: str = "",
         not_before: datetime | None = None,
+        again: timedelta | None = None,
     ) -> None:
         """Say what became of a reply that was sending: sent, uncertain, failed or queued again.
 
-        `not_before` delays a reply that is queued again. An uncertain or failed reply opens its
+        `not_before` delays a reply that is queued again, or `again`: so long the first time, and
+        twice as long each time after that. An uncertain or failed reply opens its
         case again. Raises ChangedUnderneath when the reply is not sending.
         """
         if state not in _SETTLED:
             raise ValueError(f"a reply is never settled as {state.value}")
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
+            if again is not None:
+                not_before = work.now + next_pause(again, row.settled_at, row.not_before)
             if not _settle(work, row, state, receipt=receipt, why=why, not_before=not_before):
                 raise ChangedUnderneath(f"reply {reply_id}")
             _noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
