@@ -125,18 +125,9 @@ class Replies:
             used = update(tables.drafts).where(tables.drafts.c.id == draft.id)
             work.run(used.values(reply_id=reply.id))
             _move_case(work, draft.case_id, lane=Lane.OUTGOING)
-            _noted(
-                work,
-                "reply.approved",
-                draft.case_id,
-                clinic,
-                approval.approver,
-                reply=reply.id,
-                digest=approval.digest,
-                key=approval.key_id,
-                message_id=message_id,
-                **said,
-            )
+            named = {"reply": reply.id, "digest": approval.digest, "key": approval.key_id}
+            said = {**named, "message_id": message_id, **said}
+            _noted(work, "reply.approved", draft.case_id, clinic, approval.approver, **said)
         return reply
 
     def recall(self, reply_id: str, *, clinic: str, by: str, now: datetime) -> None:
