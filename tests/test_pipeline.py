@@ -40,6 +40,7 @@ from triage.errors import (
 )
 from triage.pipeline import check_proof, file, land, send
 from triage.store import Store
+from triage.store.departures import left_from
 from triage.testing import MemoryInbox, MemoryOutbox
 
 NAME = IdentifierType.NAME
@@ -233,6 +234,26 @@ def test_a_postponed_reply_is_tried_again_and_arrives_once(practice: Store, desk
     assert dispatch(practice, reply_id, outbox) is ReplyState.QUEUED
     assert dispatch(practice, reply_id, outbox) is ReplyState.SENT
     assert len(outbox.sent) == 1
+
+
+def test_each_try_in_vain_waits_longer_and_keeps_no_more_bytes(practice: Store, desk: Desk) -> None:
+    (case_id,) = receive(practice, mail_from(1, "please refill"))
+    reply_id, pauses = approve(desk, case_id), list[float]()
+    for _ in range(8):
+        (turn,) = practice.wire.queued()
+        waited = {"by": "s", "waited": turn.not_before}
+        reply = practice.replies.claim(reply_id, clinic="c1", **waited)  # type: ignore[arg-type]
+        assert reply is not None
+        practice.departures.keep(reply, b"the same letter", by="s")
+        again = {"by": "s", "again": timedelta(seconds=30)}
+        practice.replies.settle(reply_id, ReplyState.QUEUED, clinic="c1", **again)  # type: ignore[arg-type]
+        (turn,) = practice.wire.queued()
+        assert turn.tried
+        pauses.append(turn.pause.total_seconds())
+    assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
+    with practice.transactions.read() as work:
+        assert len(left_from(work, case_id, "c1")) == 1
+    assert len(practice.audit.events(clinic="c1", by="t", action="reply.leaving")) == 8
 
 
 def test_one_byte_changed_after_approval_is_refused(practice: Store, desk: Desk) -> None:

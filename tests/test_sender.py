@@ -1,6 +1,6 @@
 """The sender and the doors: one that fails stops no other, and a late note still arrives."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 
@@ -49,6 +49,29 @@ def test_one_reply_that_fails_stops_no_other(
     assert sender(store, outbox).once() == 2
     assert [message_id for message_id, _ in outbox.sent] == [f"<{second}@clinic.example>"]
     assert any(beat.process == "sender" for beat in store.beats.all())
+
+
+def test_one_reply_that_cannot_be_settled_stops_no_other(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = receive(store, mail_from(1, "refill"), mail_from(2, "refill"))
+    first, second = (approve(desk, case_id) for case_id in cases)
+    assert store.replies.claim(first, clinic="c1", by="sender")
+    settle = store.replies.settle
+
+    def broken(reply_id: str, *arguments: object, **named: object) -> None:
+        if reply_id == first:
+            raise ValueError("its key is gone")
+        settle(reply_id, *arguments, **named)  # type: ignore[arg-type]  # Passed on as they came.
+
+    monkeypatch.setattr(store.replies, "settle", broken)
+    seconds, outbox = [0.0], MemoryOutbox()
+    again = Sender(store, {Channel.EMAIL: outbox}, master=MASTER, steady=lambda: seconds[0])
+    assert again.recover(datetime.max.replace(tzinfo=UTC)) == 0
+    again.hold()
+    seconds[0] = DEAD
+    assert again.once() == len(outbox.sent) == 1
+    assert desk.replies.status(SECRETARY, second).state is ReplyState.SENT
 
 
 def test_a_locked_store_only_delays_the_note_that_a_reply_left(

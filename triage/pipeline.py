@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How long a postponed reply waits before it is tried again.
+#: How long a postponed reply waits before its second try; the store lets the pauses grow.
 AGAIN = timedelta(seconds=30)
 
 
@@ -341,10 +341,9 @@ def send(
     settle = partial(
         store.replies.settle, reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why
     )
-    not_before = store.transactions.clock() + again if state is ReplyState.QUEUED else None
     for pause in (0.1, 0.5, 2.0, 5.0, None):
         try:
-            settle(not_before=not_before)
+            settle(again=again if state is ReplyState.QUEUED else None)
             break
         except StoreLocked:
             # The words have left or have not; only the note of it is late. A row that stays

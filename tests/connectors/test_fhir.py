@@ -325,7 +325,9 @@ class TestOutbox:
     def test_oracle_repeating_without_the_condition_creates_two(self, server: FhirServer) -> None:
         words, outbox = portal(), outbox_of(server)
         for _ in range(2):
-            outbox._client.post("Communication", outbox._compose(words, MESSAGE_ID), {})
+            outbox._client.post(
+                "Communication", outbox._compose(approve(words), words, MESSAGE_ID), {}
+            )
         assert len(stored(server)) == 2
 
     @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_without_the_condition_the_portal_is_seen_to_hold_two(
     reply = store.replies.claim(reply_id, clinic="c1", by="sender")
     assert reply is not None
     outbox = house.outboxes()[Channel.PORTAL]
-    composed = outbox._compose(reply.outgoing, reply.message_id)  # type: ignore[attr-defined]  # A FhirOutbox.
+    composed = outbox._compose(reply.approval, reply.outgoing, reply.message_id)  # type: ignore[attr-defined]  # A FhirOutbox.
     for _ in range(2):
         outbox._client.post("Communication", composed, {})  # type: ignore[attr-defined]  # A FhirOutbox.
     assert len(stored(server)) == 2, json.dumps(server.state["total"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from typer.testing import CliRunner
 
 from tests.postgres import OWNER, PostgresServer
@@ -54,6 +54,10 @@ def test_the_drill(
     sent, waiting, gone = (queued(store, clinic) for _ in range(3))
     store.replies.claim(sent.id, clinic=clinic, by="sender")
     store.replies.settle(sent.id, ReplyState.SENT, clinic=clinic, by="sender", receipt="250")
+    urgent = {"urgency": 2, "acted_by": "user-dora", "acted_how": "called"}
+    with store.transactions.write() as work:
+        mine = update(tables.cases).where(tables.cases.c.id == waiting.outgoing.case_id)
+        work.run(mine.values(acted_at=work.now, **urgent))
     before = digests(store_url, keys)
     make_backup(store_url, keys, tmp_path / "backups")
     # After the backup one reply leaves, and a case is erased; then the disk dies.
@@ -73,6 +77,7 @@ def test_the_drill(
     assert restored.replies.due(much_later, limit=9) == []
     doubtful = restored.replies.get(waiting.id, clinic=clinic, by="t")
     assert (doubtful.state, doubtful.why.reveal()) == (ReplyState.UNCERTAIN, "restored")
+    assert restored.escalations.now(clinic=clinic).waiting == 1
     rows = restored.cases.queue(clinic=clinic, by="t")
     assert waiting.outgoing.case_id in {row.case.id for row in rows}
     assert erased not in {row.case.id for row in rows}

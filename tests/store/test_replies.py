@@ -134,6 +134,8 @@ def test_what_did_not_certainly_arrive_opens_its_case_again(
 ) -> None:
     reply = queued(store, clinic)
     case_id = reply.outgoing.case_id
+    with store.transactions.write() as work:
+        work.run(update(tables.cases).values(urgency=int(Urgency.TODAY)))
     (asked,) = store.cases.get(case_id, clinic=clinic, by="user-dora").case.requests
     store.cases.tick(case_id, asked.id, clinic=clinic, by="user-dora")
     store.cases.close(case_id, "answered", Protected(""), clinic=clinic, by="user-dora")
@@ -141,6 +143,8 @@ def test_what_did_not_certainly_arrive_opens_its_case_again(
     store.replies.settle(reply.id, state, clinic=clinic, by="sender", why="line_broke")
     case = store.cases.get(case_id, clinic=clinic, by="user-dora").case
     assert (case.state, case.lane) == (CaseState.OPEN, Lane.OUTGOING)
+    # It alarms again: closing it was the act, and the patient may have no answer.
+    assert (store.escalations.now(clinic=clinic).waiting, case.acted_at) == (1, None)
 
 
 def test_a_postponed_reply_is_due_again_and_not_before_it_may(store: Store, clinic: str) -> None:

@@ -214,9 +214,11 @@ def test_oracle_with_one_policy_more_the_web_plants_a_mail(
         web.close()
 
 
-def seen_by(store: Store) -> list[str]:
+def seen_by(store: Store, name: str = "replies") -> list[str]:
+    table = tables.metadata.tables[name]
+    key = table.c.case_id if name == "labels" else table.c.id
     with store.transactions.read() as work:
-        return [row.id for row in work.rows(select(tables.replies.c.id))]
+        return [row[0] for row in work.rows(select(key))]
 
 
 def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: House) -> None:
@@ -236,6 +238,38 @@ def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: H
     assert seen_by(house.sender) == []
     assert seen_by(house.web) == [reply.id]
     assert house.web.replies.get(reply.id, clinic=CLINIC, by="x").state is ReplyState.SENT
+
+
+def test_the_sender_sends_what_is_enclosed_and_opens_forms_only_meanwhile(house: House) -> None:
+    user = moved_in(house)
+    now = house.web._transactions.clock()
+    form = house.web.forms.add(Protected("Fasting.pdf"), b"no food", clinic=CLINIC, by=user.id)
+    house.web.forms.add(Protected("Theirs.pdf"), b"theirs", clinic="clinic-b", by="user-b")
+    case_id = house.worker.cases.file(reading(house.worker, CLINIC), clinic=CLINIC, by="worker")
+    label = Label(
+        "label-1", CLINIC, case_id, "m", Route.REFILL, frozenset(), Urgency.ROUTINE,
+        Route.GENERAL, frozenset(), Urgency.ROUTINE, user.id, now,
+    )  # fmt: skip
+    house.web.cases.reroute(case_id, label, clinic=CLINIC, by=user.id, score=1, lane=Lane.SORTED)
+    plain = draft(house.web, CLINIC, case_id)
+    outgoing = replace(plain.outgoing, attachments=(("Fasting.pdf", form.digest),))
+    words = replace(plain, outgoing=outgoing)
+    house.web.replies.save_draft(words, by=user.id)
+    assert seen_by(house.sender, "forms") == seen_by(house.sender, "labels") == []
+    reply = house.web.replies.approve(
+        approval(words), words, not_before=now, message_id="<1@clinic.example>"
+    )
+    claimed = house.sender.replies.claim(reply.id, clinic=CLINIC, by="sender")
+    assert claimed is not None
+    assert claimed.outgoing.files == (b"no food",)
+    assert seen_by(house.sender, "forms") == [form.id]
+    assert seen_by(house.sender, "labels") == [case_id]
+    with house.owner.transactions.write() as work:
+        urgent = {"urgency": 2, "acted_at": now, "acted_by": user.id, "acted_how": "called"}
+        work.run(update(tables.cases).values(**urgent))
+    house.sender.replies.settle(reply.id, ReplyState.FAILED, clinic=CLINIC, by="sender")
+    assert house.owner.escalations.now(clinic=CLINIC).waiting == 1
+    assert seen_by(house.sender, "forms") == seen_by(house.sender, "labels") == []
 
 
 @pytest.mark.parametrize(

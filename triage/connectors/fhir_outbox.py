@@ -11,8 +11,7 @@ says whether it does.
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -40,13 +39,7 @@ _REPLY_ID = re.compile(r"<[A-Za-z0-9._+-]{1,200}@[A-Za-z0-9.-]{1,200}>")
 class FhirOutbox:
     """Creates Communications on a FHIR R4 server; see the module for its settings."""
 
-    def __init__(
-        self,
-        settings: Mapping[str, object],
-        secret: str,
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, settings: Mapping[str, object], secret: str) -> None:
         options = Options(settings, "outbox")
         self.name = options.name
         self.channel = Channel.PORTAL
@@ -55,7 +48,6 @@ class FhirOutbox:
         credentials = read_credentials(options, secret, scope="system/Communication.c")
         self._client = FhirClient(options, credentials, once=True)
         options.done()
-        self._clock = clock
         self._conditional: bool | None = None
 
     def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
@@ -71,7 +63,7 @@ class FhirOutbox:
     ) -> str:
         """Do as `send` does; `leaving` is shown the body when the line is up."""
         require_approval(approval, outgoing, channel=self.channel, who=self._who, encloses=True)
-        resource = self._compose(outgoing, message_id)
+        resource = self._compose(approval, outgoing, message_id)
         harmless = self._repeating_is_harmless()
         token = quote(f"{REPLY_SYSTEM}|{message_id}", safe="")
         try:
@@ -136,7 +128,7 @@ class FhirOutbox:
             self._conditional = answer.status == 200 and _promises(answer.resource)
         return self._conditional
 
-    def _compose(self, outgoing: Outgoing, message_id: str) -> dict[str, Any]:
+    def _compose(self, approval: Approval, outgoing: Outgoing, message_id: str) -> dict[str, Any]:
         recipient = outgoing.recipient.reveal()
         answered = outgoing.in_reply_to.reveal()
         fields = (
@@ -153,7 +145,8 @@ class FhirOutbox:
             "identifier": [{"system": REPLY_SYSTEM, "value": message_id}],
             "status": "completed",
             "recipient": [{"reference": recipient}],
-            "sent": self._clock().isoformat(timespec="seconds"),
+            # The same at every try, so that what is kept of one is kept of all.
+            "sent": approval.approved_at.isoformat(timespec="seconds"),
             "payload": [
                 {"contentString": outgoing.body.reveal()},
                 *map(_attached, enclosures(outgoing, who=self._who)),

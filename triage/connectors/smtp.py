@@ -14,8 +14,7 @@ import contextlib
 import smtplib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from selectors import EVENT_READ, DefaultSelector
 
 from triage.connectors import Leaving
@@ -33,20 +32,10 @@ ANSWER = 45.0
 _GRACE = 0.05
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class SmtpOutbox:
     """An SMTP submission server; see the module for its settings."""
 
-    def __init__(
-        self,
-        settings: Mapping[str, object],
-        secret: str,
-        *,
-        clock: Callable[[], datetime] = _now,
-    ) -> None:
+    def __init__(self, settings: Mapping[str, object], secret: str) -> None:
         options = Options(settings, "outbox")
         self.name = options.name
         self.channel = Channel.EMAIL
@@ -64,7 +53,6 @@ class SmtpOutbox:
         if not ADDRESS.fullmatch(self._from):
             raise options.wrong("sender")
         self._secret = secret
-        self._clock = clock
 
     def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
         """Deliver `outgoing` to its one recipient; return the server's answer to the final dot."""
@@ -83,7 +71,8 @@ class SmtpOutbox:
             body=outgoing.body,
             message_id=message_id,
             in_reply_to=outgoing.in_reply_to,
-            date=self._clock(),
+            # The same at every try, so that what is kept of one is kept of all.
+            date=approval.approved_at,
             files=enclosures(outgoing, who=self._who),
         )
         try:

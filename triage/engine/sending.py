@@ -54,6 +54,7 @@ class Sender:
         self._steady = steady
         self._turns = Turns()
         self._lines = Lines(LONGEST_SEND)
+        self._unsettled: set[str] = set()
 
     def run(self, stop: Event) -> None:
         """Put what an earlier sender left half-done in front of a person, then dispatch."""
@@ -68,9 +69,7 @@ class Sender:
     def recover(self, before: datetime) -> int:
         """Mark replies on the wire since before `before` as uncertain; return how many."""
         stuck = self._store.replies.stuck(before=before, clinic=self._clinic)
-        for clinic, reply_id in stuck:
-            recover(self._store, clinic=clinic, by="sender", reply_ids=[reply_id])
-        return len(stuck)
+        return sum([self._doubt(clinic, reply_id) for clinic, reply_id in stuck])
 
     def hold(self) -> int:
         """Say that we live; mark as uncertain what a dead sender left, and return how many."""
@@ -79,9 +78,21 @@ class Sender:
             self._store.wire.hold(mine)
         held = self._store.wire.held(clinic=self._clinic)
         left = self._lines.abandoned(held, steady=self._steady())
-        for one in left:
-            recover(self._store, clinic=one.clinic, by="sender", reply_ids=[one.reply_id])
-        return len(left)
+        return sum([self._doubt(one.clinic, one.reply_id) for one in left])
+
+    def _doubt(self, clinic: str, reply_id: str) -> bool:
+        """Mark one reply as uncertain; one that cannot be settled holds up no other."""
+        try:
+            recover(self._store, clinic=clinic, by="sender", reply_ids=[reply_id])
+        except Exception as trouble:
+            # Looked at again twice a second, and said once.
+            if reply_id not in self._unsettled:
+                said = "reply %(reply)s cannot be settled: %(error)s"
+                log.error(said, blame(trouble, reply=reply_id))
+            self._unsettled.add(reply_id)
+            return False
+        self._unsettled.discard(reply_id)
+        return True
 
     def once(self) -> int:
         """Send everything due; return how many were tried."""
@@ -92,7 +103,8 @@ class Sender:
             # A few at a time, so that a server that never answers holds up few others.
             with ThreadPoolExecutor(LINES) as pool:
                 states = list(pool.map(self._send, due))
-            failing = {"outbox_failing"} if ReplyState.QUEUED in states else set()
+            waits = any(turn.tried for turn in queued if turn not in due)
+            failing = {"outbox_failing"} if waits or ReplyState.QUEUED in states else set()
             self._store.beats.beat("sender", notes=sorted({*self._notes, *failing}))
         except Exception as trouble:
             log.error("sender round failed: %(error)s", blame(trouble))

@@ -20,6 +20,7 @@ from triage.store import keystore, tables
 from triage.store.audit_log import AuditLog
 from triage.store.backup_folder import DATA, KEPT_DATA, KEYS, BackupFolder, made_at
 from triage.store.current import key_mark, stored_mark
+from triage.store.due import act_again
 from triage.store.engine import connect
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.guards import drop_guards, make_guards
@@ -256,6 +257,7 @@ def _doubt(work: Work) -> int:
         work.run(case.values(**front))
         calm = cases.c.home_lane != Lane.URGENT.value
         work.run(case.where(calm).values(lane=Lane.OUTGOING.value))
+        act_again(work, row.case_id)
         detail = {"reply": row.id, "why": "restored"}
         work.note("reply.uncertain", clinic=row.clinic, by="restore", cases=[row.case_id],
                   detail=detail)  # fmt: skip

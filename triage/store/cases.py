@@ -94,11 +94,9 @@ class Cases:
     def counts(self, *, clinic: str) -> dict[Lane, int]:
         """Return how many open cases stand in each lane; their sum is every open case."""
         cases = tables.cases
-        query = (
-            select(cases.c.lane, func.count().label("cases"))
-            .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
-            .group_by(cases.c.lane)
-        )
+        mine = (cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
+        query = select(cases.c.lane, func.count().label("cases")).where(*mine)
+        query = query.group_by(cases.c.lane)
         with self._transactions.read() as work:
             found = {Lane(row.lane): int(row.cases) for row in work.rows(query)}
         return {lane: found.get(lane, 0) for lane in Lane}

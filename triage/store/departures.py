@@ -1,7 +1,8 @@
 """The very bytes a reply leaves as, kept before the first of them does.
 
-Rule of the room: written once for each claim, while its reply is sending, and never changed; what
-cannot be kept does not leave.
+Rule of the room: written while its reply is sending, and never changed; what cannot be kept does
+not leave. A reply that is tried again as the same bytes is not kept again: the chain names their
+SHA-256 at each try.
 """
 
 import hashlib
@@ -14,6 +15,9 @@ from triage.errors import ChangedUnderneath, SendPostponed, TriageError
 from triage.store import tables
 from triage.store.keyring import of_case
 from triage.store.transaction import Transactions, Work
+
+#: The action by which the chain names what is about to leave.
+LEAVING = "reply.leaving"
 
 
 class Departures:
@@ -45,18 +49,33 @@ def _keep(work: Work, reply: Reply, content: bytes, by: str) -> None:
     row = work.first(sending)
     if row is None:
         raise ChangedUnderneath(f"reply {reply.id}")
-    work.add(
-        table,
-        id=departure_id,
-        clinic=reply.clinic,
-        case_id=case_id,
-        reply_id=reply.id,
-        claimed_at=row.claimed_at,
-        at=work.now,
-        **work.seal(table, departure_id, under=of_case(case_id), content=content),
-    )
     detail = {"reply": reply.id, "sha256": hashlib.sha256(content).hexdigest()}
-    work.note("reply.leaving", clinic=reply.clinic, by=by, cases=(case_id,), detail=detail)
+    if not _kept(work, case_id, detail):
+        work.add(
+            table,
+            id=departure_id,
+            clinic=reply.clinic,
+            case_id=case_id,
+            reply_id=reply.id,
+            claimed_at=row.claimed_at,
+            at=work.now,
+            **work.seal(table, departure_id, under=of_case(case_id), content=content),
+        )
+    work.note(LEAVING, clinic=reply.clinic, by=by, cases=(case_id,), detail=detail)
+
+
+def _kept(work: Work, case_id: str, detail: dict[str, str]) -> bool:
+    """Whether these very bytes of the reply are there already; the sender reads them nowhere.
+
+    The chain says so: what names them was written with them, or not at all.
+    """
+    audit, named = tables.audit, tables.audit_cases
+    query = (
+        select(audit.c.detail)
+        .join(named, named.c.seq == audit.c.seq)
+        .where(named.c.case_id == case_id, audit.c.action == LEAVING)
+    )
+    return any(said.detail == detail for said in work.rows(query))
 
 
 def left_from(work: Work, case_id: str, clinic: str) -> Sequence[Departure]:

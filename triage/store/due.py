@@ -26,6 +26,8 @@ QUEUE = (
 )
 #: Below everything else that is routine: somebody put it off, or it waits for an answer.
 ASLEEP = -1
+#: What says that somebody acted on an urgent case.
+_ACTED = ("acted_at", "acted_by", "acted_how", "acted_to")
 #: Cases of one transaction when all are placed anew.
 BATCH = 2000
 
@@ -109,7 +111,7 @@ def must_act(case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, 
         return {}
     if case is not None and case.urgency and case.acted_at is None and case.urgent_since:
         return {}
-    nobody = dict.fromkeys(("acted_at", "acted_by", "acted_how", "acted_to"))
+    nobody = dict.fromkeys(_ACTED)
     return {"urgent_since": since, **nobody}
 
 
@@ -119,6 +121,19 @@ def must_act_if_it_rises(case: Row[Any], urgency: int, since: datetime) -> dict[
     Sorting a case that stays as urgent as it was, or gets calmer, changes none of them.
     """
     return must_act(case, urgency, since) if urgency > case.urgency else {}
+
+
+def act_again(work: Work, case_id: str, *, closed: bool = False) -> None:
+    """Let somebody act anew on an urgent case that was acted on: the patient may have no answer.
+
+    `closed` leaves an open case as it is: whoever is at it knows.
+    """
+    cases = tables.cases
+    acted_on = [cases.c.id == case_id, cases.c.urgency > 0, cases.c.acted_at.is_not(None)]
+    if closed:
+        acted_on.append(cases.c.state == CaseState.CLOSED.value)
+    nobody: dict[str, Any] = dict.fromkeys(_ACTED)
+    work.run(update(cases).where(*acted_on).values(urgent_since=work.now, **nobody))
 
 
 def _place(row: Row[Any], changed: Mapping[str, Any] | None = None) -> Place:

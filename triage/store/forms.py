@@ -13,6 +13,7 @@ from sqlalchemy import Row, select, update
 from triage.domain import ClinicForm, Protected, new_id
 from triage.errors import NotFound, TriageError
 from triage.store import tables
+from triage.store.keyring import of_form
 from triage.store.transaction import Transactions, Work
 from triage.store.vault import Vault
 
@@ -28,7 +29,8 @@ class Forms:
         table, form_id = tables.forms, new_id()
         digest = hashlib.sha256(content).hexdigest()
         with self._transactions.write() as work:
-            sealed = work.seal(table, form_id, name=name, content=content)
+            work.new_owner(of_form(form_id))
+            sealed = work.seal(table, form_id, under=of_form(form_id), name=name, content=content)
             values = {"digest": digest, "size": len(content), "added_by": by, "added_at": work.now}
             work.add(table, id=form_id, clinic=clinic, **values, **sealed)
             work.note("form.added", clinic=clinic, by=by, detail=_said(form_id, digest))

@@ -1,4 +1,4 @@
-"""The data keys of cases, patients and landed messages, unwrapped in memory while they are used.
+"""The data keys of cases, patients, landed messages and forms, open in memory while in use.
 
 Rule of the room: an owner whose key was destroyed is forgotten here within a second, and what was
 sealed for it never opens again.
@@ -41,6 +41,11 @@ def of_patient(patient_id: str) -> str:
 def of_raw(raw_id: str) -> str:
     """Return the owner of landed bytes, which have no case yet."""
     return f"raw:{raw_id}"
+
+
+def of_form(form_id: str) -> str:
+    """Return the owner of one of the clinic's own forms; the sender opens it and nobody's case."""
+    return f"form:{form_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,14 @@ def _close(work: Work, case_id: str, clinic: str) -> list[str]:
         tables.cases, tables.drafts, tables.replies, tables.messages,
     )  # fmt: skip
     mine = (replies.c.case_id == case_id, replies.c.clinic == clinic)
-    away = select(replies.c.id).where(*mine, replies.c.state == ReplyState.SENDING.value)
-    if work.first(away) is not None:
+    moving = [ReplyState.QUEUED.value, ReplyState.SENDING.value]
+    under_way = select(replies.c.state).where(*mine, replies.c.state.in_(moving))
+    known = work.rows(under_way)
+    # Held until the end, so that none is claimed meanwhile. One that somebody moves this moment
+    # is skipped, and counts as away: waiting for it could wait for each other.
+    held = work.rows(under_way.with_for_update(skip_locked=True))
+    away = [row for row in held if row.state == ReplyState.SENDING.value]
+    if away or len(held) < len(known):
         raise TooLate(f"case {case_id}")
     queued = update(replies).where(*mine, replies.c.state == ReplyState.QUEUED.value)
     work.run(queued.values(state=ReplyState.RECALLED.value))

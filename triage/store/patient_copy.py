@@ -14,7 +14,16 @@ from triage.store.sealed import SealedValue
 from triage.store.transaction import Transactions, Work
 
 #: Tables that hang on a case, and those that hang on a message.
-_OF_CASE = (tables.messages, tables.requests, tables.drafts, tables.replies, tables.labels)
+_OF_CASE = (
+    tables.messages,
+    tables.requests,
+    tables.drafts,
+    tables.replies,
+    tables.labels,
+    tables.departures,
+    tables.paper_entries,
+    tables.checks,
+)
 _OF_MESSAGE = (tables.attachments, tables.classifications, tables.priorities, tables.flags)
 
 

@@ -4,7 +4,7 @@ Rule of the room: every step is one conditional UPDATE that changes exactly one 
 the guards in the database hold the same rules against any other program.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, case, literal, or_, select, update
@@ -30,6 +30,7 @@ from triage.store import records, tables
 from triage.store.bounces import with_bounces
 from triage.store.checks import write_check
 from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.due import act_again
 from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
 from triage.store.proof import alive
@@ -38,6 +39,7 @@ from triage.store.second import both, demanded, first_of
 from triage.store.senders import message_index
 from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
+from triage.store.wire import next_pause
 
 _SETTLED = frozenset({ReplyState.SENT, ReplyState.UNCERTAIN, ReplyState.FAILED, ReplyState.QUEUED})
 
@@ -120,18 +122,9 @@ class Replies:
             used = update(tables.drafts).where(tables.drafts.c.id == draft.id)
             work.run(used.values(reply_id=reply.id))
             _move_case(work, draft.case_id, lane=Lane.OUTGOING)
-            _noted(
-                work,
-                "reply.approved",
-                draft.case_id,
-                clinic,
-                approval.approver,
-                reply=reply.id,
-                digest=approval.digest,
-                key=approval.key_id,
-                message_id=message_id,
-                **said,
-            )
+            named = {"reply": reply.id, "digest": approval.digest, "key": approval.key_id}
+            said = {**named, "message_id": message_id, **said}
+            _noted(work, "reply.approved", draft.case_id, clinic, approval.approver, **said)
         return reply
 
     def recall(self, reply_id: str, *, clinic: str, by: str, now: datetime) -> None:
@@ -143,6 +136,7 @@ class Replies:
                 raise TooLate(f"reply {reply_id}")
             _reopen_draft(work, row, now)
             attended(work, row.case_id)
+            act_again(work, row.case_id, closed=True)
             _move_case(work, row.case_id)
             _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
@@ -201,16 +195,20 @@ class Replies:
         receipt: str = "",
         why: str = "",
         not_before: datetime | None = None,
+        again: timedelta | None = None,
     ) -> None:
         """Say what became of a reply that was sending: sent, uncertain, failed or queued again.
 
-        `not_before` delays a reply that is queued again. An uncertain or failed reply opens its
+        `not_before` delays a reply that is queued again, or `again`: so long the first time, and
+        twice as long each time after that. An uncertain or failed reply opens its
         case again. Raises ChangedUnderneath when the reply is not sending.
         """
         if state not in _SETTLED:
             raise ValueError(f"a reply is never settled as {state.value}")
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
+            if again is not None:
+                not_before = work.now + next_pause(again, row.settled_at, row.not_before)
             if not _settle(work, row, state, receipt=receipt, why=why, not_before=not_before):
                 raise ChangedUnderneath(f"reply {reply_id}")
             _noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
@@ -332,6 +330,7 @@ def _settle(
         _move_case(work, row.case_id, reopen=False)
     elif state is not ReplyState.QUEUED:
         _move_case(work, row.case_id, lane=Lane.OUTGOING)
+        act_again(work, row.case_id)
     return True
 
 

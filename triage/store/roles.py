@@ -90,8 +90,9 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         # Whether two must approve, asked anew: a route, and who took a case from it.
         "labels": "SELECT (clinic, case_id, by, shown_route, shown_also)",
         "replies": "SELECT, UPDATE (state, claimed_at, settled_at, receipt, why, not_before)",
-        "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id, route, also),"
-        " UPDATE (lane, state, closed_at)",
+        "cases": "SELECT (id, clinic, lane, home_lane, state, patient_id, route, also,"
+        " urgency, acted_at), UPDATE (lane, state, closed_at, urgent_since, acted_at, acted_by,"
+        " acted_how, acted_to)",
         # Enough to see that a recipient is still the patient's: blind indexes, no name or address.
         "contacts": "SELECT (id, clinic, patient_id, channel, address_index, verified_by,"
         " consent_to_email)",
@@ -117,7 +118,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
 
 
 #: Of the key store. The sender makes no key, and row rights show it those of cases with a reply
-#: on its way; the watch opens nothing.
+#: on its way and of their clinic's forms; the watch opens nothing.
 _MAKES = {"wrapped_keys": "SELECT, INSERT", "key_facts": "SELECT"}
 KEY_GRANTS: Mapping[str, Mapping[str, str]] = {
     WORKER: _MAKES,

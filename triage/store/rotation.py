@@ -26,7 +26,7 @@ from triage.store.vault import OLD, Vault
 #: Keys wrapped, and old values moved, in one transaction.
 _BATCH = 200
 #: Tables whose rows are owners themselves -> which kind.
-_OWNERS = {"raw_messages": "raw", "cases": "case", "patients": "patient"}
+_OWNERS = {"raw_messages": "raw", "cases": "case", "patients": "patient", "forms": "form"}
 Watch = Callable[[str, int], None]
 
 
@@ -84,7 +84,7 @@ def move_old(work: Work, owners: Sequence[str]) -> None:
 
 def _tables_of(owners: Sequence[str]) -> Iterator[tuple[Table, Any]]:
     """Yield each table with sealed values and which of its rows belong to these owners."""
-    named: dict[str, list[str]] = {"case": [], "patient": [], "raw": []}
+    named: dict[str, list[str]] = {"case": [], "patient": [], "raw": [], "form": []}
     for owner in owners:
         kind, _, name = owner.partition(":")
         named[kind].append(name)

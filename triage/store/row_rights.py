@@ -52,10 +52,15 @@ _FUNCTIONS: Mapping[str, tuple[str, str]] = {
             "(approvals.key_id = one OR first_approvals.key_id = one)",
         ),
     ),
+    "triage_clinic_leaves": ("one varchar", _some("public.replies", "replies.clinic = one")),
+    # Which forms a reply encloses is sealed: those of its clinic are shown while one leaves there.
     "triage_owner_leaves": (
         "owner varchar",
         _some(
-            "public.replies", "starts_with(owner, 'case:') AND replies.case_id = substr(owner, 6)"
+            "public.replies LEFT JOIN public.forms ON forms.clinic = replies.clinic"
+            " AND starts_with(owner, 'form:') AND forms.id = substr(owner, 6)",
+            "(forms.id IS NOT NULL"
+            " OR starts_with(owner, 'case:') AND replies.case_id = substr(owner, 6))",
         ),
     ),
 }
@@ -66,6 +71,9 @@ _SHOWN: Mapping[tuple[str, str], tuple[str, str]] = {
         "triage_watch, triage_web, triage_worker",
     ),
     (_PUBLIC, "approvals"): ("triage_reply_leaves(reply_id)", "triage_web"),
+    (_PUBLIC, "first_approvals"): ("triage_reply_leaves(reply_id)", "triage_web"),
+    (_PUBLIC, "labels"): ("triage_case_leaves(case_id)", "triage_web, triage_worker"),
+    (_PUBLIC, "forms"): ("triage_clinic_leaves(clinic)", "triage_web"),
     (_PUBLIC, "proof_keys"): ("triage_proof_leaves(id)", "triage_web"),
     (_PUBLIC, "cases"): ("triage_case_leaves(id)", "triage_watch, triage_web, triage_worker"),
     (_PUBLIC, "contacts"): ("triage_contact_leaves(id)", "triage_web, triage_worker"),

@@ -15,18 +15,24 @@ from triage.domain import ReplyState
 from triage.store import tables
 from triage.store.transaction import Transactions
 
+#: No pause between two tries of a reply grows longer.
+LONGEST_PAUSE = timedelta(minutes=15)
 #: Replies looked at in one round.
 MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A queued reply: when it may leave, and how long it was to wait when that was decided."""
+    """A queued reply: when it may leave, and how long it was to wait when that was decided.
+
+    `tried` says that it was tried before, in vain.
+    """
 
     clinic: str
     reply_id: str
     not_before: datetime
     pause: timedelta
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,22 @@ class Wire:
         """Return every reply that was approved and has not begun to leave, soonest first."""
         replies, approvals = tables.replies, tables.approvals
         decided = func.coalesce(replies.c.settled_at, approvals.c.approved_at, type_=_MOMENT)
+        columns = (replies.c.clinic, replies.c.id, replies.c.not_before, replies.c.settled_at)
         query = (
-            select(replies.c.clinic, replies.c.id, replies.c.not_before, decided.label("decided"))
+            select(*columns, decided.label("decided"))
             .join(approvals, approvals.c.id == replies.c.approval_id)
             .where(replies.c.state == ReplyState.QUEUED.value)
             .order_by(replies.c.not_before, replies.c.id)
         )
         with self._transactions.read() as work:
             return [
-                Turn(row.clinic, row.id, row.not_before, row.not_before - row.decided)
+                Turn(
+                    row.clinic,
+                    row.id,
+                    row.not_before,
+                    row.not_before - row.decided,
+                    row.settled_at is not None,
+                )
                 for row in work.rows(_of(query, clinic).limit(MOST))
             ]
 
@@ -76,6 +89,17 @@ class Wire:
         mine = (replies.c.id.in_(sorted(reply_ids)), replies.c.state == ReplyState.SENDING.value)
         with self._transactions.write() as work:
             work.run(update(replies).where(*mine).values(claimed_at=work.now))
+
+
+def next_pause(first: timedelta, settled_at: datetime | None, not_before: datetime) -> timedelta:
+    """Return how long a reply waits that was tried in vain: twice as long as the last time.
+
+    `settled_at` is when the try before this one ended in vain, if there was one, and `not_before`
+    until when it was to wait then: so the row itself tells how far the pauses have grown.
+    """
+    if settled_at is None:
+        return first
+    return min(max(first, 2 * (not_before - settled_at)), LONGEST_PAUSE)
 
 
 _MOMENT = tables.replies.c.claimed_at.type

@@ -48,6 +48,10 @@ def _cases() -> None:
         "UPDATE cases SET due_at = opened_at, tier = CASE home_lane"
         " WHEN 'unreadable' THEN 2 WHEN 'unsorted' THEN 1 ELSE 0 END"
     )
+    # What is urgent already waits since its newest message, and alarms until somebody acts.
+    op.execute(
+        "UPDATE cases SET urgent_since = last_message_at WHERE urgency > 0 AND state = 'open'"
+    )
     op.drop_index("ix_cases_queue", "cases")
     names = ("clinic", "urgency DESC", "tier DESC", "due_at", "opened_at", "id")
     order = [sa.text(name) for name in names]
