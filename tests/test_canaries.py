@@ -39,8 +39,8 @@ from triage.web.visitor import COOKIE
 
 pytestmark = [pytest.mark.bar(39), pytest.mark.timeout(2400 if LONG else 180)]
 SEED = 20261122
-PATIENTS = many(10, long=220)
-FEWEST = many(500, long=10_000)
+PATIENTS = many(5, long=220)
+FEWEST = many(250, long=10_000)
 MAILS = 3
 HERE = "http://127.0.0.1"
 PASSWORD = "correct horse battery staple"
@@ -186,7 +186,7 @@ def entered(app: FastAPI, name: str) -> TestClient:
 
 
 #: Of the cases one in so many is opened on every page; each fault has several cases.
-OPENED = many(3, long=1)
+OPENED, FORMS = many(4, long=1), many(12, long=6)
 
 
 def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: Watched) -> int:
@@ -223,7 +223,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             real = path.format_map(ids)
             if method == "GET" and (place == 0 or ("{" in path and place % OPENED == 0)):
                 said = client.get(real)
-            elif method == "POST" and place % 6 == 0 and path not in ("/log-out", "/log-in"):
+            elif method == "POST" and place % FORMS == 0 and path not in ("/log-out", "/log-in"):
                 form = {**FORM, "csrf": found.group(1), "seen": "0" * 32}
                 form |= {key: canaries.new(f"form {key}") for key in ("words", "body", "subject")}
                 form |= {key: canaries.new(f"form {key}") for key in ("note", "why", "reason")}

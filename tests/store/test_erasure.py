@@ -177,7 +177,7 @@ def leave(store: Store, clinic: str, reply: Reply) -> None:
     """Send a reply, so that the bytes that left are kept."""
     taken = store.replies.claim(reply.id, clinic=clinic, by="sender")
     assert taken is not None
-    store.departures.keep(taken, b"Ana Marula", by="sender")
+    store.departures.keep(taken, b"Ana Marula's letter", by="sender")
     store.replies.settle(reply.id, ReplyState.SENT, clinic=clinic, by="sender")
 
 

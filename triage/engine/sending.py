@@ -87,8 +87,8 @@ class Sender:
         except Exception as trouble:
             # Looked at again twice a second, and said once.
             if reply_id not in self._unsettled:
-                said = "reply %(reply)s cannot be settled: %(error)s"
-                log.error(said, blame(trouble, reply=reply_id))
+                facts = blame(trouble, reply=reply_id)
+                log.error("reply %(reply)s cannot be settled: %(error)s", facts)
             self._unsettled.add(reply_id)
             return False
         self._unsettled.discard(reply_id)
