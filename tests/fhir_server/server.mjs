@@ -84,7 +84,12 @@ async function fhir(request, body) {
 
 const server = createServer(async (request, response) => {
   const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch {
+    // Whoever asked went away in the middle of it; the server goes on for the others.
+    return;
+  }
   const text = Buffer.concat(chunks).toString();
   const base = `http://${request.headers.host}`;
   const say = (status, content, headers = {}) => {
