@@ -9,7 +9,7 @@ import functools
 import html
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -86,11 +86,13 @@ class Seen:
 
 
 def show(
-    browser: Browser, made: tuple[FastAPI, list[Answer]], *, policy: bool, each: int = EACH
-) -> Seen:
+    browser: Browser, made: tuple[FastAPI, list[Answer]], *, policy: bool, each: int = EACH,
+    wanted: Collection[str] = (),
+) -> Seen:  # fmt: skip
     """Show every page with its own headers, or without its policy and its sandbox.
 
-    Of each page of the route table so many answers are shown, with other cases on them.
+    Of each page of the route table so many answers are shown, with other cases on them. With
+    `wanted` those pages come first, and it ends once something ran on them and on five in all.
     """
     app, answers = made
     seen = Seen()
@@ -101,7 +103,10 @@ def show(
         if one.is_page and shown[one.page] < each and holds_a_vector(one):
             shown[one.page] += 1
             pages.append(one)
+    pages.sort(key=lambda one: one.page not in wanted)
     for start in range(0, len(pages), 12):
+        if wanted and seen.ran >= set(wanted) and len(seen.ran) >= 5 and seen.asked:
+            break
         tabs = [(context.new_page(), one) for one in pages[start : start + 12]]
         for tab, one in tabs:
             _open(tab, one, app, seen, policy=policy)
@@ -192,8 +197,9 @@ def test_nothing_runs_on_any_page_with_policy_and_sandbox_alone(
 def test_the_pages_are_seen_to_run_scripts_without_any_fence(
     browser: Browser, raw: tuple[FastAPI, list[Answer]]
 ) -> None:
-    seen = show(browser, raw, policy=False, each=1)
-    assert {"GET /case/{case_id}", "GET /queue", "GET /users"} <= seen.ran
+    loud = {"GET /case/{case_id}", "GET /queue", "GET /users"}
+    seen = show(browser, raw, policy=False, each=1, wanted=loud)
+    assert loud <= seen.ran
     assert len(seen.ran) >= 5
     assert seen.asked
 
