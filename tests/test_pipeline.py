@@ -242,11 +242,11 @@ def test_each_try_in_vain_waits_longer_and_keeps_no_more_bytes(practice: Store, 
     for _ in range(8):
         (turn,) = practice.wire.queued()
         waited = {"by": "s", "waited": turn.not_before}
-        reply = practice.replies.claim(reply_id, clinic="c1", **waited)  # type: ignore[arg-type]
+        reply = practice.replies.claim(reply_id, clinic="c1", **waited)  # type: ignore[arg-type]  # Options of one call, by round.
         assert reply is not None
         practice.departures.keep(reply, b"the same letter", by="s")
         again = {"by": "s", "again": timedelta(seconds=30)}
-        practice.replies.settle(reply_id, ReplyState.QUEUED, clinic="c1", **again)  # type: ignore[arg-type]
+        practice.replies.settle(reply_id, ReplyState.QUEUED, clinic="c1", **again)  # type: ignore[arg-type]  # Options of one call, by round.
         (turn,) = practice.wire.queued()
         assert turn.tried
         pauses.append(turn.pause.total_seconds())

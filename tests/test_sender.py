@@ -121,7 +121,7 @@ def test_a_reply_whose_sender_lives_is_left_alone(store: Store, desk: Desk) -> N
                 first.hold()
                 second.once()
                 states.append(desk.replies.status(SECRETARY, reply_id).state)
-            return super().send(*given, **named)  # type: ignore[arg-type]
+            return super().send(*given, **named)  # type: ignore[arg-type]  # Whatever the outbox is given, passed on.
 
     outbox = Slow()
     first, second = (
@@ -143,7 +143,7 @@ def test_a_sender_that_hangs_too_long_is_given_up_and_sends_nothing_twice(
 
     class Hangs(MemoryOutbox):
         def send(self, *given: object, **named: object) -> str:
-            receipt = super().send(*given, **named)  # type: ignore[arg-type]
+            receipt = super().send(*given, **named)  # type: ignore[arg-type]  # Whatever the outbox is given, passed on.
             for seconds[0] in (0.0, LONGEST_SEND, LONGEST_SEND + DEAD):
                 first.hold()
                 second.once()

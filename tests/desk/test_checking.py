@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def approve(
             raise
 
 
-def look(practice: Practice, actor: User = DANA):  # type: ignore[no-untyped-def]
+def look(practice: Practice, actor: User = DANA) -> Any:
     return practice.desk.queue.open(actor, practice.cases["refill"]).checked
 
 
@@ -380,7 +381,7 @@ def test_of_two_one_must_be_a_nurse_and_what_the_first_answered_for_is_kept(
         look(copied, actor)
         proof = unproven(store, actor.id)
         how = {"digest": digest, "proof": proof, "confirmed": ("date-1",)}
-        return desk.replies.approve(actor, case_id, **how).state  # type: ignore[arg-type]
+        return desk.replies.approve(actor, case_id, **how).state  # type: ignore[arg-type]  # Options of one call, by case.
 
     # A secretary's yes may be the first, never the last of two without a nurse.
     desk.queue.claim(DANA, case_id)

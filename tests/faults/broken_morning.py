@@ -7,7 +7,7 @@ saw, as one JSON object.
 
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -45,7 +45,10 @@ class Morning:
         jobs = Jobs(self.store, rooms(), jobs_database(url, keys), clinic="c1")
         jobs.launch()
         now = self.store.transactions.clock()
-        clock = lambda: now + timedelta(seconds=self.seconds)  # noqa: E731
+
+        def clock() -> datetime:
+            return now + timedelta(seconds=self.seconds)
+
         self.backups = Backups(
             lambda: make_backup(url, keys, backups.path, clock=clock), backups.newest, clock=clock
         )

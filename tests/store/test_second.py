@@ -35,7 +35,7 @@ from triage.domain import (
 )
 from triage.engine import Sender
 from triage.errors import ChangedUnderneath, NotYourself, SecondApprover
-from triage.store import Keys, Store
+from triage.store import Keys, Store, tables
 from triage.store.guards import GUARDS
 from triage.store.proof import proves
 from triage.testing import MemoryOutbox
@@ -177,10 +177,11 @@ ALONE = {
 
 def laid(store: Store, scene: Scene, words: Draft, said: Approval) -> dict[str, str]:
     """Put an approval of one person and a reply that is not queued yet there, past the store."""
-    from triage.store.replies import _write_approval, _write_reply
+    from triage.store.replies import _write_reply
+    from triage.store.second import write_yes
 
     with store.transactions.write() as work:
-        _write_approval(work, said)
+        write_yes(work, tables.approvals, said)
         waiting = Reply(
             said.reply_id, said.clinic, words.outgoing, said, ReplyState.DRAFT, "<m@c>", NOON
         )

@@ -107,7 +107,7 @@ class Scene:
         more = {"sender": more.pop("sender", None) or _stranger(), **more}
         given = reading(
             self.store, CLINIC, uid=new_id(), urgency=urgency, route=route, lane=lane,
-            **more,  # type: ignore[arg-type]
+            **more,  # type: ignore[arg-type]  # Options of `reading`, chosen by the test.
         )  # fmt: skip
         case_id = self.store.cases.file(given, clinic=CLINIC, by="worker")
         self.landed.setdefault(case_id, self.real.now)

@@ -42,10 +42,10 @@ def test_watch_worker_and_web_do_their_part_and_no_more(
         assert web.escalations.now(clinic=CLINIC).steps == 1
         act = {"clinic": CLINIC, "by": "user-dora", "seen": None}
         with pytest.raises(TriageError):
-            watch.escalations.act(case_id, "phoned", **act)  # type: ignore[arg-type]
+            watch.escalations.act(case_id, "phoned", **act)  # type: ignore[arg-type]  # Options of one call, used twice.
         with pytest.raises(TriageError):
             worker.escalations.count(Tick("x", 1.0), clinic=CLINIC)
-        web.escalations.act(case_id, "phoned", **act)  # type: ignore[arg-type]
+        web.escalations.act(case_id, "phoned", **act)  # type: ignore[arg-type]  # Options of one call, used twice.
         web.due.again(clinic=CLINIC, by="user-dora")
         plain = {"days": {}, "holidays": []}
         web.practice.change(Setting.HOURS, plain, seen=1, clinic=CLINIC, by="user-dora")

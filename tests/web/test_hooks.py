@@ -108,7 +108,7 @@ def test_a_signed_delivery_is_kept_byte_by_byte_before_it_is_answered(
     land, committed = practice.store.landing.land, list[int]()
 
     def watched(*args: object, **named: object) -> object:
-        found = land(*args, **named)  # type: ignore[arg-type]
+        found = land(*args, **named)  # type: ignore[arg-type]  # Options passed on as they came.
         committed.append(len(kept(practice)))
         return found
 
@@ -167,7 +167,7 @@ def test_what_is_not_signed_is_refused_and_leaves_nothing(
     practice: Practice, sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:
     for change, how in REFUSED.items():
-        answer = sender.send(body(), **how)  # type: ignore[arg-type]
+        answer = sender.send(body(), **how)  # type: ignore[arg-type]  # Options passed on as they came.
         assert answer.status_code == 401, change
         assert "Keane" not in answer.text + caplog.text
     assert kept(practice) == []

@@ -119,7 +119,7 @@ def test_a_page_that_believed_the_name_would_be_found(
 
     real = casefile.queue_rows
 
-    def trusting(work, rows):  # type: ignore[no-untyped-def]
+    def trusting(work, rows):  # type: ignore[no-untyped-def]  # A fault put in the place of a typed one.
         from dataclasses import replace
 
         return [replace(line, patient=line.sender) for line in real(work, rows)]

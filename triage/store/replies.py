@@ -35,7 +35,7 @@ from triage.store.due_replies import approval_row, in_the_way, read_reply, whole
 from triage.store.keyring import of_case
 from triage.store.proof import alive
 from triage.store.recipients import may_receive
-from triage.store.second import both, demanded, first_of
+from triage.store.second import both, demanded, first_of, write_yes
 from triage.store.senders import message_index
 from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
@@ -107,7 +107,7 @@ class Replies:
                 raise NoProofKey(f"case {draft.case_id}")
             _require_first(work, approval, draft.case_id)
             attended(work, draft.case_id)
-            _write_approval(work, approval)
+            write_yes(work, tables.approvals, approval)
             said = write_check(work, draft.case_id, approval, check) if check else {}
             reply = Reply(
                 approval.reply_id,
@@ -251,20 +251,6 @@ def _require_first(work: Work, approval: Approval, case_id: str) -> None:
     two = demanded(work, case_id, clinic=approval.clinic, approver=approval.approver)
     if two and first_of(work, approval) is None:
         raise SecondApprover(f"case {case_id}")
-
-
-def _write_approval(work: Work, approval: Approval) -> None:
-    work.add(
-        tables.approvals,
-        id=approval.id,
-        clinic=approval.clinic,
-        reply_id=approval.reply_id,
-        digest=approval.digest,
-        approver=approval.approver,
-        approved_at=approval.approved_at,
-        proof=approval.proof,
-        key_id=approval.key_id,
-    )
 
 
 def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:

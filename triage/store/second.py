@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Table, select, update
 
 from triage.domain import Approval, Check, Draft, FirstYes, Reply, Route
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself, OutOfScope
@@ -78,7 +78,7 @@ class SecondApprovers:
                 return _last(check, draft)
             if _said(work, approval):
                 raise NotYourself("You have approved these words. Somebody else must, too.")
-            _write(work, approval)
+            write_yes(work, tables.first_approvals, approval)
             by = approval.approver
             let_go(work, case_id, clinic=clinic, by=by)
             detail = {"reply": approval.reply_id, "digest": approval.digest}
@@ -180,9 +180,10 @@ def _said(work: Work, approval: Approval) -> bool:
     return work.first(query) is not None
 
 
-def _write(work: Work, approval: Approval) -> None:
+def write_yes(work: Work, table: Table, approval: Approval) -> None:
+    """Write a person's yes: among the approvals, or among those that wait for a second one."""
     work.add(
-        tables.first_approvals,
+        table,
         id=approval.id,
         clinic=approval.clinic,
         reply_id=approval.reply_id,
