@@ -173,34 +173,53 @@ def walked(app: FastAPI, found: Poisoned) -> Iterator[Answer]:
     pages = sorted(routes(app) - {("POST", "/log-out")})
     for method, path in sorted(pages, key=lambda page: (page[0], "close" in page[1], page[1])):
         for case_id in found.cases if method == "GET" and "{case_id}" in path else found.cases[:1]:
-            where = path.format_map(_ids(found, case_id))
-            form = {**FORM, "words": "x0", "case_id": case_id, "patient": "x0"}
-            form |= {"seen": _ids(found, case_id)["message_id"], "username": f"new{len(app.title)}"}
-            said = visit.get(where) if method == "GET" else visit.post(where, **form)
+            ids = Ids(found, case_id)
+            where = path.format_map(ids)
+            if method == "GET":
+                said = visit.get(where)
+            else:
+                form = {**FORM, "words": "x0", "case_id": case_id, "patient": "x0"}
+                form |= {"seen": ids["message_id"], "username": f"new{len(app.title)}"}
+                said = visit.post(where, **form)
             yield Answer(f"{method} {path}", said.status_code, dict(said.headers), said.text)
 
 
-def _ids(found: Poisoned, case_id: str) -> dict[str, str]:
-    store = found.practice.store
-    file = store.cases.get(case_id, clinic="c1", by="test")
-    glass = found.desk.glass.all(ALL)
-    items = found.desk.supervision.sample(ALL)
-    mentions, views = found.desk.together.mine(ALL).mentions, found.desk.teams.views(ALL)
-    return {
-        "case_id": case_id,
-        "message_id": file.messages[0].id,
-        "attachment_id": file.messages[0].attachments[0].id,
-        "reply_id": file.replies[0].id if file.replies else NOBODY,
-        "item_id": items[0].id if items else NOBODY,
-        "search_id": found.desk.search.keep(ALL, Wanted(Protected("x0"))),
-        "user_id": "u-x0",
-        "name": "website",
-        "glass_id": glass[0].id if glass else NOBODY,
-        "list_id": _on_paper(found),
-        "form_id": _form(found),
-        "mention_id": mentions[0][0].id if mentions else NOBODY,
-        "view_id": views[0].id if views else NOBODY,
-    }
+class Ids(dict[str, str]):
+    """Ids for the parameters of a path, each looked up when a path asks: most ask for none."""
+
+    def __init__(self, found: Poisoned, case_id: str) -> None:
+        super().__init__(case_id=case_id, user_id="u-x0", name="website")
+        self._found, self._case_id = found, case_id
+
+    def __missing__(self, name: str) -> str:
+        self[name] = next(iter(self._all(name)), NOBODY)
+        return self[name]
+
+    def _all(self, name: str) -> list[str]:
+        found, desk = self._found, self._found.desk
+        file = found.practice.store.cases.get(self._case_id, clinic="c1", by="test")
+        match name:
+            case "message_id":
+                return [file.messages[0].id]
+            case "attachment_id":
+                return [file.messages[0].attachments[0].id]
+            case "reply_id":
+                return [one.id for one in file.replies]
+            case "item_id":
+                return [one.id for one in desk.supervision.sample(ALL)]
+            case "search_id":
+                return [desk.search.keep(ALL, Wanted(Protected("x0")))]
+            case "glass_id":
+                return [one.id for one in desk.glass.all(ALL)]
+            case "list_id":
+                return [_on_paper(found)]
+            case "form_id":
+                return [_form(found)]
+            case "mention_id":
+                return [one.id for one, *_ in desk.together.mine(ALL).mentions]
+            case "view_id":
+                return [one.id for one in desk.teams.views(ALL)]
+        raise KeyError(name)
 
 
 def _form(found: Poisoned) -> str:
