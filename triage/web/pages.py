@@ -52,9 +52,12 @@ def environment(static: str) -> ImmutableSandboxedEnvironment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Every word of a page goes through `_` or `trans`, so that it can be said in another language.
+    made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # The extension's.
     made.globals |= {"static": static, "scripts": SCRIPTS, "Right": Right, "wording": wording}
     made.filters |= {
         "reveal": Protected.reveal,
