@@ -42,6 +42,15 @@ def quick_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_statements() -> Iterator[None]:
+    """Word each statement once for all stores of this run, as a process of the product does."""
+    from tests.engines import statements_worded_once
+
+    with statements_worded_once():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_loop_of_another_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hide a loop that a browser test left marked as running in this thread: DBOS refuses then."""
