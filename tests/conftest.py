@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.engine import make_url
 
-from tests.postgres import PostgresServer, fastest, programs
+from tests.postgres import TEMPLATE, PostgresServer, fastest, programs
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
 
@@ -38,6 +39,15 @@ def quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr("triage.store.passwords._hasher", lambda: hasher)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_statements() -> Iterator[None]:
+    """Word each statement once for all stores of this run, as a process of the product does."""
+    from tests.engines import statements_worded_once
+
+    with statements_worded_once():
         yield
 
 
@@ -80,6 +90,32 @@ def sqlite_template(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
+@pytest.fixture(scope="session")
+def sqlite_practice(sqlite_template: Path, keys: Keys) -> Path:
+    """The database of the small practice, which has moved in; closed, to be copied."""
+    path = sqlite_template.with_name("practice.db")
+    copy_database(sqlite_template, path)
+    furnish(f"sqlite:///{path}", keys)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_practice(postgres: PostgresServer, keys: Keys) -> Iterator[str]:
+    """The name of the same on PostgreSQL."""
+    with postgres.database() as url:
+        furnish(url, keys)
+        yield str(make_url(url).database)
+
+
+def furnish(url: str, keys: Keys) -> None:
+    """Let the small practice move into a database, once for all tests that get a copy of it."""
+    from tests.small_practice import move_in
+
+    opened = open_store(url, keys)
+    move_in(opened)
+    opened.close()
+
+
 def copy_database(source: Path, path: Path) -> None:
     """Copy a SQLite database that nobody has open, and its key store."""
     shutil.copy(source, path)
@@ -88,14 +124,17 @@ def copy_database(source: Path, path: Path) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database, as its owner."""
+    """The URL of a fresh, migrated database, as its owner; the practice's for who asks for it."""
+    furnished = "furnished" in request.fixturenames
     if request.param == "sqlite":
         path = tmp_path / "triage.db"
-        copy_database(request.getfixturevalue("sqlite_template"), path)
+        source = "sqlite_practice" if furnished else "sqlite_template"
+        copy_database(request.getfixturevalue(source), path)
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as url:
+    source = request.getfixturevalue("postgres_practice") if furnished else TEMPLATE
+    with server.copy(source) as url:
         yield url
 
 
@@ -114,11 +153,13 @@ def clinic(store: Store) -> str:
 
 
 @pytest.fixture
-def practice(store: Store) -> Store:
-    """The store of the small practice, which has moved in."""
-    from tests.small_practice import move_in
+def furnished() -> None:
+    """Asks `store_url` for the database of the small practice."""
 
-    move_in(store)
+
+@pytest.fixture
+def practice(store: Store, furnished: None) -> Store:
+    """The store of the small practice, which has moved in."""
     return store
 
 
