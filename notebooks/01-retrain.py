@@ -87,7 +87,7 @@ if SMALL:
 
 registry = Registry(HOME)
 candidate = registry.candidates / NAME
-effort = {"epochs": 1, "layers": 1} if SMALL else {}
+effort = {"epochs": 1, "layers": 1, "warm": 40} if SMALL else {}
 train(candidate, data=data, extra=extra, trainer=USERNAME, **effort)
 
 # %% [markdown]

@@ -35,14 +35,16 @@ def train(
     epochs: int = EPOCHS,
     seed: int = SEED,
     layers: int = 6,
+    warm: int = WARM,
     progress: bool = True,
 ) -> Metrics:
     """Train on the labelled messages under `data` (see `dataset.read_material`), write `out`.
 
     `public_data` is the folder of the public corpora, `extra` further redacted texts with labels
-    people chose. Writes tensors, labels.json, config.json (with the policy) and metrics.json with
-    the numbers of the messages that chose the epoch; returns these. About half an hour on two free
-    cores; called again after an interruption it goes on where it was. Raise BadRow for a bad row.
+    people chose. `warm` steps train the heads alone before the encoder moves. Writes tensors,
+    labels.json, config.json (with the policy) and metrics.json with the numbers of the messages
+    that chose the epoch; returns these. About half an hour on two free cores; called again after
+    an interruption it goes on where it was. Raise BadRow for a bad row.
     """
     from triage.classifiers.public_data import public_texts
     from triage.encoder import folder
@@ -61,7 +63,7 @@ def train(
         epochs=epochs,
         seed=seed,
         layers=layers,
-        warm=WARM,
+        warm=warm,
         augment=vary_all,
         average=AVERAGE,
         trainer=trainer,
