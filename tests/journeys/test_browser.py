@@ -20,6 +20,7 @@ from tests.journeys.served import (
     Served,
     Tracker,
     axe,
+    seat,
     serious,
     serving,
     sign_in,
@@ -97,8 +98,10 @@ def opened(browser: Browser, axe_source: str, served: Served) -> Iterator[Opened
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
-        if name:
-            sign_in(page, served, name, code=served.practice.code(name) if code else None)
+        if code:
+            sign_in(page, served, name, code=served.practice.code(name))
+        elif name:
+            seat(page, served, name)
         return page
 
     yield make
@@ -528,10 +531,10 @@ def test_every_page_fits_its_window_and_has_no_serious_barrier(
         if who not in people:
             people[who] = opened(who)
         page = people[who]
-        page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
         answer = page.goto(f"{served.address}/{path}")
         assert answer is not None
         assert answer.ok or path == "nowhere", path
+        # The last is the size that every page is opened in, and that axe looks at.
         for size in (ZOOMED, PHONE, DESKTOP):
             page.set_viewport_size({"width": size[0], "height": size[1]})
             if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
