@@ -195,8 +195,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Let pytest's folders lie in memory where there is room: a sync costs nothing there."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fastest())
-    # Each process of the run has one core: more threads than cores only wait for each other.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Beside other workers: more threads than cores would only wait for one another.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_finish() -> None:
