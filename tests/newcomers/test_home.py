@@ -158,7 +158,9 @@ def test_the_next_start_knows_everybody_and_starting_over_forgets(trainee: Train
     }
     assert (home / LOGINS).stat().st_mode & 0o077 == 0
     trainee.store.people.check_password("trainee", logins["trainee"].password)
-    assert trainee.sheet().number(Result.MISSED) == 0
+    sheet = trainee.sheet()
+    assert sheet.number(Result.MISSED) == 0
+    assert sheet.number(Result.RIGHT) == 0, "nothing was done yet, and nothing counts"
     (home / LOGINS).write_text("[")
     with pytest.raises(NotForTraining, match="start-over"):
         read_logins(home, trainee.store)

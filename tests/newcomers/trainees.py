@@ -20,7 +20,6 @@ from triage.domain import (
     Exercise,
     Lesson,
     Protected,
-    Route,
     ScoreSheet,
     Told,
     Urgency,
@@ -89,13 +88,16 @@ class Trainee:
         self.finish(one)
 
     def sort(self, one: Exercise) -> None:
-        case = self.store.cases.get(self.cases[one.id], clinic=CLINIC, by="test").case
-        wanted = one.expected.sorting
-        if (case.route, case.also, case.urgency) == (wanted.route, wanted.also, wanted.urgency):
+        wanted, case_id = one.expected.sorting, self.cases[one.id]
+        if one.sorted == wanted:
             return
-        routes = wanted.route if wanted.urgency is Urgency.ROUTINE else Route.URGENT_CLINICAL
         self.desk.queue.reroute(
-            self.me, case.id, route=routes, urgency=wanted.urgency, also=wanted.also, why=NOTHING
+            self.me,
+            case_id,
+            route=wanted.route,
+            urgency=wanted.urgency,
+            also=wanted.also,
+            why=NOTHING,
         )
 
     def link(self, one: Exercise, patient: str) -> None:

@@ -111,9 +111,10 @@ def _whose(one: Exercise, mine: Done) -> Iterator[Finding]:
 
 def _traps(one: Exercise, mine: Done) -> Iterator[Finding]:
     wanted = one.expected
-    if not wanted.never_say and not wanted.no_reply:
-        return
     why = [event.detail.get("why", "") for event in mine.events if event.action == STOPPED]
+    # Another patient's name is a trap wherever somebody types it.
+    if not (wanted.never_say or wanted.no_reply or "WrongPatient" in why):
+        return
     if wanted.no_reply and mine.replies:
         words = "A reply was approved where none may be written."
         yield _found(Aspect.TRAP, Result.MISSED, words)

@@ -13,6 +13,7 @@ from triage.desk.rights import Right, require
 from triage.desk.spreadsheet import as_csv
 from triage.domain import (
     AuditEvent,
+    CaseState,
     Done,
     Exercise,
     Lesson,
@@ -31,6 +32,8 @@ SET = "exercise.set"
 _MOST = 100_000
 #: Replies that never left, or were taken back.
 _NOT_LEFT = frozenset({ReplyState.DRAFT, ReplyState.RECALLED})
+#: These name cases somebody saw a line of, and did nothing with.
+_LISTS = frozenset({"queue.read", "queue.picked", "search.read"})
 HEAD = ("exercise", "looked at", "result", "what happened", "why it matters", "minutes")
 
 
@@ -96,8 +99,16 @@ class ScoreDesk:
         return found[::-1]
 
     def _done(self, actor: User, one: Exercise, case_id: str, events: list[AuditEvent]) -> Done:
+        theirs = tuple(
+            event for event in events if case_id in event.cases and event.action not in _LISTS
+        )
+        if not theirs:
+            # Nobody who practises has been there: it stands as it was set.
+            return Done(case_id, one.sorted, "", None, 0, (), ())
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
-        case, closed = file.case, file.case.outcome if file.case.state == "closed" else None
+        case, closed = file.case, None
+        if case.state is CaseState.CLOSED:
+            closed = case.outcome
         left = [reply for reply in file.replies if reply.state not in _NOT_LEFT]
         said = [
             words for reply in left for words in said_in(reply.outgoing, one.expected.never_say)
@@ -109,7 +120,7 @@ class ScoreDesk:
             closed,
             len(left),
             tuple(said),
-            tuple(event for event in events if case_id in event.cases),
+            theirs,
         )
 
 
