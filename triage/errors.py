@@ -31,6 +31,16 @@ class UnsafeSetting(TriageError):
     """Nothing was started, because this is not safe to run with; mend what the message names."""
 
 
+class BadExercise(TriageError):
+    """The file of exercises cannot be used; correct the named line (data/exercises/README.md)."""
+
+
+class NotForTraining(TriageError):
+    """This folder holds something else than a practice for training, and nothing in it was touched;
+    give `--home` a folder of its own.
+    """
+
+
 class CannotPromise(TriageError):
     """Too few messages were tested to keep this; choose one of the promises that are offered."""
 

@@ -102,10 +102,13 @@ class DeskSettings(_Strict):
     drill_one_in: int = Field(default=0, ge=0, le=10_000)
     #: Says on the way in that nobody here is real; on loopback only.
     demonstration: bool = False
+    #: A home of `triage train-staff`: nobody is real, it has no doors, and nothing else runs in it.
+    staff_training: bool = False
 
     @model_validator(mode="after")
     def _shown_to_nobody_else(self) -> Self:
-        if self.demonstration and self.host not in ("127.0.0.1", "::1", "localhost"):
+        shown = self.demonstration or self.staff_training
+        if shown and self.host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("a demonstration is served on 127.0.0.1 only")
         return self
 
@@ -261,6 +264,15 @@ class Settings(_Strict):
         if self.escalation is not None:
             found[Setting.ESCALATION] = self.escalation.model_dump(mode="json")
         return found
+
+    @model_validator(mode="after")
+    def _nothing_leaves_training(self) -> Self:
+        if self.desk.staff_training:
+            doors = (*self.inbox, *self.outbox, *self.hook, *self.alert)
+            lines = (self.openid.issuer, self.watch.heartbeat_url, self.canary)
+            if doors or any(lines) or self.store != StoreSettings():
+                raise ValueError("a practice for training has no doors and a store of its own")
+        return self
 
     @model_validator(mode="after")
     def _one_name_each(self) -> Self:

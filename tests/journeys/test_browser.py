@@ -26,6 +26,7 @@ from tests.journeys.served import (
     sign_in,
     tracking,
 )
+from tests.newcomers.trainees import teach
 from tests.web.practice import (
     HOSTILE_HTML,
     MASTER,
@@ -487,6 +488,8 @@ def everything(served: Served) -> list[tuple[str, str, str]]:
     connect(practice, FACTS)
     found += [("dana", f"case/{in_the_portal(practice)[0]}/portal", "portal")]
     found += [("sam", f"case/{practice.cases['refill']}/history", "history")]
+    teach(practice)
+    found += [("sam", "score", "score")]
     item = practice.desk.supervision.sample(PEOPLE["nia"])[0]
     found += [("nia", f"sample/{item.id}", "sample-item")]
     return [*((who, path, re.sub(r"\W+", "-", path)) for who, path in PAGES), *cases, *found]

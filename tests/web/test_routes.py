@@ -93,6 +93,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/audit/patient"): Right.SEE_AUDIT,
     ("POST", "/audit/patient/seen"): Right.SEE_AUDIT,
     ("POST", "/audit/patient/export"): Right.EXPORT_AUDIT,
+    ("GET", "/score"): Right.SEE_AUDIT,
+    ("POST", "/score/export"): Right.EXPORT_AUDIT,
     ("GET", "/forms"): Right.MANAGE_FORMS,
     ("POST", "/forms"): Right.MANAGE_FORMS,
     ("GET", "/forms/{form_id}"): Right.WRITE_REPLY,

@@ -20,6 +20,7 @@ from triage.cli import (
     inboxes,
     keeping,
     logs,
+    newcomers,
     trained,
     training,
     watching,
@@ -47,6 +48,7 @@ ROOMS = (
     trained,
     watching,
     demo,
+    newcomers,
 )
 for room in ROOMS:
     room.add_to(app)

@@ -151,7 +151,15 @@ def hooks(house: House, part: str) -> Iterator[str]:
         yield "two hooks have the same secret; give each one of its own"
 
 
+def for_training(house: House, part: str) -> Iterator[str]:
+    """Find a home in which new staff practise, and nothing else may run."""
+    del part
+    if house.settings.desk.staff_training:
+        yield f"{house.home} is for training new staff; start it with `triage train-staff`"
+
+
 CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
+    for_training,
     readable_keys,
     readable_settings,
     made_up_keys,

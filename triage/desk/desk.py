@@ -17,6 +17,7 @@ from triage.desk.practice import PracticeDesk
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
 from triage.desk.rewriting import RewritingDesk
+from triage.desk.score import ScoreDesk
 from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
@@ -87,6 +88,7 @@ class Desk:
         self.teams = TeamDesk(store)
         self.bulk = BulkDesk(store, self.queue, self.replies)
         self.supervision = SupervisionDesk(store, clock, self._clinical, anchors)
+        self.score = ScoreDesk(store, clock)
         self.watch = WatchDesk(store, clock, clinic=clinic)
         self.models = ModelsDesk(store, registry, clock, clinic=clinic)
 

@@ -109,6 +109,9 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", "/audit/patient/export"): (Right.EXPORT_AUDIT,),
     ("POST", "/audit/verify"): (Right.SEE_AUDIT,),
     ("POST", "/audit/export"): (Right.EXPORT_AUDIT,),
+    # Nothing is there but in a practice for training.
+    ("GET", "/score"): (Right.SEE_AUDIT,),
+    ("POST", "/score/export"): (Right.EXPORT_AUDIT,),
     ("GET", "/forms"): (Right.MANAGE_FORMS,),
     ("POST", "/forms"): (Right.MANAGE_FORMS,),
     ("GET", "/forms/{form_id}"): (Right.WRITE_REPLY,),

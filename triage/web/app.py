@@ -29,6 +29,7 @@ from triage.web import (
     queue,
     reply,
     sample,
+    score,
     search,
     seen,
     session,
@@ -61,6 +62,7 @@ ROUTERS = (
     audit,
     seen,
     sample,
+    score,
     clinical,
     trained,
     promises,
@@ -107,7 +109,11 @@ def create_app(
     app.state.hooks = hook.HookDoors(hooks or {})
     static = f"/static/{fingerprint()}"
     app.state.pages = Pages(
-        clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration
+        clinic_name=clinic_name,
+        sink_url=sink_url,
+        static=static,
+        demonstration=demonstration,
+        training=desk.score.training,
     )
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:

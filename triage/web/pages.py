@@ -80,13 +80,20 @@ class Pages:
     """The templates of one application."""
 
     def __init__(
-        self, *, clinic_name: str, sink_url: str | None, static: str, demonstration: bool = False
+        self,
+        *,
+        clinic_name: str,
+        sink_url: str | None,
+        static: str,
+        demonstration: bool = False,
+        training: bool = False,
     ) -> None:
         self._environment = environment(static)
         self._environment.globals |= {
             "clinic_name": clinic_name,
             "sink_url": sink_url,
             "demonstration": demonstration,
+            "training": training,
         }
 
     def render(

@@ -117,7 +117,7 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -
     shown = 0
     codes = ""
     while not stop.wait(0.5) and all(child.poll() is None for child in children):
-        codes = _tell_codes(logins, codes)
+        codes = tell_codes(logins, codes)
         for mail in sink.mails[shown:]:
             print(f"\r  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
             shown += 1
@@ -126,7 +126,7 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -
         raise SystemExit(1)
 
 
-def _tell_codes(logins: dict[str, Any], before: str) -> str:
+def tell_codes(logins: dict[str, Any], before: str) -> str:
     """Print what everybody's authenticator app shows now, when it changed; return it.
 
     On a terminal the line replaces the one before; elsewhere each is a line of its own.

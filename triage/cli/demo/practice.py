@@ -82,7 +82,7 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         f'name = "{facts["name"]}"',
         f'timezone = "{facts["time_zone"]}"',
         "[clinic.facts]",
-        *(f"{key} = {_quoted(value)}" for key, value in flat_facts(facts).items()),
+        *(f"{key} = {quoted(value)}" for key, value in flat_facts(facts).items()),
         "[desk]",
         f"port = {port}",
         "demonstration = true",
@@ -116,7 +116,8 @@ def flat_facts(facts: dict[str, object]) -> dict[str, str]:
     return flat
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as triage.toml has it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -134,13 +135,13 @@ def move_in(house: House) -> tuple[Store, dict[str, Login]]:
         password = secrets.token_urlsafe(6)
         store.people.add_user(user, password)
         code = approver_key(master, user.id).hex()
-        logins[username] = Login(user, password, code, _enrol(store, user, password))
+        logins[username] = Login(user, password, code, enrol(store, user, password))
     roster = list(read_csv(SAMPLES / "roster.csv", clinic=clinic.id))
     store.people.import_roster(roster, clinic=clinic.id, by="demo")
     return store, logins
 
 
-def _enrol(store: Store, user: User, password: str) -> str:
+def enrol(store: Store, user: User, password: str) -> str:
     """Enrol a fresh secret the way a person would; return it, or nothing for who needs none.
 
     The app's clock lags one step, so that the code of this very moment is not used up.

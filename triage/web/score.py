@@ -1,0 +1,58 @@
+"""The score sheet of whoever practises: one page to look at, print and talk over.
+
+Rule of the room: nothing is here but in a practice for training, where nobody is real.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, Response
+
+from triage.domain import Aspect, Result
+from triage.web.audit import table
+from triage.web.pages import pages
+from triage.web.visitor import Asking, Posting, TheDesk
+
+router = APIRouter(prefix="/score")
+ASPECTS: Mapping[Aspect, str] = {
+    Aspect.SORTING: "Sorting",
+    Aspect.URGENT: "Urgent first, by name",
+    Aspect.WHOSE: "Whose message it is",
+    Aspect.TRAP: "What must not be sent",
+    Aspect.TOGETHER: "Wrote more than once",
+    Aspect.OUTCOME: "How it ended",
+}
+RESULTS: Mapping[Result, str] = {
+    Result.RIGHT: "right",
+    Result.MISSED: "missed",
+    Result.OPEN: "not done yet",
+}
+
+
+@router.get("")
+def score(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
+    """Show what the trainee did with each exercise, and why it matters."""
+    return pages(request).render(
+        "score.html",
+        asking,
+        here="/score",
+        sheet=desk.score.sheet(asking.user),
+        Result=Result,
+        aspects=ASPECTS,
+        results=RESULTS,
+        banners=(),
+    )
+
+
+@router.post("/export")
+def export(
+    desk: TheDesk, posting: Posting, kind: Annotated[Literal["csv", "json"], Form()] = "csv"
+) -> Response:
+    """Hand out the same as a table in which no cell is a formula, or as JSON."""
+    name = f"score-{datetime.now(UTC):%Y%m%d-%H%M}.{kind}"
+    if kind == "csv":
+        return table(desk.score.table(posting.user), name)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(desk.score.listed(posting.user), media_type="application/json", headers=headers)
