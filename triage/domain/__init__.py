@@ -113,6 +113,7 @@ from triage.domain.reply import (
 )
 from triage.domain.search import Hits, Wanted
 from triage.domain.shares import Share
+from triage.domain.templates import InService, Objection, OwnTemplate, Tried
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.together import (
     LONGEST_SNOOZE,
@@ -225,6 +226,7 @@ __all__ = [
     "Head",
     "Hits",
     "IdentifierType",
+    "InService",
     "KnownPeople",
     "Label",
     "Lane",
@@ -239,9 +241,11 @@ __all__ = [
     "Note",
     "NoteKind",
     "Notice",
+    "Objection",
     "OpeningHours",
     "Outage",
     "Outgoing",
+    "OwnTemplate",
     "Pace",
     "PaperEntry",
     "PaperItem",
@@ -286,6 +290,7 @@ __all__ = [
     "Together",
     "Told",
     "TrainingRow",
+    "Tried",
     "Undelivered",
     "Urgency",
     "User",
