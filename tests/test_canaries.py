@@ -217,6 +217,7 @@ def browse(app: FastAPI, store: Store, name: str, canaries: Canaries, watched: W
             "form_id": "0" * 32,
             "mention_id": "0" * 32,
             "view_id": "0" * 32,
+            "place": "refill.en",
             "search_id": search_id,
         }
         for method, path in sorted(routes(app), key=lambda one: (one[1] == "/log-out", one)):

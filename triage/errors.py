@@ -157,6 +157,10 @@ class BadPractice(TriageError):
     """This setting of the practice cannot be used; correct what it names and save again."""
 
 
+class BadContact(TriageError):
+    """This contact cannot be kept; correct the address, the name or the relation and save again."""
+
+
 class OpenDoor(TriageError):
     """A page does not say who may open it; give it a row in triage/web/access.py."""
 

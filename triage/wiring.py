@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -183,6 +184,8 @@ class House:
             texts, digest = "urgent_texts", clinical_digests()["urgent_texts"]
             signed = store.signatures.signed(texts, digest, clinic=self.settings.clinic.id)
             facts["urgent_texts_signed"] = signed is not None
+            own = store.templates.serving
+            facts["own_templates"] = partial(own, clinic=self.settings.clinic.id)
         found = load_parts(self.settings.parts, self.registry(), facts)
         ids = {door.name: door.authserv_id for door in self.settings.inbox}
         return replace(found, rooms=replace(found.rooms, parse=reader(ids)))

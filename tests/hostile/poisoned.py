@@ -188,7 +188,7 @@ class Ids(dict[str, str]):
     """Ids for the parameters of a path, each looked up when a path asks: most ask for none."""
 
     def __init__(self, found: Poisoned, case_id: str) -> None:
-        super().__init__(case_id=case_id, user_id="u-x0", name="website")
+        super().__init__(case_id=case_id, user_id="u-x0", name="website", place="refill.en")
         self._found, self._case_id = found, case_id
 
     def __missing__(self, name: str) -> str:

@@ -57,6 +57,7 @@ PAGES = (
     *(("nia", page) for page in ("sample", "clinical")),
     *(("sam", page) for page in ("audit", "models", "emergencies", "approvals", "forms")),
     *(("sam", page) for page in ("teams", "practice", "downtime")),
+    *(("sam", page) for page in ("templates", "templates/refill.en", "contacts")),
     *(("ada", page) for page in ("users", "emergency")),
     *(("sam", f"models/promises{asked}") for asked in ("", *ASKED)),
     *(("devi", page) for page in ("models", "models/promises")),

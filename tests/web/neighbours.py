@@ -122,7 +122,11 @@ def move_in(folder: Path, url: str, keys: Keys) -> Neighbours:
     desk.teams.put_view(INSIDER, called="Halloran only", team_id=team.id)
     (view,) = desk.teams.views(INSIDER)
     desk.teams.want_two(INSIDER, [Route.INSURANCE_AUTHORIZATION])
+    words = {"subject": Protected("Keane"), "body": Protected("We write to you again. Halloran")}
+    typed = desk.templates.write(PEOPLE["sam"], Route.REFILL, "en", **words, version=0)
     first = {
+        "place": "refill.en",
+        "template_id": typed.line.versions[0].id,
         "case_id": open_case,
         "message_id": file.messages[0].id,
         "attachment_id": file.messages[0].attachments[0].id,

@@ -71,6 +71,8 @@ ABOUT_NOBODY = {
     # Where to go next, by ids; that page leaves its row.
     ("GET", "/away"),
     ("GET", "/away/next"),
+    # Who is asked for comes next.
+    ("GET", "/contacts"),
     ("GET", "/teams"),
     ("POST", "/teams"),
     ("POST", "/teams/views"),
@@ -206,7 +208,7 @@ class Walk:
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
         own = ("reply_id", "item_id", "user_id", "glass_id", "search_id", "list_id")
-        own += ("form_id", "mention_id", "view_id")
+        own += ("form_id", "mention_id", "view_id", "place")
         parts |= {part: form.pop(part) for part in own if part in form}
         for part, value in parts.items():
             path = path.replace(f"{{{part}}}", value)
@@ -319,6 +321,8 @@ class Walk:
         # Where every open case stands is written anew.
         for what in ("hours", "targets"):
             self.ask("sam", "POST", f"/practice/{what}")
+        self.templates()
+        self.contacts()
         self.ask("sam", "POST", "/audit/export", since="", action="", who="", case_id="")
         self.ask("sam", "GET", f"{CASE}/history", "refill")
         self.ask("sam", "POST", f"{CASE}/evidence", "refill")
@@ -330,6 +334,30 @@ class Walk:
         self.ask("sam", "GET", "/sample/{item_id}", item_id=item)
         self.ask("sam", "POST", "/sample/{item_id}", item_id=item, answer="routine")
         self.ask("devi", "POST", "/models/training", without_leaking="true")
+
+    def templates(self) -> None:
+        """Looking at the clinic's own words, keeping them, putting them in service and out."""
+        words = {"route": "refill", "language": "en", "subject": "s", "body": "We write again."}
+        self.ask("sam", "POST", "/templates", **words, version="0")
+        self.ask("sam", "POST", "/templates/look", **words)
+        self.ask("sam", "GET", "/templates")
+        self.ask("sam", "GET", "/templates/{place}", place="refill.en")
+        line = next(one for one in self.practice.desk.templates.all(PEOPLE["nia"]) if one.newest)
+        own = line.versions[0].id
+        self.ask("nia", "POST", "/templates/release", template_id=own, version="0")
+        self.ask("nia", "POST", "/templates/retire", **words, version="1")
+
+    def contacts(self) -> None:
+        """Finding a patient, and adding, changing, verifying and retiring a contact."""
+        self.ask("sam", "POST", "/contacts", words="Keane")
+        self.ask("sam", "POST", "/contacts/patient", patient="p1")
+        new = {"address": "k@example.org", "reader": "R. Keane", "relation": "self"}
+        self.ask("sam", "POST", "/contacts/put", patient="p1", channel="email", contact="", **new)
+        _, known = self.practice.desk.contacts.of(PEOPLE["sam"], "p1")
+        made = next(one.id for one in known if one.verified_by is None)
+        self.ask("sam", "POST", "/contacts/verify", patient="p1", contact=made)
+        self.ask("sam", "POST", "/contacts/consent", patient="p1", contact=made, agreed="yes")
+        self.ask("sam", "POST", "/contacts/retire", patient="p1", contact=made, version="0")
 
     def downtime(self) -> None:
         """What was on paper, and entering it."""

@@ -126,6 +126,19 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/practice/hours"): Right.SET_PRACTICE,
     ("POST", "/practice/targets"): Right.SET_PRACTICE,
     ("POST", "/practice/escalation"): Right.SET_PRACTICE,
+    ("GET", "/templates"): Right.RELEASE_TEMPLATE,
+    ("GET", "/templates/{place}"): Right.RELEASE_TEMPLATE,
+    ("POST", "/templates/look"): Right.RELEASE_TEMPLATE,
+    ("POST", "/templates"): Right.WRITE_TEMPLATE,
+    ("POST", "/templates/release"): Right.RELEASE_TEMPLATE,
+    ("POST", "/templates/retire"): Right.RELEASE_TEMPLATE,
+    ("GET", "/contacts"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts/patient"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts/put"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts/retire"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts/verify"): Right.EDIT_CONTACTS,
+    ("POST", "/contacts/consent"): Right.EDIT_CONTACTS,
     ("GET", "/emergency"): Right.BREAK_GLASS,
     ("POST", "/emergency"): Right.BREAK_GLASS,
     ("GET", "/emergencies"): Right.REVIEW_GLASS,
@@ -171,6 +184,11 @@ FORM = {
     "team": "Front",
     "to": "",
     "days": "3",
+    "template_id": NOBODY,
+    "language": "en",
+    "address": "ana@example.org",
+    "relation": "self",
+    "reader": "R. Keane",
 }
 
 
@@ -310,7 +328,9 @@ def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> 
     menus["ada"] = {"/models", "/users", "/emergency", "/practice"}
     for name in ("dana", "nia", "sam"):
         menus[name] |= {"/for-me"}
-    menus["sam"] |= {"/teams"}
+    menus["sam"] |= {"/teams", "/templates", "/contacts"}
+    menus["nia"] |= {"/templates"}
+    menus["ada"] |= {"/templates"}
     menus["devi"] |= {"/emergency"}
     for name, expected in menus.items():
         page = visit(name).get("/account").text

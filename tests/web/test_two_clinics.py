@@ -19,7 +19,7 @@ from tests.web.neighbours import INSIDER, NEIGHBOUR, Neighbours, move_in, spelle
 from tests.web.practice import CLINIC, PASSWORD
 from tests.web.test_routes import ARRIVING, routes
 from triage.desk import Desk
-from triage.domain import NOTHING, Protected, Role, Route, Urgency, User, Wanted
+from triage.domain import NOTHING, Channel, Protected, Role, Route, Urgency, User, Wanted
 from triage.errors import TriageError
 from triage.store import Keys
 from triage.web.app import create_app
@@ -38,6 +38,9 @@ WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("
 WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice")}
 # Nothing is there but in a practice for training, whose store has one clinic.
 WITHOUT_ID |= {("GET", "/score"), ("POST", "/score/export")}
+WITHOUT_ID |= {("GET", path) for path in ("/templates", "/contacts")}
+# Topics are the same everywhere; the words and their versions are the clinic's own.
+WITHOUT_ID |= {("GET", "/templates/{place}"), ("POST", "/templates/look")}
 WITHOUT_ID |= {("GET", path) for path in ("/for-me", "/away", "/away/next", "/teams")}
 # Of picked cases it says only that they were left as they are.
 WITHOUT_ID |= {("POST", "/away/prepare")}
@@ -51,6 +54,7 @@ OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient"
 OWN |= {("POST", "/forms")}
 OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
 OWN |= {("POST", "/teams/two"), ("POST", "/away")}
+OWN |= {("POST", "/contacts"), ("POST", "/templates")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -82,6 +86,10 @@ FORM = {
     "password": PASSWORD,
     "acted_by": "u-milo",
     "acted_at": "2026-01-05T09:30",
+    "language": "en",
+    "address": "tobias.lindqvist@example.org",
+    "relation": "self",
+    "reader": "T. L.",
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
@@ -119,6 +127,11 @@ ANSWERS = {
     "SupervisionDesk.sign",
     "TogetherDesk.mine",
     "TogetherDesk.unseen",
+    "TemplateDesk.all",
+    "TemplateDesk.one",
+    "TemplateDesk.look",
+    "TemplateDesk.write",
+    "ContactDesk.find",
     "TeamDesk.teams",
     "TeamDesk.views",
     "TeamDesk.put_view",
@@ -286,6 +299,11 @@ def values(both: Neighbours) -> dict[str, object]:
         "called": "A view of one's own",
         "members": ("u-dana",),
         "cases": (both.first["case_id"],),
+        "language": "en",
+        "channel": Channel.EMAIL,
+        "address": Protected("tobias.lindqvist@example.org"),
+        "name": Protected("T. L."),
+        "relation": "self",
     }
 
 

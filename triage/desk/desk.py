@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from triage.desk.bulk import BulkDesk
 from triage.desk.checking import Checker
+from triage.desk.contacts import ContactDesk
 from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
@@ -22,6 +23,7 @@ from triage.desk.search import SearchDesk
 from triage.desk.signing import SignInDesk
 from triage.desk.supervision import SupervisionDesk
 from triage.desk.teams import TeamDesk
+from triage.desk.templates import TemplateDesk
 from triage.desk.together import TogetherDesk
 from triage.desk.trained import ModelsDesk
 from triage.desk.urgent import UrgentDesk
@@ -84,6 +86,8 @@ class Desk:
         self.search = SearchDesk(store, clock, self._clinical)
         self.replies = ReplyDesk(store, clock, undo, mail_domain, portal_only, checker=checker)
         self.rewriting = RewritingDesk(store, self.queue, self.replies, facts)
+        self.templates = TemplateDesk(store, clock, facts)
+        self.contacts = ContactDesk(store)
         self.together = TogetherDesk(store, clock)
         self.teams = TeamDesk(store)
         self.bulk = BulkDesk(store, self.queue, self.replies)

@@ -370,6 +370,9 @@ def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
         "This case is closed.": case.state is CaseState.CLOSED,
         "Automatic messages are never answered.": automatic(file),
         "Nobody has said who this is yet. Find the patient by two identifiers.": not known,
+        "This contact was taken out of use. Choose another one of the patient.": (
+            contact is not None and contact.retired_at is not None
+        ),
         "This address has not been verified. Call the patient.": (
             contact is not None and contact.verified_by is None
         ),

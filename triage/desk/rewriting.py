@@ -4,6 +4,7 @@ Rule of the room: what it offers is a draft like any other; it changes no fact a
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from triage.desk.queue import QueueDesk
 from triage.desk.replies import ReplyDesk
@@ -57,7 +58,9 @@ class RewritingDesk:
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
         language = file.contact.language if file.contact else "en"
         name = file.contact.name if file.contact else Protected("")
-        subject, body = acknowledgement(self._facts, language=language, name=name)
+        own = partial(self._store.templates.serving, clinic=actor.clinic)
+        facts = {**self._facts, "own_templates": own}
+        subject, body = acknowledgement(facts, language=language, name=name)
         forms = self._enclosed(actor, file)
         return self._replies.save(actor, case_id, subject=subject, body=body, forms=forms)
 

@@ -38,6 +38,9 @@ class Right(StrEnum):
     MANAGE_FORMS = "manage_forms"
     SET_PRACTICE = "set_practice"
     MANAGE_TEAMS = "manage_teams"
+    WRITE_TEMPLATE = "write_template"
+    RELEASE_TEMPLATE = "release_template"
+    EDIT_CONTACTS = "edit_contacts"
 
 
 RIGHTS: Mapping[Right, frozenset[Role]] = {
@@ -69,6 +72,11 @@ RIGHTS: Mapping[Right, frozenset[Role]] = {
     Right.SET_PRACTICE: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
     # Who works with whom, and where two must approve.
     Right.MANAGE_TEAMS: _OVERSEERS,
+    Right.WRITE_TEMPLATE: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR}),
+    # The second pair of eyes may be clinical; the store keeps authors from their own words.
+    Right.RELEASE_TEMPLATE: frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR, Role.NURSE}),
+    # Patients' addresses: not the administrator, who sees no patient.
+    Right.EDIT_CONTACTS: _OVERSEERS,
 }
 
 
@@ -85,6 +93,9 @@ GRAVE: frozenset[Right] = frozenset(
         Right.MANAGE_FORMS,
         Right.SET_PRACTICE,
         Right.MANAGE_TEAMS,
+        Right.WRITE_TEMPLATE,
+        Right.RELEASE_TEMPLATE,
+        Right.EDIT_CONTACTS,
     }
 )
 

@@ -125,6 +125,7 @@ from triage.domain.reply import (
 )
 from triage.domain.search import Hits, Wanted
 from triage.domain.shares import Share
+from triage.domain.templates import InService, Objection, OwnTemplate, Tried
 from triage.domain.text import NOTHING, Protected, new_id
 from triage.domain.together import (
     LONGEST_SNOOZE,
@@ -242,6 +243,7 @@ __all__ = [
     "Head",
     "Hits",
     "IdentifierType",
+    "InService",
     "KnownPeople",
     "Label",
     "Lane",
@@ -257,9 +259,11 @@ __all__ = [
     "Note",
     "NoteKind",
     "Notice",
+    "Objection",
     "OpeningHours",
     "Outage",
     "Outgoing",
+    "OwnTemplate",
     "Pace",
     "PaperEntry",
     "PaperItem",
@@ -308,6 +312,7 @@ __all__ = [
     "Together",
     "Told",
     "TrainingRow",
+    "Tried",
     "Undelivered",
     "Urgency",
     "User",

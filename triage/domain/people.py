@@ -110,6 +110,11 @@ class Contact:
     #: did, which counts as no. The time is None where it is older than the record of it.
     consent_by: str | None = None
     consent_at: datetime | None = None
+    #: Counts the changes people made by hand.
+    version: int = 0
+    #: When it was taken out of use, and by whom; nothing leaves to it, and it proves nobody.
+    retired_at: datetime | None = None
+    retired_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from triage.domain import Protected, Route
 from triage.drafting.facts import facts
+from triage.drafting.own_words import words_for
 from triage.drafting.wording import fill, wordings
 
 
@@ -17,7 +18,9 @@ def acknowledgement(
     texts, neutral = wordings()
     wording = texts.get(language, texts["en"])
     spoken = language if language in texts else "en"
-    template = wording.templates[Route.CLINICAL_QUESTION]
+    found = words_for(settings, Route.CLINICAL_QUESTION, spoken)
+    template = found[0] if found else wording.templates[Route.CLINICAL_QUESTION]
     values = facts(settings, spoken, neutral=neutral, days=wording.days)
-    body = wording.framed(fill(template.text, values), values | {"writer": name.reveal()})
+    values |= {"writer": name.reveal()}
+    body = wording.framed(fill(template.text, values), values)
     return Protected(template.subject), Protected(body)

@@ -17,7 +17,8 @@ from triage.domain import (
 )
 from triage.drafting.stated import Source, portal_words
 
-#: What the shipped templates are called; any other suggestion may be a model's.
+#: What the shipped templates are called, and a clinic's own up to the version; any other
+#: suggestion may be a model's.
 _SHIPPED = frozenset(route.value for route in Route) | {"urgent_emergency", "urgent_today"}
 
 
@@ -52,7 +53,9 @@ def _sources(
             if kind in (IdentifierType.PHONE, IdentifierType.EMAIL, IdentifierType.ADDRESS)
         ]
         yield Source(FactSource.RECORD, joined([file.patient.birth_date, *told]))
-    if suggested is not None and file.suggestion and file.suggestion.template in _SHIPPED:
+    # The clinic's own words are called by route and version, such as `refill@3`.
+    made = file.suggestion.template.partition("@")[0] if file.suggestion else ""
+    if suggested is not None and made in _SHIPPED:
         yield Source(FactSource.TEMPLATE, suggested)
 
 

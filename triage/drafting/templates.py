@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from triage.domain import Message, Priority, Redacted, Route, Suggestion, Urgency
 from triage.drafting.facts import facts
 from triage.drafting.language import guess
+from triage.drafting.own_words import words_for
 from triage.drafting.silence import is_silent, is_urgent
-from triage.drafting.wording import Wording, fill, wordings
+from triage.drafting.wording import Template, Wording, fill, wordings
 from triage.drafting.writer import writer_of
 
 DEFAULT_LANGUAGE = "en"
 
 
 class TemplateDrafter:
-    """Proposes one of the shipped texts, in the language of the message.
+    """Proposes one of the shipped texts, or the clinic's own, in the language of the message.
 
-    `settings` is the clinic's settings (see `triage.drafting.facts`). The patient-facing texts
-    for urgent messages stay off until `urgent_texts_signed` is true; it is read at every draft,
-    so a live mapping may turn it on.
+    `settings` is the clinic's settings (see `triage.drafting.facts`); `own_templates` in it is
+    asked at every draft, so that what was released a moment ago serves (`own_words`). The
+    patient-facing texts for urgent messages stay off until `urgent_texts_signed` is true; it is
+    read at every draft, so a live mapping may turn it on.
     """
 
     name = "templates"
@@ -48,25 +50,35 @@ class TemplateDrafter:
         fixed = wording.urgent.get(urgency)
         if fixed is None or self._settings.get("urgent_texts_signed") is not True:
             return None
-        values = self._facts(wording, language)
+        values = _values(self._settings, wording, language)
         body = wording.framed(fill(fixed.template.text, values), values)
         return Suggestion(fixed.template.subject, body, f"urgent_{urgency.word}", language)
 
     def _routine(self, redacted: Redacted, priority: Priority, language: str) -> Suggestion | None:
-        wording = wordings()[0][language]
-        template = wording.templates.get(priority.route)
-        if template is None:
+        serving = words_for(self._settings, priority.route, language)
+        if serving is None:
             return None
-        values = self._facts(wording, language) | {
-            "writer": writer_of(redacted) or "",
-            "also": _listed(priority.also - {priority.route}, wording),
-        }
-        body = wording.framed(fill(template.text, values), values)
-        return Suggestion(template.subject, body, priority.route.value, language)
+        also = priority.also - {priority.route}
+        subject, body = said(self._settings, serving[0], language, redacted, also)
+        return Suggestion(subject, body, serving[1], language)
 
-    def _facts(self, wording: Wording, language: str) -> dict[str, str]:
-        neutral = wordings()[1]
-        return facts(self._settings, language, neutral=neutral, days=wording.days)
+
+def said(
+    settings: Mapping[str, object],
+    template: Template,
+    language: str,
+    redacted: Redacted,
+    also: frozenset[Route] = frozenset(),
+) -> tuple[str, str]:
+    """Return subject and body of a template for one message, the writer's placeholder in place."""
+    wording = wordings()[0][language]
+    who = {"writer": writer_of(redacted) or "", "also": _listed(also, wording)}
+    values = _values(settings, wording, language) | who
+    return template.subject, wording.framed(fill(template.text, values), values)
+
+
+def _values(settings: Mapping[str, object], wording: Wording, language: str) -> dict[str, str]:
+    return facts(settings, language, neutral=wordings()[1], days=wording.days)
 
 
 def spoken(redacted: Redacted, language: str) -> str:

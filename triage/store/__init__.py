@@ -21,6 +21,7 @@ from triage.store.cases import Cases
 from triage.store.chain import verify_database
 from triage.store.checks import Checks
 from triage.store.colleagues import Colleagues
+from triage.store.contacts import Contacts
 from triage.store.departures import Departures
 from triage.store.due import Due
 from triage.store.engine import connect, refuse_unsafe
@@ -51,6 +52,7 @@ from triage.store.searches import Searches
 from triage.store.second import SecondApprovers
 from triage.store.signatures import Signatures
 from triage.store.snoozes import Snoozes
+from triage.store.templates import OwnTemplates
 from triage.store.trail import COMMAND
 from triage.store.transaction import Transactions, told, utcnow
 from triage.store.tries import Tries
@@ -86,6 +88,8 @@ class Store:
         self.wire = Wire(transactions)
         self.departures = Departures(transactions)
         self.people = People(transactions)
+        self.contacts = Contacts(transactions)
+        self.templates = OwnTemplates(transactions)
         self.bystanders = Bystanders(transactions)
         self.checks = Checks(transactions)
         self.forms = Forms(transactions)

@@ -95,7 +95,7 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
         replies=replies_of(work, row.id),
         patient=records.patient(patient, vault) if patient else None,
         contact=next((c for c in contacts if c.id == row.contact_id), None),
-        contacts=tuple(c for c in contacts if c.id != row.contact_id),
+        contacts=tuple(c for c in contacts if c.id != row.contact_id and not c.retired_at),
         labels=tuple(records.label(label, vault) for label in told),
         outcome_note=vault.text(row.note, row.id),
         chain=chain_of(work, row),
@@ -220,7 +220,7 @@ def _message(work: Work, row: Row[Any]) -> StoredMessage:
         message_id=text("message_id"),
         topic=text("topic").reveal(),
         marks=records.marks(row.marks),
-        redacted=_redacted(work, row),
+        redacted=redacted_of(work, row),
         classification=_classification(work, row.id),
         flags=_flags(work, row.id),
         because=work.vault.words(rank.because, rank.id),
@@ -238,7 +238,8 @@ def _parts(work: Work, table: Table, message_id: str) -> list[Row[Any]]:
     return work.rows(_part(table, message_id).order_by(table.c.position))
 
 
-def _redacted(work: Work, row: Row[Any]) -> Redacted:
+def redacted_of(work: Work, row: Row[Any]) -> Redacted:
+    """Read what a model was shown of a row of `messages`."""
     vault = work.vault
     return Redacted(
         subject=vault.text(row.redacted_subject, row.id).reveal(),

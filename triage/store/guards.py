@@ -15,6 +15,8 @@ from triage.store.door_guards import AT_THE_DOOR
 from triage.store.guard import Guard, changed, exists
 from triage.store.leaving_guards import DEPARTING, OWN_CHAIN
 from triage.store.reply_guards import BESIDE_REPLIES
+from triage.store.setting_guards import SETTINGS
+from triage.store.setting_guards import WRITTEN_ONCE as TEMPLATES_WRITTEN_ONCE
 from triage.store.together_guards import KEPT, among_colleagues
 from triage.store.together_guards import WRITTEN_ONCE as NOTES_WRITTEN_ONCE
 from triage.store.urgent_guards import URGENT
@@ -86,6 +88,7 @@ _WRITTEN_ONCE = (
     "proof_keys",
     "signatures",
     *NOTES_WRITTEN_ONCE,
+    *TEMPLATES_WRITTEN_ONCE,
 )
 #: Rows of these never go away.
 _KEPT = (
@@ -284,6 +287,7 @@ GUARDS: tuple[Guard, ...] = (
     *DEPARTING,
     *BESIDE_REPLIES,
     *URGENT,
+    *SETTINGS,
     *among_colleagues(_PROVEN),
     *(Guard(table, "UPDATE", "written once", "1 = 1") for table in _WRITTEN_ONCE),
     *(Guard(table, "DELETE", "never deleted", "1 = 1") for table in _KEPT),

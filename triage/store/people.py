@@ -211,9 +211,10 @@ class People(Sessions):
             return records.patient(row, work.vault)
 
     def contacts(self, patient_id: str, *, clinic: str, by: str) -> list[Contact]:
-        """Return every contact of a patient."""
+        """Return every contact of a patient that is in use."""
         table = tables.contacts
-        query = select(table).where(table.c.clinic == clinic, table.c.patient_id == patient_id)
+        mine = (table.c.clinic == clinic, table.c.patient_id == patient_id)
+        query = select(table).where(*mine, table.c.retired_at.is_(None))
         return self._contacts(query, clinic, by, patient=patient_id)
 
     def contacts_at(
@@ -232,7 +233,8 @@ class People(Sessions):
     def verify_contact(self, contact_id: str, *, clinic: str, by: str) -> None:
         """Say that `by` checked that this address belongs to the person; raise NotFound."""
         table = tables.contacts
-        mine = (table.c.clinic == clinic, table.c.id == contact_id)
+        here = (table.c.clinic == clinic, table.c.id == contact_id)
+        mine = (*here, table.c.retired_at.is_(None))
         with self._transactions.write() as work:
             if work.run(update(table).where(*mine).values(verified_by=by)) != 1:
                 raise NotFound(f"contact {contact_id}")
@@ -244,7 +246,8 @@ class People(Sessions):
         A roster imported later does not change it. Raises NotFound.
         """
         table = tables.contacts
-        mine = (table.c.clinic == clinic, table.c.id == contact_id)
+        here = (table.c.clinic == clinic, table.c.id == contact_id)
+        mine = (*here, table.c.retired_at.is_(None))
         with self._transactions.write() as work:
             said = {"consent_to_email": agreed, "consent_by": by, "consent_at": work.now}
             if work.run(update(table).where(*mine).values(**said)) != 1:
@@ -359,6 +362,9 @@ def _put_contact(work: Work, contact: Contact) -> None:
             table.c.address_index == index,
         )
     )
+    if known is not None and known.retired_at is not None:
+        # Somebody took it out of use by name; no file brings it back.
+        return
     row_id, owner = contact.id if known is None else str(known.id), of_patient(contact.patient_id)
     values = {
         "relation": contact.relation,

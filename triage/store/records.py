@@ -124,6 +124,9 @@ def contact(row: Row[Any], vault: Vault) -> Contact:
         language=row.language,
         consent_by=row.consent_by,
         consent_at=row.consent_at,
+        version=row.version,
+        retired_at=row.retired_at,
+        retired_by=row.retired_by,
     )
 
 

@@ -50,6 +50,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, UPDATE (seen_at, raw_id)", "canaries"),
         # What triage.toml says of the practice becomes the first version; the app says the rest.
         **_may("SELECT, INSERT", "practice_settings"),
+        # It drafts with the words that serve; it neither writes nor releases any.
+        **_may("SELECT", "own_templates", "templates_in_service"),
         **_EVERYBODY,
     },
     # Shows cases and takes approvals; a guard lets it queue and recall replies, never send one.
@@ -77,7 +79,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
         # Deliveries of forms only: row_rights.py refuses the web everything else.
         **_may("SELECT, INSERT", "raw_messages", "ledger"),
-        **_may("SELECT, INSERT", "practice_settings"),
+        **_may("SELECT, INSERT", "practice_settings", "own_templates", "templates_in_service"),
         **_EVERYBODY,
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.

@@ -24,6 +24,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.WeakPassword: (409, "Choose another password"),
     errors.NotYourself: (409, "Not for yourself"),
     errors.BadPractice: (409, "This setting cannot be used"),
+    errors.BadContact: (409, "This contact cannot be kept"),
     errors.NoReason: (409, "A reason is needed"),
     errors.NoWords: (409, "A sentence is needed"),
     errors.SecondApprover: (409, "A second person must approve this"),

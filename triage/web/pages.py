@@ -37,6 +37,8 @@ MENU = (
     ("/models/promises", "Promises", Right.SET_PROMISE),
     ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
     ("/practice", "Practice", Right.SET_PRACTICE),
+    ("/templates", "Templates", Right.RELEASE_TEMPLATE),
+    ("/contacts", "Contacts", Right.EDIT_CONTACTS),
     ("/teams", "Teams", Right.MANAGE_TEAMS),
     ("/users", "People", Right.MANAGE_USERS),
     ("/emergency", "Emergency", Right.BREAK_GLASS),

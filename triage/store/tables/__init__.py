@@ -41,6 +41,7 @@ from triage.store.tables.sign_in import (
     proof_keys,
     second_factors,
 )
+from triage.store.tables.templates import own_templates, templates_in_service
 from triage.store.tables.together import (
     asks,
     assignments,
@@ -114,6 +115,7 @@ __all__ = [
     "notes",
     "openid_starts",
     "openid_subjects",
+    "own_templates",
     "paper_entries",
     "paper_lists",
     "patients",
@@ -139,6 +141,7 @@ __all__ = [
     "suggestions",
     "team_members",
     "teams",
+    "templates_in_service",
     "threads",
     "two_approvers",
     "uncollected",

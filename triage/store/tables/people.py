@@ -97,6 +97,10 @@ contacts = Table(
     Column("language", String(16), nullable=False),
     Column("consent_by", Text),
     Column("consent_at", Moment),
+    # Counts what people changed by hand, so that nobody overwrites a colleague unseen.
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("retired_at", Moment),
+    Column("retired_by", Text),
     UniqueConstraint("patient_id", "channel", "address_index", name="uq_contacts_address"),
     Index("ix_contacts_address", "clinic", "channel", "address_index"),
 )
