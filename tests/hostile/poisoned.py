@@ -138,7 +138,7 @@ def application(found: Poisoned, *, escaping: bool) -> FastAPI:
     """Return the desk's pages, or for a sabotage the same pages with nothing escaped or cleaned."""
     app = create_app(found.desk, clinic_name=CLINIC.name)
     if not escaping:
-        environment = app.state.pages._environment
+        environment = app.state.pages["en"]._environment
         environment.autoescape = False
         environment.filters |= {"exact": as_it_came, "mail_html": raw_in_a_frame}
     return app

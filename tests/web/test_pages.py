@@ -24,7 +24,7 @@ from triage.domain import (
     Urgency,
 )
 from triage.errors import HookRefused, NotAllowed, TriageError
-from triage.web import wording
+from triage.web import counting, wording
 from triage.web.errors import TABLE, status_of
 
 Visits = Callable[[str], Visit]
@@ -590,15 +590,15 @@ def test_ages_sizes_shares_and_patience_are_said_shortly() -> None:
     now = datetime.now(UTC)
     ages = [(0, "0 min"), (59, "59 min"), (60, "1 h"), (47 * 60, "47 h"), (72 * 60, "3 d")]
     for minutes, said in ages:
-        assert wording.age(now - timedelta(minutes=minutes)) == said
-    assert wording.age(now + timedelta(hours=1)) == "0 min"
-    sizes = [wording.size(count) for count in (812, 14_200, 2_100_000)]
+        assert counting.age(now - timedelta(minutes=minutes)) == said
+    assert counting.age(now + timedelta(hours=1)) == "0 min"
+    sizes = [counting.size(count) for count in (812, 14_200, 2_100_000)]
     assert sizes == ["812 B", "14 kB", "2.1 MB"]
-    assert [wording.percent(share) for share in (0.0, 0.941, 0.999, 1.0)] == [
+    assert [counting.percent(share) for share in (0.0, 0.941, 0.999, 1.0)] == [
         "0 %",
         "94 %",
         "99 %",
         "100 %",
     ]
-    assert wording.patience(30, 0) == 31
-    assert [wording.patience(0, attempt) for attempt in (0, 5, 90)] == [2, 7, 15]
+    assert counting.patience(30, 0) == 31
+    assert [counting.patience(0, attempt) for attempt in (0, 5, 90)] == [2, 7, 15]

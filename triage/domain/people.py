@@ -36,6 +36,8 @@ class User:
     display_name: str
     roles: frozenset[Role]
     active: bool = True
+    #: The language of the pages this person chose; empty until then.
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from triage.web import (
 )
 from triage.web.access import Doorkeepers, check_doors
 from triage.web.assets import STATIC, fingerprint
-from triage.web.pages import Pages
+from triage.web.pages import in_every_language
 from triage.web.security import LOOPBACK, Gate
 from triage.web.visitor import arrival, knocker, poster, visitor, watcher
 
@@ -112,7 +112,7 @@ def create_app(
     app.state.metrics_token, app.state.behind_proxy = metrics_token, behind_proxy
     app.state.hooks = hook.HookDoors(hooks or {})
     static = f"/static/{fingerprint()}"
-    app.state.pages = Pages(
+    app.state.pages = in_every_language(
         clinic_name=clinic_name,
         sink_url=sink_url,
         static=static,

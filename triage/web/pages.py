@@ -4,8 +4,13 @@ Rule of the room: autoescape always; `reveal` and `exact` are the only ways prot
 onto a page; an unknown name in a template is an error, not an empty place.
 """
 
+import inspect
+import json
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import Request
@@ -16,9 +21,10 @@ from markupsafe import Markup
 
 from triage.desk import Right, may
 from triage.domain import Protected
-from triage.web import harmless, wording
+from triage.web import counting, harmless, wording
 from triage.web.assets import STATIC
-from triage.web.visitor import LONGEST_SESSION, Visitor
+from triage.web.tongue import ENGLISH, LANGUAGES, Tongue, tongue, wanted
+from triage.web.visitor import LONGEST_SESSION, Visitor, chosen
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Our own modules, named so that a browser fetches them side by side.
@@ -45,10 +51,11 @@ MENU = (
 )
 
 
-def environment(static: str) -> ImmutableSandboxedEnvironment:
-    """Return the template environment of the room; `static` is where its files are served.
+def environment(static: str, spoken: Tongue = ENGLISH) -> ImmutableSandboxedEnvironment:
+    """Return the template environment of the room in one language.
 
-    No text of a message is ever a template; were one taken for it, the sandbox gives it nothing.
+    `static` is where its files are served. No text of a message is ever a template; were one taken
+    for it, the sandbox gives it nothing.
     """
     made = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
@@ -59,27 +66,47 @@ def environment(static: str) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
     )
     # Every word of a page goes through `_` or `trans`, so that it can be said in another language.
-    made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # The extension's.
-    made.globals |= {"static": static, "scripts": SCRIPTS, "Right": Right, "wording": wording}
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # The extension's.
+        spoken.say, spoken.many, newstyle=True
+    )
+    said = words_in(spoken)
+    made.globals |= {"static": static, "scripts": SCRIPTS, "Right": Right, "wording": said}
+    made.globals |= {"language": spoken.code, "languages": LANGUAGES}
+    made.globals |= {"scripted": json.dumps(spoken.scripted) if spoken.scripted else ""}
     made.filters |= {
         "reveal": Protected.reveal,
         "exact": _exact,
         "unseen": _unseen,
         "mail_html": _mail_html,
         "answering": _answering,
-        "age": wording.age,
-        "due": wording.due,
-        "late": wording.late,
-        "size": wording.size,
-        "percent": wording.percent,
-        "exactly": wording.exactly,
-        "one_in": wording.one_in,
+        "said": spoken.said,
     }
+    counted = ("age", "due", "late", "size", "percent", "exactly", "one_in", "nth")
+    made.filters |= {name: getattr(said, name) for name in counted}
     return made
 
 
+def words_in(spoken: Tongue) -> SimpleNamespace:
+    """Return the words of `wording` and `counting` in one language, under the same names."""
+    both = vars(counting) | vars(wording)
+    found = {name: value for name, value in both.items() if not name.startswith("_")}
+    return SimpleNamespace(**{name: _in(spoken, value) for name, value in found.items()})
+
+
+def _in(spoken: Tongue, value: Any) -> Any:
+    if isinstance(value, str):
+        return spoken.say(value)
+    if isinstance(value, Mapping):
+        return {key: _in(spoken, one) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_in(spoken, one) for one in value)
+    if inspect.isfunction(value) and "spoken" in inspect.signature(value).parameters:
+        return partial(value, spoken=spoken)
+    return value
+
+
 class Pages:
-    """The templates of one application."""
+    """The templates of one application in one language."""
 
     def __init__(
         self,
@@ -89,8 +116,10 @@ class Pages:
         static: str,
         demonstration: bool = False,
         training: bool = False,
+        spoken: Tongue = ENGLISH,
     ) -> None:
-        self._environment = environment(static)
+        self._spoken = spoken
+        self._environment = environment(static, spoken)
         self._environment.globals |= {
             "clinic_name": clinic_name,
             "sink_url": sink_url,
@@ -103,17 +132,26 @@ class Pages:
     ) -> HTMLResponse:
         """Return a page for this visitor, with the menu entries they may use."""
         shown = {"banners": (), "here": "", **context, "visitor": visitor}
-        shown["menu"] = menu(visitor)
+        shown["menu"] = [(path, self._spoken.say(word)) for path, word in menu(visitor)]
         # A key made on this page proves nothing after the longest session there is.
         shown["key_until"] = int(time.time()) + LONGEST_SESSION
         shown["allowed"] = lambda right: visitor is not None and may(visitor.user, right)
         return HTMLResponse(self._environment.get_template(name).render(shown), status)
 
+    def said(self, text: str) -> str:
+        """Return what Python made for people in this language."""
+        return self._spoken.said(text)
+
+
+def in_every_language(**parts: Any) -> dict[str, Pages]:
+    """Return the templates once for each language: nothing is switched while pages are made."""
+    return {code: Pages(**parts, spoken=tongue(code)) for code in LANGUAGES}
+
 
 def pages(request: Request) -> Pages:
-    """Return the templates of the application that serves this request."""
-    found: Pages = request.app.state.pages
-    return found
+    """Return the templates in the language of whoever asks: chosen, else the browser's."""
+    found: dict[str, Pages] = request.app.state.pages
+    return found[chosen(request) or wanted(request.headers.get("accept-language", ""))]
 
 
 def menu(visitor: Visitor | None) -> list[tuple[str, str]]:

@@ -53,14 +53,15 @@ def rows(
 
 
 @router.get("/version")
-def version(desk: TheDesk, asking: Watching) -> JSONResponse:
+def version(request: Request, desk: TheDesk, asking: Watching) -> JSONResponse:
     """Say whether anything changed, how full each lane is and what is wrong; about nobody."""
     pulse = desk.queue.pulse(asking.user)
     counts = {lane.value: pulse.counts.get(lane, 0) for lane in Lane}
-    found = [{"level": banner.level, "text": banner.text} for banner in pulse.banners]
+    said = pages(request).said
+    found = [{"level": banner.level, "text": said(banner.text)} for banner in pulse.banners]
     views = dict(pulse.in_views)
-    said = {"version": pulse.version, "counts": counts, "views": views, "banners": found}
-    return JSONResponse(said)
+    news = {"version": pulse.version, "counts": counts, "views": views, "banners": found}
+    return JSONResponse(news)
 
 
 def _render(

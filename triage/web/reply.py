@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
 from triage.web.case import Seen, back_to
+from triage.web.counting import MOST_ASKED
 from triage.web.pages import pages
 from triage.web.visitor import Posting, TheDesk, Watching
-from triage.web.wording import MOST_ASKED
 
 router = APIRouter(prefix="/case/{case_id}")
 

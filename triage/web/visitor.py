@@ -41,7 +41,7 @@ TheDesk = Annotated[Desk, Depends(the_desk)]
 def visitor(request: Request, desk: TheDesk) -> Visitor:
     """Return who is asking; raise NotSignedIn, or NotAllowed where the page is not for them."""
     token = _token(request)
-    user = desk.who(token)
+    user = _known(request, desk.who(token))
     let_in(user, request.method, request.scope["route"].path)
     return Visitor(user, csrf_token(token), token)
 
@@ -49,7 +49,7 @@ def visitor(request: Request, desk: TheDesk) -> Visitor:
 def watcher(request: Request, desk: TheDesk) -> Visitor:
     """Return whose page asks by itself; raise NotSignedIn or NotAllowed."""
     token = _token(request)
-    user = desk.who(token, watching=True)
+    user = _known(request, desk.who(token, watching=True))
     let_in(user, request.method, request.scope["route"].path)
     return Visitor(user, csrf_token(token), token)
 
@@ -57,7 +57,19 @@ def watcher(request: Request, desk: TheDesk) -> Visitor:
 def arrival(request: Request, desk: TheDesk) -> Visitor:
     """Return who is on the way in, second factor or not; raise NotSignedIn."""
     token = _token(request)
-    return Visitor(desk.signing.arriving(token).user, csrf_token(token), token)
+    user = _known(request, desk.signing.arriving(token).user)
+    return Visitor(user, csrf_token(token), token)
+
+
+def chosen(request: Request) -> str:
+    """Return the language that whoever asks has chosen; empty before anybody is known."""
+    return str(getattr(request.state, "language", ""))
+
+
+def _known(request: Request, user: User) -> User:
+    # The page that answers speaks the language of its reader, a page about an error too.
+    request.state.language = user.language
+    return user
 
 
 def _token(request: Request) -> str:

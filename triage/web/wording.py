@@ -3,9 +3,7 @@
 Rule of the room: every member of every list has a word here; a test holds that.
 """
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from triage.domain import (
     Assigned,
@@ -24,6 +22,7 @@ from triage.domain import (
     Urgency,
 )
 from triage.drafting.scope import rules
+from triage.web.tongue import ENGLISH, Tongue
 
 ROUTES: Mapping[Route, str] = {
     Route.URGENT_CLINICAL: "Urgent",
@@ -227,9 +226,9 @@ STOPPED: Mapping[str, str] = {
 LANGUAGES: Mapping[str, str] = {"en": "English", "es": "Spanish"}
 
 
-def advice(rule: str) -> str:
+def advice(rule: str, *, spoken: Tongue = ENGLISH) -> str:
     """Say what a row of the table of clinical advice found."""
-    return next((row.says for row in rules() if row.id == rule), rule)
+    return spoken.say(next((row.says for row in rules() if row.id == rule), rule))
 
 
 #: How somebody acted on an urgent message; whoever closes it says it in the words above.
@@ -271,75 +270,6 @@ IDENTIFIERS: Mapping[IdentifierType, str] = {
 }
 
 
-def age(moment: datetime) -> str:
-    """Return how long ago a moment was, in the shortest words: `3 min`, `2 h`, `4 d`."""
-    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
-    if minutes < 60:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
-
-
-def size(count: int) -> str:
-    """Return a file size in words: `812 B`, `14 kB`, `2.1 MB`."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count // 1000} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
-
-
-def percent(share: float) -> str:
-    """Return a share as a whole percentage, never rounded up to certainty."""
-    whole = round(share * 100)
-    return f"{min(whole, 99) if share < 1 else whole} %"
-
-
-def exactly(share: float) -> str:
-    """Return a share as a percentage with one decimal: `3.1 %`."""
-    return f"{100 * share:.1f} %"
-
-
-def one_in(share: float) -> str:
-    """Return a share as `1 in 58`, never rarer than it is; a large one as a percentage."""
-    return f"1 in {math.floor(1 / share + 1e-9)}" if 0 < share <= 0.5 else exactly(share)
-
-
-def due(moment: datetime) -> str:
-    """Return until when an answer is due, in the shortest words: `due in 2 h`."""
-    minutes = max(0, math.ceil((moment - datetime.now(UTC)).total_seconds() / 60))
-    if minutes < 90:
-        return f"due in {minutes} min"
-    hours = minutes // 60
-    return f"due in {hours} h" if hours < 48 else f"due in {hours // 24} d"
-
-
-def late(moment: datetime) -> bool:
-    """Whether a moment has passed."""
-    return moment <= datetime.now(UTC)
-
-
-def seconds_until(moment: datetime) -> int:
-    """Return the whole seconds until a moment, rounded up; 0 once it has passed."""
-    left = (moment - datetime.now(UTC)).total_seconds()
-    return max(0, math.ceil(left))
-
-
-#: A page asks so often at most; then the person does, so that no session lives on by itself.
-MOST_ASKED = 99
-
-
-def patience(seconds: int, attempt: int) -> int:
-    """Return how long a page waits before it asks again where a reply is, ever longer."""
-    return seconds + 1 if seconds else min(2 + attempt, 15)
-
-
-def wait(seconds: int) -> str:
-    """Say how long to wait before the next try."""
-    if seconds < 60:
-        return f"Wait {seconds} second{'' if seconds == 1 else 's'}, then try again."
-    minutes = math.ceil(seconds / 60)
-    return f"Wait {minutes} minute{'' if minutes == 1 else 's'}, then try again."
-
-
 #: Why somebody who came from the organisation's log-in is not let in, and what to do.
 ELSEWHERE: Mapping[str, str] = {
     "stale": "This log-in took longer than ten minutes, was used already, or began in another "
@@ -368,11 +298,6 @@ WEAK: Mapping[str, str] = {
     "differ": "The two new passwords are not the same. Type them again.",
     "wrong": "The present password is not right.",
 }
-
-
-def in_fours(text: str) -> str:
-    """Return a key in groups of four, as people copy it."""
-    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 #: Why nothing from the portal is shown.

@@ -4,6 +4,7 @@ import { say } from "./code.js";
 import { digestOf, shownFields } from "./digest.js";
 import { keepKey } from "./keys.js";
 import { prove, sittingKey } from "./proof.js";
+import { word } from "./words.js";
 
 async function keyFor(user) {
   const code = document.getElementById("code");
@@ -18,13 +19,15 @@ async function keyFor(user) {
 async function approve(form, preview) {
   const digest = await digestOf(shownFields(preview));
   if (digest !== preview.dataset.digest) {
-    throw new Error("What you see is not what was saved. Reload the page and read it again.");
+    throw new Error(
+      word("What you see is not what was saved. Reload the page and read it again."),
+    );
   }
   const key = await keyFor(document.body.dataset.user);
   if (!key) {
     document.getElementById("need-code").hidden = false;
     document.getElementById("code").focus();
-    throw new Error("This browser does not have your approval code yet.");
+    throw new Error(word("This browser does not have your approval code yet."));
   }
   form.elements.digest.value = digest;
   form.elements.proof.value = await prove(key, preview.dataset.reply, digest);
@@ -38,7 +41,7 @@ function watchEditor(form) {
   const trouble = document.getElementById("approve-trouble");
   editor?.addEventListener("input", () => {
     button.disabled = true;
-    say(trouble, "You changed the words below. Save them first.");
+    say(trouble, word("You changed the words below. Save them first."));
   });
 }
 

@@ -2,6 +2,7 @@
 // ever posts it; it is emptied as soon as the key is kept.
 import { findKey, forgetKey, keepKey } from "./keys.js";
 import { sittingKey } from "./proof.js";
+import { word } from "./words.js";
 
 export function say(place, words) {
   place.textContent = words;
@@ -37,7 +38,7 @@ export async function startCodeKeeper() {
   const state = document.getElementById("code-state");
   const tell = async () => {
     const kept = Boolean(await findKey(user));
-    state.textContent = kept ? "Kept in this browser." : "Not in this browser yet.";
+    state.textContent = kept ? word("Kept in this browser.") : word("Not in this browser yet.");
   };
   document.getElementById("keep-code").addEventListener("click", async () => {
     try {

@@ -1,18 +1,20 @@
 // Copies an identifier when its button is pressed; nothing is kept here.
 
+import { word } from "./words.js";
+
 async function copy(button) {
   const target = document.getElementById(button.dataset.copy);
   const text = target.textContent.trim();
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    button.textContent = word("Copied");
   } catch {
     // Without leave to write, the words are marked: the usual keys copy them.
     getSelection().selectAllChildren(target);
-    button.textContent = "Press Ctrl C";
+    button.textContent = word("Press Ctrl C");
   }
   setTimeout(() => {
-    button.textContent = "Copy";
+    button.textContent = word("Copy");
   }, 2000);
 }
 

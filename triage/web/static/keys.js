@@ -1,6 +1,7 @@
 // Keeps a person's approval key in this browser. The key can sign but never be read out again:
 // WebCrypto holds it as non-extractable, IndexedDB holds only its handle.
 import { hex } from "./digest.js";
+import { word } from "./words.js";
 
 const SIGNING = { name: "HMAC", hash: "SHA-256" };
 
@@ -31,7 +32,7 @@ async function inStore(mode, act) {
 export async function keepKey(user, code) {
   const digits = code.replace(/[\s-]/g, "").toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(digits)) {
-    throw new Error("An approval code has 64 digits, 0 to 9 and a to f.");
+    throw new Error(word("An approval code has 64 digits, 0 to 9 and a to f."));
   }
   const bytes = Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16));
   const key = await crypto.subtle.importKey("raw", bytes, SIGNING, false, ["sign"]);

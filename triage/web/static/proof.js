@@ -2,6 +2,7 @@
 // the person's own key certifies it, and the private half can never be read out.
 import { hex } from "./digest.js";
 import { certify, findKey, findSitting, forgetSitting, keepSitting } from "./keys.js";
+import { word } from "./words.js";
 
 const CURVE = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNING = { name: "ECDSA", hash: "SHA-256" };
@@ -22,7 +23,9 @@ async function enrolled(own, { user, until, csrf }) {
     body: new URLSearchParams({ csrf, public: open, until, certificate }),
   });
   if (!answer.ok) {
-    throw new Error("The desk did not take this browser's key. Sign out, sign in and try again.");
+    throw new Error(
+      word("The desk did not take this browser's key. Sign out, sign in and try again."),
+    );
   }
   const id = hex(await crypto.subtle.digest("SHA-256", point));
   const sitting = { csrf, id, key: pair.privateKey };

@@ -1,6 +1,7 @@
 // Keeps an open queue fresh without moving anything under the cursor: rows change only while
 // nobody points at them or has the keyboard in them; until then a line says what is new.
 import { tellTimes } from "./times.js";
+import { word } from "./words.js";
 
 const EVERY = 4000;
 // After this long without an answer the page says that it may be old.
@@ -12,7 +13,7 @@ export function startQueue() {
   if (!rows) return;
   const fresh = document.getElementById("fresh");
   const stale = document.getElementById("stale");
-  const title = document.title.replace(/^\(\d+ urgent\) /, "");
+  const title = document.title.replace(/^\(\d+ [^)]+\) /, "");
   let shown = rows.dataset.version;
   let counts = readCounts();
   let seen = { ...counts };
@@ -46,7 +47,7 @@ export function startQueue() {
     writeCounts(counts);
     writeViews(news.views);
     writeBanners(news.banners);
-    document.title = counts.urgent ? `(${counts.urgent} urgent) ${title}` : title;
+    document.title = counts.urgent ? `(${counts.urgent} ${word("urgent")}) ${title}` : title;
     if (news.version === shown) return;
     if (inUse()) offer();
     else await swap();
@@ -58,8 +59,8 @@ export function startQueue() {
   function offer() {
     const urgent = Math.max(0, counts.urgent - seen.urgent);
     const more = Math.max(0, total(counts) - total(seen));
-    const words = more ? `${more} new` : "The queue changed";
-    const text = urgent ? `${words}, ${urgent} urgent` : words;
+    const words = more ? word("%(count)s new", { count: more }) : word("The queue changed");
+    const text = urgent ? `${words}, ${urgent} ${word("urgent")}` : words;
     if (fresh.textContent === text) return;
     const button = document.createElement("button");
     button.type = "button";
@@ -100,7 +101,7 @@ function readCounts() {
 function writeBanners(banners) {
   const place = document.querySelector(".banners");
   const shown = [...place.querySelectorAll("[data-banner]")];
-  const told = banners.map(({ level, text }) => `${level === "alarm" ? "Alarm" : "Note"}: ${text}`);
+  const told = banners.map(({ level, text }) => `${level === "alarm" ? word("Alarm") : word("Note")}: ${text}`);
   if (told.join("\n") === shown.map((line) => line.textContent).join("\n")) return;
   shown.forEach((line) => told.includes(line.textContent) || line.remove());
   const kept = shown.map((line) => line.textContent);

@@ -1,5 +1,7 @@
 // Tells moments in the time of the person's own clock, and counts down to what cannot be undone.
 
+// The form of dates is that of the page, so that words and dates agree.
+const form = document.documentElement.lang === "en" ? undefined : document.documentElement.lang;
 const near = { hour: "2-digit", minute: "2-digit" };
 const far = { ...near, year: "numeric", month: "short", day: "numeric" };
 
@@ -7,7 +9,7 @@ export function tellTimes(root) {
   for (const place of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(place.dateTime);
     const today = moment.toDateString() === new Date().toDateString();
-    const words = new Intl.DateTimeFormat(undefined, today ? near : far).format(moment);
+    const words = new Intl.DateTimeFormat(form, today ? near : far).format(moment);
     if ("keep" in place.dataset) place.title = words;
     else place.textContent = words;
   }

@@ -1,6 +1,8 @@
 // Tells every open page of urgent messages nobody has acted on: a line on top that stays, and a
 // sound once the person has allowed it. No quiet mode silences either; only acting does.
 
+import { word } from "./words.js";
+
 const EVERY = 4000;
 const PATIENCE = 15000;
 // After this long without an answer the page says that it hears of nothing.
@@ -31,12 +33,12 @@ export function startUrgent() {
   ask(line);
   setInterval(() => ask(line), EVERY);
   // By itself: whoever waits for an answer would never say that none came.
-  setInterval(() => Date.now() - answered >= LOST && hearNothing("No answer"), 1000);
+  setInterval(() => Date.now() - answered >= LOST && hearNothing(word("No answer")), 1000);
 }
 
 function showButton(button) {
   const on = localStorage.getItem(ALLOWED) === "on";
-  button.textContent = on ? "Sound is on" : "Allow sound";
+  button.textContent = on ? word("Sound is on") : word("Allow sound");
   button.setAttribute("aria-pressed", String(on));
 }
 
@@ -44,7 +46,7 @@ async function ask(line) {
   try {
     const signal = AbortSignal.timeout(PATIENCE);
     const answer = await fetch("/urgent", { headers: { Accept: "application/json" }, signal });
-    if (answer.status === 401) return hearNothing("Signed out");
+    if (answer.status === 401) return hearNothing(word("Signed out"));
     if (!answer.ok) return;
     const news = await answer.json();
     answered = Date.now();
@@ -59,7 +61,7 @@ async function ask(line) {
 // Nobody sees an urgent message on this page any more: a red line, and one ring.
 function hearNothing(why) {
   const place = document.getElementById("deaf");
-  const words = `${why}: urgent messages are not shown here.`;
+  const words = word("%(why)s: urgent messages are not shown here.", { why });
   const says = place.querySelector("span");
   if (says.textContent !== words) says.textContent = words;
   place.hidden = false;
@@ -75,9 +77,12 @@ function tell(line, news) {
     return;
   }
   const words = line.querySelector("a");
-  const what = news.waiting === 1 ? "1 urgent message waits" : `${news.waiting} urgent messages wait`;
-  const long = news.minutes ? `, the longest for ${news.minutes} min` : "";
-  const text = `${what} for somebody to act${long}.`;
+  const what =
+    news.waiting === 1
+      ? word("1 urgent message waits for somebody to act")
+      : word("%(count)s urgent messages wait for somebody to act", { count: news.waiting });
+  const long = news.minutes ? word(", the longest for %(count)s min", { count: news.minutes }) : "";
+  const text = `${what}${long}.`;
   if (words.textContent !== text) words.textContent = text;
   const due = news.news !== heard || Date.now() - last >= AGAIN;
   if (due && localStorage.getItem(ALLOWED) === "on") {
