@@ -35,7 +35,7 @@ WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 } | {("GET", "/downtime")}
 WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("GET", "/metrics")}
-WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice")}
+WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice"), ("GET", "/queue/stream")}
 WITHOUT_ID |= {("GET", path) for path in ("/for-me", "/away", "/away/next", "/teams")}
 # Of picked cases it says only that they were left as they are.
 WITHOUT_ID |= {("POST", "/away/prepare")}
@@ -48,7 +48,7 @@ OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient"
 # A file goes on the list of the one who sends it.
 OWN |= {("POST", "/forms")}
 OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
-OWN |= {("POST", "/teams/two"), ("POST", "/away")}
+OWN |= {("POST", "/teams/two"), ("POST", "/away"), ("POST", "/account/calm")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
@@ -83,10 +83,14 @@ FORM = {
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
+    "CalmDesk.announces",
+    "CalmDesk.mine",
+    "CalmDesk.wish",
     "Desk.banners",
     "FormDesk.add",
     "FormDesk.all",
     "GlassDesk.all",
+    "LiveDesk.for_me",
     "OpenIdDesk.subjects",
     "PaperDesk.begin",
     "PaperDesk.view",
@@ -284,6 +288,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "called": "A view of one's own",
         "members": ("u-dana",),
         "cases": (both.first["case_id"],),
+        "quiet": True,
+        "spans": {},
     }
 
 

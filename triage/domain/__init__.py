@@ -4,6 +4,7 @@ Rule of the room: frozen, typed, no third-party import, no behaviour beyond what
 trustworthy. Text that may identify a patient is `Protected` and prints only its length.
 """
 
+from triage.domain.calm import Calm
 from triage.domain.canary import CANARY_HEADER, CANARY_SUBJECT, CANARY_WORDS, canary_mark
 from triage.domain.case import Case, Label, Request
 from triage.domain.checks import (
@@ -32,6 +33,7 @@ from triage.domain.desk import (
     newest_from_person,
 )
 from triage.domain.evidence import Anchor, Departure, Evidence, Head, Stretch
+from triage.domain.filters import ALL, Filters
 from triage.domain.follow_up import RECENT as CHAIN_WITHIN
 from triage.domain.follow_up import SOON, Chain, Linked, gets_worse
 from triage.domain.hours import DAYS, OpeningHours, read_span
@@ -157,6 +159,7 @@ from triage.domain.words import (
 )
 
 __all__ = [
+    "ALL",
     "CANARY_HEADER",
     "CANARY_SUBJECT",
     "CANARY_WORDS",
@@ -193,6 +196,7 @@ __all__ = [
     "Beside",
     "BrokenGlass",
     "Called",
+    "Calm",
     "Canary",
     "Case",
     "CaseFile",
@@ -220,6 +224,7 @@ __all__ = [
     "FactSource",
     "Fault",
     "Figures",
+    "Filters",
     "FirstYes",
     "Flag",
     "Head",

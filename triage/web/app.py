@@ -13,6 +13,7 @@ from triage.desk import Desk
 from triage.web import (
     audit,
     away,
+    calm,
     case,
     clinical,
     errors,
@@ -20,6 +21,7 @@ from triage.web import (
     forms,
     glass,
     hook,
+    live,
     openid,
     paper,
     password,
@@ -50,7 +52,9 @@ ROUTERS = (
     factor,
     openid,
     password,
+    calm,
     queue,
+    live,
     search,
     case,
     reply,
@@ -106,9 +110,11 @@ def create_app(
     app.state.metrics_token, app.state.behind_proxy = metrics_token, behind_proxy
     app.state.hooks = hook.HookDoors(hooks or {})
     static = f"/static/{fingerprint()}"
+    app.state.live = live.Live(desk)
     app.state.pages = Pages(
         clinic_name=clinic_name, sink_url=sink_url, static=static, demonstration=demonstration
     )
+    app.state.pages.waiting = desk.live.for_me
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
         check_doors(room.router.routes, KEEPERS)

@@ -5,6 +5,7 @@ onto a page; an unknown name in a template is an error, not an empty place.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from triage.desk import Right, may
-from triage.domain import Protected
+from triage.domain import Protected, User
 from triage.web import harmless, wording
 from triage.web.assets import STATIC
 from triage.web.visitor import LONGEST_SESSION, Visitor
@@ -88,6 +89,8 @@ class Pages:
             "sink_url": sink_url,
             "demonstration": demonstration,
         }
+        #: How much waits for a person under "For me"; asked once for each whole page.
+        self.waiting: Callable[[User], int] = lambda _: 0
 
     def render(
         self, name: str, visitor: Visitor | None, *, status: int = 200, **context: Any
@@ -95,6 +98,8 @@ class Pages:
         """Return a page for this visitor, with the menu entries they may use."""
         shown = {"banners": (), "here": "", **context, "visitor": visitor}
         shown["menu"] = menu(visitor)
+        whole = visitor is not None and may(visitor.user, Right.SEE_QUEUE) and name[0] != "_"
+        shown["for_me"] = self.waiting(visitor.user) if whole and visitor else 0
         # A key made on this page proves nothing after the longest session there is.
         shown["key_until"] = int(time.time()) + LONGEST_SESSION
         shown["allowed"] = lambda right: visitor is not None and may(visitor.user, right)
