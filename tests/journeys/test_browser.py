@@ -459,7 +459,7 @@ def test_the_hostile_mail_is_seen_to_act_without_any_fence(
 #: Not pages but pieces of one, files, counts and ways elsewhere.
 NO_PAGES = {
     "/", "/queue/rows", "/queue/version", "/urgent", "/away/next", "/healthz", "/metrics",
-    "/log-in/openid",
+    "/queue/stream", "/log-in/openid",
     "/log-in/openid/back", "/case/{case_id}/attachment/{attachment_id}",
     "/case/{case_id}/here", "/forms/{form_id}",
     "/case/{case_id}/original/{message_id}", "/case/{case_id}/reply/{reply_id}",

@@ -36,7 +36,9 @@ ABOUT_NOBODY = {
     ("POST", "/log-out"),
     ("POST", "/account/key"),
     ("GET", "/queue/version"),
+    ("GET", "/queue/stream"),
     ("GET", "/urgent"),
+    ("POST", "/account/calm"),
     # What is looked for is kept; nothing is looked at before the page it leads to.
     ("POST", "/search"),
     ("POST", "/audit/verify"),

@@ -39,7 +39,9 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/queue"): Right.SEE_QUEUE,
     ("GET", "/queue/rows"): Right.SEE_QUEUE,
     ("GET", "/queue/version"): Right.SEE_QUEUE,
+    ("GET", "/queue/stream"): Right.SEE_QUEUE,
     ("GET", "/urgent"): Right.SEE_QUEUE,
+    ("POST", "/account/calm"): Right.SEE_QUEUE,
     ("POST", f"{CASE}/acted"): Right.WORK_CASE,
     ("POST", "/search"): Right.SEE_QUEUE,
     ("GET", "/search/{search_id}"): Right.SEE_QUEUE,
@@ -303,7 +305,8 @@ def test_the_matrix_would_notice_a_desk_that_allows_everything(
     """Sabotage: with door and desk both open a data scientist gets into the queue."""
     monkeypatch.setattr("triage.web.visitor.let_in", lambda *_: None)
     assert ask(visit("devi"), "GET", "/queue") == 403
-    monkeypatch.setattr("triage.desk.queue.require", lambda *_: None)
+    for room in ("queue", "calm", "live"):
+        monkeypatch.setattr(f"triage.desk.{room}.require", lambda *_: None)
     monkeypatch.setattr("triage.desk.people.require_any", lambda *_: None)
     assert ask(visit("devi"), "GET", "/queue") == 200
 

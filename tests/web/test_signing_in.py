@@ -146,7 +146,7 @@ def test_everything_a_page_asks_by_itself_is_a_watching_route(app: FastAPI) -> N
     """A new poll in a script or template must not silently keep sessions alive."""
     asked = set()
     for path in STATIC.glob("*.js"):
-        asked |= set(re.findall(r"fetch\([\"'`]([^\"'`?]+)", path.read_text()))
+        asked |= set(re.findall(r"(?:fetch|EventSource)\([\"'`]([^\"'`?]+)", path.read_text()))
     for path in TEMPLATES.glob("*.html"):
         for line in re.findall(r'hx-get="[^"]+" hx-trigger="(?:load|every)[^>]*', path.read_text()):
             found = re.findall(r'hx-get="([^"?]+)', line)[0]
@@ -156,7 +156,7 @@ def test_everything_a_page_asks_by_itself_is_a_watching_route(app: FastAPI) -> N
     # Once in a session, after the person typed a code: no poll.
     asked.remove("/account/key")
     assert asked == {
-        *("/queue/version", "/queue/rows", "/urgent"),
+        *("/queue/version", "/queue/rows", "/queue/stream", "/urgent"),
         *("/case/{case_id}/reply/{reply_id}", "/case/{case_id}/here"),
     }
     assert watching(app) == asked

@@ -35,7 +35,7 @@ WITHOUT_ID |= {
     ("GET", path) for path in ("/sample", "/clinical", "/users", "/emergency", "/emergencies")
 } | {("GET", "/downtime")}
 WITHOUT_ID |= {("GET", "/approvals"), ("GET", "/forms"), ("GET", "/healthz"), ("GET", "/metrics")}
-WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice")}
+WITHOUT_ID |= {("GET", "/urgent"), ("GET", "/practice"), ("GET", "/queue/stream")}
 # Nothing is there but in a practice for training, whose store has one clinic.
 WITHOUT_ID |= {("GET", "/score"), ("POST", "/score/export")}
 WITHOUT_ID |= {("GET", path) for path in ("/templates", "/contacts")}
@@ -53,7 +53,7 @@ OWN |= {("POST", path) for path in ("/case/{case_id}/patients", "/audit/patient"
 # A file goes on the list of the one who sends it.
 OWN |= {("POST", "/forms")}
 OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
-OWN |= {("POST", "/teams/two"), ("POST", "/away")}
+OWN |= {("POST", "/teams/two"), ("POST", "/away"), ("POST", "/account/calm")}
 OWN |= {("POST", "/contacts"), ("POST", "/templates")}
 #: On the way in one is in no clinic yet.
 OWN |= ARRIVING | {("POST", "/account/password")}
@@ -93,10 +93,14 @@ FORM = {
 }
 #: Method of a counter -> what it may answer to somebody who names ids of the first clinic.
 ANSWERS = {
+    "CalmDesk.announces",
+    "CalmDesk.mine",
+    "CalmDesk.wish",
     "Desk.banners",
     "FormDesk.add",
     "FormDesk.all",
     "GlassDesk.all",
+    "LiveDesk.for_me",
     "OpenIdDesk.subjects",
     "PaperDesk.begin",
     "PaperDesk.view",
@@ -304,6 +308,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "address": Protected("tobias.lindqvist@example.org"),
         "name": Protected("T. L."),
         "relation": "self",
+        "quiet": True,
+        "spans": {},
     }
 
 

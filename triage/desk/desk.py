@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.desk.bulk import BulkDesk
+from triage.desk.calm import CalmDesk
 from triage.desk.checking import Checker
 from triage.desk.contacts import ContactDesk
 from triage.desk.forms import FormDesk
 from triage.desk.glass import GlassDesk
 from triage.desk.health import banners
 from triage.desk.hooks import HookDesk
+from triage.desk.live import LiveDesk
 from triage.desk.openid import OpenIdDesk, Provider
 from triage.desk.paper import PaperDesk
 from triage.desk.people import PeopleDesk
@@ -78,6 +80,8 @@ class Desk:
         checker = Checker(store, clock, facts, drills)
         self.forms = FormDesk(store)
         self.queue = QueueDesk(store, clock, self._clinical, portal_only, checker=checker)
+        self.calm = CalmDesk(store, clock)
+        self.live = LiveDesk(store, clock, self._clinical)
         self.practice = PracticeDesk(store, doors)
         self.urgent = UrgentDesk(store, clock)
         self.paper = PaperDesk(store, clock, self.queue, self.urgent)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
@@ -9,10 +10,12 @@ from triage.desk.rights import Right, may, require
 from triage.desk.teams import offered
 from triage.desk.views import CaseView, Pulse, QueueView
 from triage.domain import (
+    ALL,
     Attachment,
     CaseFile,
     CaseState,
     Channel,
+    Filters,
     Label,
     Lane,
     Mark,
@@ -83,6 +86,7 @@ class QueueDesk:
         *,
         lane: Lane | None = None,
         saved: str = "",
+        filters: Filters = ALL,
         limit: int = 100,
         offset: int = 0,
     ) -> QueueView:
@@ -97,7 +101,8 @@ class QueueDesk:
         picked = next((view for view in views if view.id == saved), None)
         if saved and picked is None:
             raise NotFound("view")
-        rows = self._store.cases.queue(**who, lane=lane, view=picked, limit=limit, offset=offset)
+        part: Any = {**who, "lane": lane, "view": picked}
+        rows = self._store.cases.queue(filters=filters, **part, limit=limit, offset=offset)
         return QueueView(
             rows=tuple(rows),
             counts=dict(self._store.cases.counts(clinic=actor.clinic)),
@@ -107,6 +112,8 @@ class QueueDesk:
             saved=picked,
             views=views,
             in_views=self._counts_of(actor, views),
+            filters=filters,
+            passing=self._store.views.count(filters, **part) if filters else 0,
         )
 
     def version(self, actor: User) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from triage.domain import (
+    ALL,
     NOTHING,
     CaseFile,
     CaseRow,
@@ -13,6 +14,7 @@ from triage.domain import (
     ClinicForm,
     Draft,
     Evidence,
+    Filters,
     Hits,
     Lane,
     Outage,
@@ -51,6 +53,9 @@ class QueueView:
     saved: SavedView | None = None
     views: tuple[SavedView, ...] = ()
     in_views: Mapping[str, int] = field(default_factory=dict)
+    #: What narrows it down further, and how many cases of this lane or view pass.
+    filters: Filters = ALL
+    passing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Rule of the room: frozen, typed, no third-party import, no behaviour beyond what
 trustworthy. Text that may identify a patient is `Protected` and prints only its length.
 """
 
+from triage.domain.calm import Calm
 from triage.domain.canary import CANARY_HEADER, CANARY_SUBJECT, CANARY_WORDS, canary_mark
 from triage.domain.case import Case, Label, Request
 from triage.domain.checks import (
@@ -44,6 +45,7 @@ from triage.domain.exercise import (
     ScoreSheet,
     Sorting,
 )
+from triage.domain.filters import ALL, Filters
 from triage.domain.follow_up import RECENT as CHAIN_WITHIN
 from triage.domain.follow_up import SOON, Chain, Linked, gets_worse
 from triage.domain.hours import DAYS, OpeningHours, read_span
@@ -170,6 +172,7 @@ from triage.domain.words import (
 )
 
 __all__ = [
+    "ALL",
     "CANARY_HEADER",
     "CANARY_SUBJECT",
     "CANARY_WORDS",
@@ -207,6 +210,7 @@ __all__ = [
     "Beside",
     "BrokenGlass",
     "Called",
+    "Calm",
     "Canary",
     "Case",
     "CaseFile",
@@ -237,6 +241,7 @@ __all__ = [
     "FactSource",
     "Fault",
     "Figures",
+    "Filters",
     "Finding",
     "FirstYes",
     "Flag",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from triage.domain.desk import CaseRow
 from triage.domain.text import NOTHING, Protected
-from triage.domain.words import CaseState, Lane, Route
+from triage.domain.words import CaseState, Channel, Lane, Route, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Wanted:
     held_by: str | None = None
     #: Opened at most so many days ago.
     days: int | None = None
+    urgency: Urgency | None = None
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)

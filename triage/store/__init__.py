@@ -16,6 +16,7 @@ from triage.store.audit_log import AuditLog
 from triage.store.backgrounds import Backgrounds
 from triage.store.beats import Beats
 from triage.store.bystanders import Bystanders
+from triage.store.calm import Calms
 from triage.store.canaries import Canaries
 from triage.store.cases import Cases
 from triage.store.chain import verify_database
@@ -38,6 +39,7 @@ from triage.store.labels import Labels
 from triage.store.landing import Landing
 from triage.store.leaks import LeakCounts
 from triage.store.life import Life
+from triage.store.listening import Listening
 from triage.store.mailboxes import Mailboxes
 from triage.store.notes import Notes
 from triage.store.paper import Paper
@@ -114,6 +116,8 @@ class Store:
         self.assignments = Assignments(transactions)
         self.snoozes = Snoozes(transactions)
         self.views = Views(transactions)
+        self.calm = Calms(transactions)
+        self.listening = Listening(transactions)
         self.picks = Picks(transactions)
         self.second = SecondApprovers(transactions)
 

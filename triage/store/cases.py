@@ -6,15 +6,17 @@ Rule of the room: every read and write of a case leaves its audit row in the sam
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, or_, select, update
 
 from triage.domain import (
+    ALL,
     NOTHING,
     Attachment,
     AuditEvent,
     CaseFile,
     CaseRow,
     CaseState,
+    Filters,
     Label,
     Lane,
     Mark,
@@ -40,7 +42,7 @@ from triage.store.landing import open_raw
 from triage.store.notes import write_note
 from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Work
-from triage.store.views import narrowed
+from triage.store.views import lane_counts, open_cases
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
@@ -69,37 +71,24 @@ class Cases:
         by: str,
         lane: Lane | None = None,
         view: SavedView | None = None,
+        filters: Filters = ALL,
         limit: int = 100,
         offset: int = 0,
     ) -> list[CaseRow]:
         """Return a page of open cases: urgent first, unsorted next, by due time, asleep last."""
-        cases = tables.cases
-        query = (
-            select(cases)
-            .where(cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
-            .order_by(*QUEUE)
-            .limit(limit)
-            .offset(offset)
-        )
-        if lane is not None:
-            query = query.where(cases.c.lane == lane.value)
-        if view is not None:
-            query = query.where(narrowed(view, clinic=clinic, by=by))
+        part: Any = {"clinic": clinic, "by": by, "lane": lane, "view": view}
+        query = select(tables.cases).order_by(*QUEUE).limit(limit).offset(offset)
         with self._transactions.write() as work:
-            rows = queue_rows(work, work.rows(query))
+            here = open_cases(filters, work.now, **part)
+            rows = queue_rows(work, work.rows(query.where(*here)))
             shown = [row.case.id for row in rows]
             work.note("queue.read", clinic=clinic, by=by, cases=shown)
         return rows
 
     def counts(self, *, clinic: str) -> dict[Lane, int]:
         """Return how many open cases stand in each lane; their sum is every open case."""
-        cases = tables.cases
-        mine = (cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
-        query = select(cases.c.lane, func.count().label("cases")).where(*mine)
-        query = query.group_by(cases.c.lane)
         with self._transactions.read() as work:
-            found = {Lane(row.lane): int(row.cases) for row in work.rows(query)}
-        return {lane: found.get(lane, 0) for lane in Lane}
+            return lane_counts(work, clinic)
 
     def version(self, *, clinic: str) -> str:
         """Return a token that changes whenever the queue does."""

@@ -101,16 +101,20 @@ def newest(work: Work, setting: Setting, clinic: str) -> Version | None:
     return None if row is None else _version(row)
 
 
-def hours_of(work: Work, clinic: str) -> OpeningHours:
-    """Return the opening hours in the clinic's own time."""
+def zone_of(work: Work, clinic: str) -> ZoneInfo:
+    """Return the clinic's own time zone; UTC where what is kept names none."""
     table = tables.clinics
     row = work.first(select(table.c.timezone).where(table.c.id == clinic))
     try:
-        zone = ZoneInfo(row.timezone if row else "UTC")
+        return ZoneInfo(row.timezone if row else "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
+        return ZoneInfo("UTC")
+
+
+def hours_of(work: Work, clinic: str) -> OpeningHours:
+    """Return the opening hours in the clinic's own time."""
     found = newest(work, Setting.HOURS, clinic)
-    return read_hours(found.value if found else {}, zone)
+    return read_hours(found.value if found else {}, zone_of(work, clinic))
 
 
 def targets_of(work: Work, clinic: str) -> Targets:

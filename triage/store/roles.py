@@ -60,6 +60,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, UPDATE (contact_id, patient_id)", "messages", "threads"),
         **_may("SELECT, INSERT, UPDATE", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "contacts", "patients", "users", "teams", "clinics"),
+        "calm": "SELECT, INSERT, UPDATE (quiet, hours, at)",
         **_may("SELECT, INSERT, UPDATE, DELETE", "drafts", "sessions"),
         **_may("SELECT, INSERT, DELETE", "search_patients"),
         **_may(

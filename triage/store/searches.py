@@ -14,19 +14,17 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    Text,
     and_,
-    cast,
     func,
     literal,
     or_,
     select,
 )
 
-from triage.domain import CaseState, Channel, Hits, Wanted
+from triage.domain import CaseState, Channel, Filters, Hits, Wanted
 from triage.store import records, tables
 from triage.store.casefile import queue_rows
-from triage.store.claims import CLAIM_HOLDS
+from triage.store.filters import filtered
 from triage.store.search_index import (
     address_token,
     index_case,
@@ -326,20 +324,9 @@ def _filters(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.lane is not None:
         in_lane = and_(cases.c.lane == wanted.lane.value, cases.c.state == CaseState.OPEN.value)
         found.append(in_lane)
-    if wanted.route is not None:
-        route = wanted.route.value
-        also = cast(cases.c.also, Text).like(f'%"{route}"%')
-        found.append(or_(cases.c.route == route, also))
-    if wanted.held_by is not None:
-        held = and_(
-            cases.c.claimed_at > work.now - CLAIM_HOLDS,
-            cases.c.claimed_at < work.now + CLAIM_HOLDS,
-        )
-        if wanted.held_by:
-            found.append(and_(cases.c.claimed_by == wanted.held_by, held))
-        else:
-            found.append(or_(cases.c.claimed_at.is_(None), ~held))
-    return found
+    # How old is asked of the index itself, by `Look`.
+    asked = Filters(wanted.route, wanted.urgency, wanted.channel, None, wanted.held_by)
+    return found + filtered(asked, work.now)
 
 
 def _missing(work: Work) -> Select[Any]:

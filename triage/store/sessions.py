@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, select, update
 
 from triage.domain import Standing
 from triage.errors import NotSignedIn
@@ -83,19 +83,24 @@ def living(work: Work, token: str, *, now: datetime) -> Row[Any]:
         select(sessions, users.c.username, factors.c.id.label("enrolled"))
         .join(users, sessions.c.user_id == users.c.id)
         .outerjoin(factors, factors.c.id == users.c.id)
-        .where(
-            sessions.c.id == token_digest(token),
-            sessions.c.seen_at > now - IDLE,
-            sessions.c.seen_at < now + SKEW,
-            sessions.c.opened_at > now - ABSOLUTE,
-            sessions.c.opened_at < now + SKEW,
-            users.c.active.is_(True),
-        )
+        .where(sessions.c.id == token_digest(token), *alive(now))
     )
     row = work.first(query)
     if row is None:
         raise NotSignedIn
     return row
+
+
+def alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a session, joined with its person, is a living one."""
+    sessions, users = tables.sessions, tables.users
+    return (
+        sessions.c.seen_at > now - IDLE,
+        sessions.c.seen_at < now + SKEW,
+        sessions.c.opened_at > now - ABSOLUTE,
+        sessions.c.opened_at < now + SKEW,
+        users.c.active.is_(True),
+    )
 
 
 def end_sessions(work: Work, user_id: str, *, clinic: str) -> None:

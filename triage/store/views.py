@@ -4,14 +4,16 @@ Rule of the room: a view shows less of the queue and changes nothing; the lanes 
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, String, and_, cast, delete, func, or_, select
 
-from triage.domain import Assigned, CaseState, Lane, Route, SavedView
+from triage.domain import Assigned, CaseState, Filters, Lane, Route, SavedView
 from triage.errors import NameTaken, NotFound
 from triage.store import records, tables
-from triage.store.transaction import Transactions
+from triage.store.filters import filtered
+from triage.store.transaction import Transactions, Work
 
 
 class Views:
@@ -70,10 +72,53 @@ class Views:
                 for view in views
             }
 
+    def count(
+        self,
+        filters: Filters,
+        *,
+        clinic: str,
+        by: str,
+        lane: Lane | None = None,
+        view: SavedView | None = None,
+    ) -> int:
+        """Return how many open cases pass filters, in a lane or view or in the whole queue."""
+        count = select(func.count()).select_from(tables.cases)
+        with self._transactions.read() as work:
+            here = open_cases(filters, work.now, clinic=clinic, by=by, lane=lane, view=view)
+            return work.number(count.where(*here))
+
     def my_teams(self, *, clinic: str, by: str) -> frozenset[str]:
         """Return the ids of the teams a person works in."""
         with self._transactions.read() as work:
             return frozenset(row.team_id for row in work.rows(_teams_of(clinic, by)))
+
+
+def open_cases(
+    filters: Filters,
+    now: datetime,
+    *,
+    clinic: str,
+    by: str,
+    lane: Lane | None,
+    view: SavedView | None,
+) -> list[ColumnElement[bool]]:
+    """Return what an open case must be to be shown, and counted, in a part of the queue."""
+    cases = tables.cases
+    here = [cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value]
+    if lane is not None:
+        here.append(cases.c.lane == lane.value)
+    if view is not None:
+        here.append(narrowed(view, clinic=clinic, by=by))
+    return here + filtered(filters, now)
+
+
+def lane_counts(work: Work, clinic: str) -> dict[Lane, int]:
+    """Return how many open cases stand in each lane."""
+    cases = tables.cases
+    mine = (cases.c.clinic == clinic, cases.c.state == CaseState.OPEN.value)
+    query = select(cases.c.lane, func.count().label("cases")).where(*mine)
+    found = {Lane(row.lane): int(row.cases) for row in work.rows(query.group_by(cases.c.lane))}
+    return {lane: found.get(lane, 0) for lane in Lane}
 
 
 def narrowed(view: SavedView, *, clinic: str, by: str) -> ColumnElement[bool]:

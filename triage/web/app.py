@@ -13,6 +13,7 @@ from triage.desk import Desk
 from triage.web import (
     audit,
     away,
+    calm,
     case,
     clinical,
     contacts,
@@ -21,6 +22,7 @@ from triage.web import (
     forms,
     glass,
     hook,
+    live,
     openid,
     own_words,
     paper,
@@ -53,7 +55,9 @@ ROUTERS = (
     factor,
     openid,
     password,
+    calm,
     queue,
+    live,
     search,
     case,
     reply,
@@ -112,6 +116,7 @@ def create_app(
     app.state.metrics_token, app.state.behind_proxy = metrics_token, behind_proxy
     app.state.hooks = hook.HookDoors(hooks or {})
     static = f"/static/{fingerprint()}"
+    app.state.live = live.Live(desk)
     app.state.pages = in_every_language(
         clinic_name=clinic_name,
         sink_url=sink_url,
@@ -119,6 +124,8 @@ def create_app(
         demonstration=demonstration,
         training=desk.score.training,
     )
+    for one in app.state.pages.values():
+        one.waiting = desk.live.for_me
     app.mount(static, StaticFiles(directory=STATIC))
     for room in ROUTERS:
         check_doors(room.router.routes, KEEPERS)

@@ -7,7 +7,7 @@ onto a page; an unknown name in a template is an error, not an empty place.
 import inspect
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from triage.desk import Right, may
-from triage.domain import Protected
+from triage.domain import Protected, User
 from triage.web import counting, harmless, wording
 from triage.web.assets import STATIC
 from triage.web.tongue import ENGLISH, LANGUAGES, Tongue, tongue, wanted
@@ -126,6 +126,8 @@ class Pages:
             "demonstration": demonstration,
             "training": training,
         }
+        #: How much waits for a person under "For me"; asked once for each whole page.
+        self.waiting: Callable[[User], int] = lambda _: 0
 
     def render(
         self, name: str, visitor: Visitor | None, *, status: int = 200, **context: Any
@@ -133,6 +135,8 @@ class Pages:
         """Return a page for this visitor, with the menu entries they may use."""
         shown = {"banners": (), "here": "", **context, "visitor": visitor}
         shown["menu"] = [(path, self._spoken.say(word)) for path, word in menu(visitor)]
+        whole = visitor is not None and may(visitor.user, Right.SEE_QUEUE) and name[0] != "_"
+        shown["for_me"] = self.waiting(visitor.user) if whole and visitor else 0
         # A key made on this page proves nothing after the longest session there is.
         shown["key_until"] = int(time.time()) + LONGEST_SESSION
         shown["allowed"] = lambda right: visitor is not None and may(visitor.user, right)

@@ -1,7 +1,7 @@
 """The queue: what to do next, urgent on top.
 
-Rule of the room: the page asks `/queue/version` every few seconds and fetches rows only when
-something changed, so that watching the queue writes no audit rows.
+Rule of the room: the page hears by `/queue/stream`, or asks `/queue/version` every few seconds,
+and fetches rows only when something changed, so that watching the queue writes no audit rows.
 """
 
 from typing import Annotated
@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from triage.desk import Desk
 from triage.domain import Lane
 from triage.web.colleagues import around
+from triage.web.filters import Part, Parts
 from triage.web.pages import pages
 from triage.web.visitor import Asking, TheDesk, Visitor, Watching
 
@@ -19,37 +20,23 @@ router = APIRouter(prefix="/queue")
 #: Rows on one page.
 PAGE = 50
 
-#: The id of a saved view.
-View = Annotated[str, Query(max_length=64, pattern="^[A-Za-z0-9]*$")]
 Start = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
 @router.get("")
 def queue(
-    *,
-    request: Request,
-    desk: TheDesk,
-    asking: Asking,
-    lane: Lane | None = None,
-    view: View = "",
-    start: Start = 0,
+    *, request: Request, desk: TheDesk, asking: Asking, part: Parts, start: Start = 0
 ) -> HTMLResponse:
     """Show one page of the queue."""
-    return _render(request, desk, asking, "queue.html", lane=lane, saved=view, start=start)
+    return _render(request, desk, asking, "queue.html", part=part, start=start)
 
 
 @router.get("/rows")
 def rows(
-    *,
-    request: Request,
-    desk: TheDesk,
-    asking: Watching,
-    lane: Lane | None = None,
-    view: View = "",
-    start: Start = 0,
+    *, request: Request, desk: TheDesk, asking: Watching, part: Parts, start: Start = 0
 ) -> HTMLResponse:
     """Return the rows alone, for a page that is already open."""
-    return _render(request, desk, asking, "_rows.html", lane=lane, saved=view, start=start)
+    return _render(request, desk, asking, "_rows.html", part=part, start=start)
 
 
 @router.get("/version")
@@ -60,21 +47,22 @@ def version(request: Request, desk: TheDesk, asking: Watching) -> JSONResponse:
     said = pages(request).said
     found = [{"level": banner.level, "text": said(banner.text)} for banner in pulse.banners]
     views = dict(pulse.in_views)
+    for_me, announces = desk.live.for_me(asking.user), desk.calm.announces(asking.user)
     news = {"version": pulse.version, "counts": counts, "views": views, "banners": found}
-    return JSONResponse(news)
+    return JSONResponse({**news, "for_me": for_me, "announces": announces})
 
 
 def _render(
-    request: Request,
-    desk: Desk,
-    asking: Visitor,
-    name: str,
-    *,
-    lane: Lane | None,
-    saved: str,
-    start: int,
+    request: Request, desk: Desk, asking: Visitor, name: str, *, part: Part, start: int
 ) -> HTMLResponse:
-    view = desk.queue.view(asking.user, lane=lane, saved=saved, limit=PAGE, offset=start)
+    view = desk.queue.view(
+        asking.user,
+        lane=part.lane,
+        saved=part.view,
+        filters=part.filters(asking.user),
+        limit=PAGE,
+        offset=start,
+    )
     return pages(request).render(
         name,
         asking,
@@ -84,4 +72,7 @@ def _render(
         **around(desk, asking.user),
         start=start,
         page=PAGE,
+        part=part,
+        calm=desk.calm.mine(asking.user),
+        announces=desk.calm.announces(asking.user),
     )

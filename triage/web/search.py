@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from triage.domain import CaseState, Lane, Protected, Route, Wanted
+from triage.domain import CaseState, Channel, Lane, Protected, Route, Urgency, Wanted
 from triage.web.colleagues import around
 from triage.web.pages import pages
 from triage.web.queue import PAGE
@@ -28,11 +28,20 @@ Place = Annotated[Literal["", "open", "closed"] | Lane, Form()]
 Asks = Annotated[Literal[""] | Route, Form()]
 Held = Annotated[str, Form(max_length=64)]
 Age = Annotated[Literal["", "1", "7", "30", "365"], Form()]
+How = Annotated[Literal["", "routine", "today", "emergency"], Form()]
+Way = Annotated[Literal[""] | Channel, Form()]
 Before = Annotated[int | None, Query(ge=0, le=2**62)]
 
 
 def asked(
-    *, words: Words = "", place: Place = "", route: Asks = "", held: Held = "", age: Age = ""
+    *,
+    words: Words = "",
+    place: Place = "",
+    route: Asks = "",
+    held: Held = "",
+    age: Age = "",
+    urgency: How = "",
+    channel: Way = "",
 ) -> Wanted:
     """Read the form."""
     return Wanted(
@@ -42,6 +51,8 @@ def asked(
         route=route or None,
         held_by={"": None, NOBODY: ""}.get(held, held),
         days=int(age) if age else None,
+        urgency=Urgency.of(urgency) if urgency else None,
+        channel=channel or None,
     )
 
 

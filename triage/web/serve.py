@@ -13,6 +13,9 @@ from fastapi import FastAPI
 from triage.errors import BadSettings
 from triage.web.assets import require_assets
 
+#: Seconds in which an answer that is under way is finished when the desk is stopped.
+GOODBYE = 5
+
 
 def serve(
     app: FastAPI,
@@ -39,6 +42,8 @@ def serve(
         date_header=True,
         # The process's own handler writes the lines: uvicorn's would print tracebacks.
         log_config=None,
+        # Open queues listen for as long as they are let.
+        timeout_graceful_shutdown=GOODBYE,
         proxy_headers=behind_tls,
         ssl_certfile=certificate,
         ssl_keyfile=key,

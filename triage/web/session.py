@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from triage.desk import Desk
+from triage.desk import Desk, Right, may
 from triage.desk.signing import Entry
 from triage.errors import NotSignedIn, TooManyTries
 from triage.web.errors import way_in
@@ -136,6 +136,8 @@ def account(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
         banners=desk.banners(asking.user),
         standing=desk.signing.arriving(asking.token),
         changed=request.query_params.get("changed") == "password",
+        calm_changed=request.query_params.get("changed") == "calm",
+        calm=desk.calm.mine(asking.user) if may(asking.user, Right.SEE_QUEUE) else None,
     )
 
 

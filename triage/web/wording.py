@@ -37,6 +37,8 @@ ROUTES: Mapping[Route, str] = {
     Route.GENERAL: "General",
     Route.NOT_FOR_US: "Not for us",
 }
+#: What the keys 1 to 9 and 0 sort a case as, in the order of the form.
+BY_KEY = tuple(route for route in ROUTES if route is not Route.URGENT_CLINICAL)
 URGENCIES: Mapping[Urgency, str] = {
     Urgency.EMERGENCY: "Emergency",
     Urgency.TODAY: "Today",

@@ -4,6 +4,7 @@ Rule of the room: patient text only in sealed columns; the clinic's id on every 
 """
 
 from triage.store.columns import metadata
+from triage.store.tables.calm import calm
 from triage.store.tables.checks import checks, forms
 from triage.store.tables.departures import departures
 from triage.store.tables.life import erasures, fresh_indexes, holds
@@ -87,6 +88,7 @@ __all__ = [
     "beats",
     "bounces",
     "break_glass",
+    "calm",
     "canaries",
     "cases",
     "checks",

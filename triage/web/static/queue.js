@@ -1,100 +1,115 @@
-// Keeps an open queue fresh without moving anything under the cursor: rows change only while
-// nobody points at them or has the keyboard in them; until then a line says what is new.
-import { tellTimes } from "./times.js";
+// Keeps an open queue fresh without moving what a person reads: what can wait is collected behind
+// a button, what cannot comes in at once.
+import { hear } from "./live.js";
+import { merge, replace } from "./rows.js";
+import { chime } from "./urgent.js";
 import { word } from "./words.js";
-
-const EVERY = 4000;
-// After this long without an answer the page says that it may be old.
-const STALE = 120000;
-const PATIENCE = 15000;
 
 export function startQueue() {
   const rows = document.getElementById("rows");
   if (!rows) return;
+  const words = document.getElementById("live").dataset;
   const fresh = document.getElementById("fresh");
-  const stale = document.getElementById("stale");
   const title = document.title.replace(/^\(\d+ [^)]+\) /, "");
-  let shown = rows.dataset.version;
-  let counts = readCounts();
-  let seen = { ...counts };
-  let answered = Date.now();
-
-  async function ask() {
-    try {
-      // A desk that is stopped keeps the line open and never answers.
-      const signal = AbortSignal.timeout(PATIENCE);
-      const headers = { Accept: "application/json" };
-      const answer = await fetch("/queue/version", { headers, signal });
-      if (answer.status === 401) return window.location.assign("/log-in");
-      if (!answer.ok) throw new Error(answer.status);
-      answered = Date.now();
-      await take(await answer.json());
-    } catch {
-      // The line below tells the person once it has lasted.
-    }
-    tellAge();
-  }
-
-  // Looks at the clock by itself: whoever waits for an answer would never say that none came.
-  function tellAge() {
-    const old = Date.now() - answered >= STALE;
-    stale.hidden = !old;
-    document.body.classList.toggle("old", old);
-  }
+  const quiet = rows.dataset.quiet === "yes";
+  let announces = rows.dataset.announces === "yes";
+  // The version that is shown or waits behind the button, and the rows that wait.
+  let known = rows.dataset.version;
+  let next = null;
+  let busy = false;
+  let told = 0;
 
   async function take(news) {
-    counts = news.counts;
-    writeCounts(counts);
-    writeViews(news.views);
+    writeCounts(news.counts);
+    writeForMe(news.for_me);
     writeBanners(news.banners);
-    document.title = counts.urgent ? `(${counts.urgent} ${word("urgent")}) ${title}` : title;
-    if (news.version === shown) return;
-    if (inUse()) offer();
-    else await swap();
+    announces = news.announces;
+    const urgent = news.counts.urgent;
+    document.title = urgent ? `(${urgent} ${word("urgent")}) ${title}` : title;
+    if (news.views) writeViews(news.views);
+    if (news.version === known || busy) return;
+    busy = true;
+    try {
+      // The line speaks to everybody; how full one's own views are is asked for.
+      if (!news.views) ask();
+      await renew();
+    } finally {
+      busy = false;
+    }
+  }
+
+  async function renew() {
+    const asked = new URLSearchParams(rows.dataset.part);
+    asked.set("start", rows.dataset.start);
+    const answer = await fetch(`/queue/rows?${asked}`);
+    if (!answer.ok) return;
+    const parsed = document.createElement("template");
+    parsed.innerHTML = await answer.text();
+    next = parsed.content;
+    const list = next.querySelector("[data-version]");
+    known = list.dataset.version;
+    const passing = document.getElementById("passing");
+    if (passing) passing.textContent = list.dataset.passing;
+    const none = !rows.querySelector("li[data-case]");
+    if (none || (!quiet && announces && !inUse())) {
+      const came = show();
+      if (!quiet && announces && came.length) chime();
+      return;
+    }
+    const first = rows.dataset.start === "0";
+    offer(merge(rows, next, { full: Number(rows.dataset.page), first, gone: words.gone }));
   }
 
   const inUse = () =>
     document.hidden || rows.contains(document.activeElement) || rows.matches(":hover");
 
-  function offer() {
-    const urgent = Math.max(0, counts.urgent - seen.urgent);
-    const more = Math.max(0, total(counts) - total(seen));
-    const words = more ? word("%(count)s new", { count: more }) : word("The queue changed");
-    const text = urgent ? `${words}, ${urgent} ${word("urgent")}` : words;
+  function offer({ alarming, calm, changed }) {
+    alarming.forEach(callOut);
+    if (!changed) return fresh.replaceChildren();
+    const text = !announces ? words.show : calm ? words.new.replace("{n}", calm) : words.changed;
+    if (!quiet && announces && calm > told) chime();
+    told = calm;
     if (fresh.textContent === text) return;
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = text;
-    button.className = urgent ? "warn" : "main";
-    button.addEventListener("click", swap);
+    button.className = "main";
+    button.dataset.key = "n";
+    button.addEventListener("click", () => {
+      const came = show();
+      came[0]?.querySelector("a.open").focus({ preventScroll: true });
+    });
     fresh.replaceChildren(button);
   }
 
-  async function swap() {
-    const asked = new URLSearchParams({ start: rows.dataset.start });
-    if (rows.dataset.lane) asked.set("lane", rows.dataset.lane);
-    if (rows.dataset.view) asked.set("view", rows.dataset.view);
-    const answer = await fetch(`/queue/rows?${asked}`);
-    if (!answer.ok) return;
-    rows.innerHTML = await answer.text();
-    shown = rows.querySelector("[data-version]").dataset.version;
-    seen = { ...counts };
+  function show() {
+    const came = replace(rows, next);
     fresh.replaceChildren();
-    tellTimes(rows);
+    document.getElementById("urgent-now").replaceChildren();
+    told = 0;
+    return came;
   }
 
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
-  setInterval(ask, EVERY);
-  setInterval(tellAge, 1000);
+  const ask = hear(take);
+}
+
+// One line above everything, wherever the page was scrolled to.
+function callOut(row) {
+  const place = document.getElementById("urgent-now");
+  const link = row.querySelector("a.open");
+  if (place.querySelector(`a[href="${link.getAttribute("href")}"]`)) return;
+  const line = document.createElement("li");
+  const copy = document.createElement("a");
+  copy.href = link.getAttribute("href");
+  const sign = row.querySelector(".sign");
+  const who = row.querySelector(".patient");
+  copy.textContent = `${link.textContent}${who ? ` · ${who.textContent}` : ""}`;
+  if (sign) line.append(sign.cloneNode(true), " ");
+  line.append(copy);
+  place.prepend(line);
 }
 
 const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
-
-function readCounts() {
-  const found = [...document.querySelectorAll("[data-count]")];
-  const pairs = found.map((place) => [place.dataset.count, Number(place.textContent)]);
-  return Object.fromEntries(pairs.filter(([lane]) => lane !== "all"));
-}
 
 // A model that fails while the page lies open is said on it; lines that stay are left alone, so
 // that a screen reader does not say them again.
@@ -115,6 +130,13 @@ function writeBanners(banners) {
     line.append(word, ` ${text}`);
     place.insertBefore(line, document.getElementById("stale"));
   });
+}
+
+function writeForMe(count) {
+  for (const place of document.querySelectorAll("[data-for-me]")) {
+    place.textContent = count;
+    place.hidden = !count;
+  }
 }
 
 function writeViews(views) {

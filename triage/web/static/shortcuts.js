@@ -25,6 +25,23 @@ function press(letter) {
   return true;
 }
 
+const pressable = (key) => "uceshnf".includes(key) && press(key);
+
+// A digit chooses what a case asks for and waits on the button: Enter keeps it.
+function sortAs(digit) {
+  const fold = document.getElementById("sort");
+  const choice = fold?.querySelector("select[name=route]");
+  const option = choice?.options[(Number(digit) + 9) % 10];
+  if (!option) return false;
+  fold.open = true;
+  choice.value = option.value;
+  const button = fold.querySelector(".buttons button");
+  button.textContent = `${button.dataset.words ?? button.textContent}: ${option.text}`;
+  button.dataset.words ??= button.textContent.slice(0, button.textContent.lastIndexOf(":"));
+  button.focus();
+  return true;
+}
+
 // Ctrl+Enter sends the form the cursor is in; elsewhere it approves what is on the screen.
 function submit(target) {
   const form = target.closest("form") ?? document.getElementById("approve");
@@ -44,7 +61,7 @@ function onKey(event) {
   if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
   else if (event.key === "?") document.getElementById("help")?.showModal();
-  else if (!"ucesh".includes(event.key) || !press(event.key)) return;
+  else if (/^[0-9]$/.test(event.key) ? !sortAs(event.key) : !pressable(event.key)) return;
   event.preventDefault();
 }
 

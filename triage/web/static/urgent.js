@@ -1,6 +1,7 @@
 // Tells every open page of urgent messages nobody has acted on: a line on top that stays, and a
 // sound once the person has allowed it. No quiet mode silences either; only acting does.
 
+import { hold } from "./hold.js";
 import { word } from "./words.js";
 
 const EVERY = 4000;
@@ -71,7 +72,8 @@ function hearNothing(why) {
 }
 
 function tell(line, news) {
-  line.hidden = !news.waiting;
+  // The line stands above everything: what is read stays where it is.
+  if (line.hidden !== !news.waiting) hold(() => (line.hidden = !news.waiting));
   if (!news.waiting) {
     heard = "";
     return;
@@ -114,4 +116,19 @@ function ring(times) {
     tone.start(start);
     tone.stop(start + 0.21);
   }
+}
+
+// One low tone for what can wait, for whoever wants to hear of that, too.
+export function chime() {
+  document.body.dataset.chimed = String(Number(document.body.dataset.chimed ?? 0) + 1);
+  if (!audio || audio.state !== "running") return;
+  const tone = audio.createOscillator();
+  const loud = audio.createGain();
+  const start = audio.currentTime;
+  tone.frequency.value = 392;
+  loud.gain.setValueAtTime(0.06, start);
+  loud.gain.exponentialRampToValueAtTime(0.0001, start + 0.25);
+  tone.connect(loud).connect(audio.destination);
+  tone.start(start);
+  tone.stop(start + 0.26);
 }
