@@ -152,8 +152,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let pytest's folders lie in memory where there is room: a sync costs nothing there."""
+    """Let pytest's folders lie in memory where there is room: a sync costs nothing there.
+
+    Beside other workers, torch and numpy count with one thread each: with one for every core in
+    every worker, they would spend their time waiting for one another.
+    """
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fastest())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_collection_finish() -> None:
