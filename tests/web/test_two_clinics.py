@@ -50,7 +50,7 @@ OWN |= {("POST", "/forms")}
 OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalation")}
 OWN |= {("POST", "/teams/two"), ("POST", "/away")}
 #: On the way in one is in no clinic yet.
-OWN |= ARRIVING | {("POST", "/account/password")}
+OWN |= ARRIVING | {("POST", "/account/password"), ("POST", "/account/language")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
@@ -66,6 +66,7 @@ FORM = {
     "one_in": "50",
     "wrong": "10",
     "account": "nobody",
+    "language": "en",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",
@@ -262,6 +263,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "events": (),
         "entries": (),
         "account": "nobody",
+        "language": "es",
         "username": "newcomer",
         "display_name": "New Comer",
         "roles": frozenset({Role.WRITER}),
