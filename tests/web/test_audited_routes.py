@@ -62,6 +62,7 @@ ABOUT_NOBODY = {
     ("POST", "/users/{user_id}/account"),
     ("GET", "/account/password"),
     ("POST", "/account/password"),
+    ("POST", "/account/language"),
     ("GET", "/log-in/openid"),
     ("GET", "/log-in/openid/back"),
     ("GET", "/emergency"),

@@ -34,6 +34,7 @@ ARRIVING = {
 SIGNED = {("POST", "/hook/{name}")}
 SIGNED_IN = {("GET", "/"), ("GET", "/account"), ("POST", "/log-out")}
 SIGNED_IN |= {("GET", "/account/password"), ("POST", "/account/password")}
+SIGNED_IN |= {("POST", "/account/language")}
 CASE = "/case/{case_id}"
 RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/queue"): Right.SEE_QUEUE,
@@ -174,6 +175,7 @@ FORM = {
     "wrong": "10",
     "model": "no-model",
     "account": "nobody",
+    "language": "en",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",

@@ -56,7 +56,7 @@ OWN |= {("POST", f"/practice/{part}") for part in ("hours", "targets", "escalati
 OWN |= {("POST", "/teams/two"), ("POST", "/away"), ("POST", "/account/calm")}
 OWN |= {("POST", "/contacts"), ("POST", "/templates")}
 #: On the way in one is in no clinic yet.
-OWN |= ARRIVING | {("POST", "/account/password")}
+OWN |= ARRIVING | {("POST", "/account/password"), ("POST", "/account/language")}
 OWN |= {("GET", "/log-in/openid"), ("GET", "/log-in/openid/back")}
 #: Fields that hold no id, filled so that a form is complete.
 FORM = {
@@ -72,6 +72,7 @@ FORM = {
     "one_in": "50",
     "wrong": "10",
     "account": "nobody",
+    "language": "en",
     "username": "newcomer",
     "display_name": "New Comer",
     "role": "writer",
@@ -281,6 +282,7 @@ def values(both: Neighbours) -> dict[str, object]:
         "events": (),
         "entries": (),
         "account": "nobody",
+        "language": "es",
         "username": "newcomer",
         "display_name": "New Comer",
         "roles": frozenset({Role.WRITER}),

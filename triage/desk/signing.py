@@ -109,6 +109,11 @@ class SignInDesk:
         self._store.tries.succeeded(knocks)
         return Entry(fresh)
 
+    def choose_language(self, token: str, language: str) -> None:
+        """Keep in which language this person reads the pages; raise as `who` does."""
+        user = self.who(token)
+        self._store.accounts.choose_language(user.id, language, clinic=user.clinic)
+
     def enrol_proof_key(self, token: str, *, public: str, until: datetime, certificate: str) -> str:
         """Keep the public half of the key this session's browser signs approvals with.
 

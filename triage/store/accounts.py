@@ -67,6 +67,16 @@ class Accounts:
             way, given = row.way, row.factor_at
             return open_in(work, row.clinic, row.user_id, now=now, factor_at=given, way=way)
 
+    def choose_language(self, user_id: str, language: str, *, clinic: str) -> None:
+        """Keep in which language a person reads the pages; raise NotFound."""
+        table = tables.users
+        mine = (table.c.clinic == clinic, table.c.id == user_id)
+        with self._transactions.write() as work:
+            if not work.run(update(table).where(*mine).values(language=language)):
+                raise NotFound(f"user {user_id}")
+            detail = {"language": language}
+            work.note("language.chosen", clinic=clinic, by=user_id, detail=detail)
+
     def subjects(self, *, clinic: str, issuer: str) -> Mapping[str, str]:
         """Return user id -> subject of everybody of a clinic who is linked at this provider."""
         table = tables.openid_subjects

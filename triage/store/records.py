@@ -133,7 +133,8 @@ def contact(row: Row[Any], vault: Vault) -> Contact:
 def user(row: Row[Any]) -> User:
     """Read a row of `users`; the password's hash stays behind."""
     roles = frozenset(Role(word) for word in row.roles)
-    return User(row.id, row.clinic, row.username, row.display_name, roles, row.active)
+    who = (row.id, row.clinic, row.username, row.display_name)
+    return User(*who, roles, row.active, row.language)
 
 
 def outgoing(row: Row[Any], vault: Vault) -> Outgoing:

@@ -44,6 +44,7 @@ SIGNED_IN: frozenset[Page] = frozenset(
         ("GET", "/account"),
         ("GET", "/account/password"),
         ("POST", "/account/password"),
+        ("POST", "/account/language"),
         ("POST", "/log-out"),
     }
 )

@@ -21,6 +21,8 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "es": "Español"}
 #: The context of what Python says with something in it, such as `Mailbox %(name)s is full.`
 SENTENCE = "sentence"
 _HOLE = re.compile(r"%\((\w+)\)s")
+#: What in a sentence is words of ours again, such as a rule's; anything else may be a patient's.
+_OURS = frozenset({"because", "name", "sure", "what", "word"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Tongue:
             return self.say(text)
         for shape, said in self.sentences:
             if found := shape.fullmatch(text):
-                # What stands in a sentence may be words of ours again, such as a rule's.
-                parts = {name: self.said(part) for name, part in found.groupdict().items()}
+                parts = found.groupdict()
+                parts |= {name: self.said(parts[name]) for name in parts.keys() & _OURS}
                 return said % parts
         return text
 
@@ -117,6 +119,6 @@ def entries(text: str) -> Iterator[Entry]:
 
 def _shape(words: str) -> re.Pattern[str]:
     """Return what a sentence with something in it looks like."""
-    parts = _HOLE.split(words)
+    parts = _HOLE.split(words.replace("%%", "%"))
     made = [f"(?P<{part}>.+)" if at % 2 else re.escape(part) for at, part in enumerate(parts)]
     return re.compile("".join(made), re.DOTALL)

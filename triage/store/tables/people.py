@@ -47,6 +47,8 @@ users = Table(
     Column("password", Text, nullable=False),
     # Whether somebody else knows it, because they made it.
     Column("password_given", Boolean, nullable=False, server_default=true()),
+    # Of the pages; empty until the person chooses one.
+    Column("language", String(8), nullable=False, server_default=""),
 )
 
 sessions = Table(
