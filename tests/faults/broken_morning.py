@@ -55,7 +55,12 @@ class Morning:
         file = AnchorFile(folder / "anchors.log")
         self.anchoring = Anchoring(self.store, file, clinic="c1", clock=clock)
         self.worker = Worker(
-            self.store, self.jobs, [self.keeper], bell, anchoring=self.anchoring, chores=[self.backups]
+            self.store,
+            self.jobs,
+            [self.keeper],
+            bell,
+            anchoring=self.anchoring,
+            chores=[self.backups],
         )
         self.sender = Sender(
             self.store,
