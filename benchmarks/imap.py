@@ -106,7 +106,7 @@ class Landing:
 def landing(count: int = MESSAGES) -> None:
     """Measure how long many messages take until all are durably stored."""
     if shutil.which(MBSYNC) is None:
-        print("imap landing: not measured, Debian's isync is not installed\n")
+        print("imap landing: not measured, mbsync is missing (apt-get install isync)\n")
         return
     count = few(count)
     mails = [mail(row.body, message_id=f"<{n}@example.org>") for n, row in _numbered(count)]

@@ -42,8 +42,8 @@ class Morning:
         self.inbox, self.outbox, self.door = MemoryInbox(), MemoryOutbox(), Door()
         self.seconds, bell, backups = 0.0, Event(), BackupFolder(folder / "backups")
         self.keeper = InboxKeeper(self.inbox, self.store, clinic="c1", landed=bell.set)
-        jobs = Jobs(self.store, rooms(), jobs_database(url, keys), clinic="c1")
-        jobs.launch()
+        self.jobs = Jobs(self.store, rooms(), jobs_database(url, keys), clinic="c1")
+        self.jobs.launch()
         now = self.store.transactions.clock()
 
         def clock() -> datetime:
@@ -55,7 +55,12 @@ class Morning:
         file = AnchorFile(folder / "anchors.log")
         self.anchoring = Anchoring(self.store, file, clinic="c1", clock=clock)
         self.worker = Worker(
-            self.store, jobs, [self.keeper], bell, anchoring=self.anchoring, chores=[self.backups]
+            self.store,
+            self.jobs,
+            [self.keeper],
+            bell,
+            anchoring=self.anchoring,
+            chores=[self.backups],
         )
         self.sender = Sender(
             self.store,

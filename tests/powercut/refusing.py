@@ -3,6 +3,7 @@
 import os
 import struct
 import subprocess
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,19 @@ _SOURCE = Path(__file__).with_name("refuse.c")
 def refuser(folder: Path) -> Path:
     """Return refuse.c as a library, built in `folder`."""
     return compiled(_SOURCE, folder / "refuse.so")
+
+
+class Kind(IntEnum):
+    """Which changes fail; in the order of refuse.c."""
+
+    ALL = 0
+    SYNC = 1
+    #: Only what makes a file longer, as on a full disk.
+    GROWTH = 2
+    #: A write does its first half before it fails.
+    HALF = 3
+    #: One change only; then the disk is whole again.
+    ONCE = 4
 
 
 class Disk:
@@ -30,18 +44,22 @@ class Disk:
             "REFUSE_FOLDER": str(folder),
         }
 
-    def fails(self, error: int, *, after: int = 0) -> None:
-        """Let every change fail with this error, once so many more were made."""
-        self._say(error, after)
+    def fails(self, error: int, *, after: int = 0, kind: Kind = Kind.ALL) -> None:
+        """Let every change of this kind fail with this error, once so many more were made."""
+        self._say(error, after, kind)
 
     def whole(self) -> None:
         """Let every change be made."""
-        self._say(0, 0)
+        self._say(0, 0, Kind.ALL)
 
-    def _say(self, error: int, after: int) -> None:
+    def refused(self) -> int:
+        """Return how many changes failed since it was last told what to do."""
+        return int(struct.unpack("iiii", self._control.read_bytes())[3])
+
+    def _say(self, error: int, after: int, kind: Kind) -> None:
         # Written in place: the program has this very file mapped.
-        with open(os.open(self._control, os.O_WRONLY | os.O_CREAT), "wb") as file:
-            file.write(struct.pack("ii", error, after))
+        with open(os.open(self._control, os.O_WRONLY | os.O_CREAT, 0o666), "wb") as file:
+            file.write(struct.pack("iiii", error, after, kind, 0))
 
 
 class Program:

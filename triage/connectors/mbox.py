@@ -6,8 +6,10 @@ may or may not have put that sign there, and nobody can tell any more. In doubt 
 two, which people see; two never become one, of which they would see half.
 
 For administrators. Settings: `path`, `poll_seconds` (5), `batch_messages` (50), `batch_megabytes`
-(20). A file that changes is read again as a whole; the store tells old from new. Made for imports:
-let a mail server write a Maildir instead. The name of the file stands in the database as it is.
+(20). Of a file that grew only its last mail and what is new are read again, of one whose beginning
+changed all of it; the store tells old from new. Before that the digest of what was read is made
+anew. Made for imports: let a mail server write a Maildir instead. The name of the file stands in
+the database as it is.
 """
 
 import re
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from triage.connectors.folder import Look, look, printable
+from triage.connectors.mbox_cursor import Mark, Prefix
 from triage.connectors.options import Options
 from triage.domain import Arrival, Channel, Cursor, Delivery, Position
 from triage.errors import ArchiveRefused, InboxUnreachable
@@ -31,6 +34,8 @@ _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CERTAIN = re.compile(rb"From .*\b" + _MONTH + rb"\b.* \d\d?:\d\d")
 _HEADER = re.compile(rb"[!-9;-~]+:")
 _BLANK = (b"\n", b"\r\n")
+#: What a cursor holds that no reading goes on from.
+ANEW = "0"
 
 
 class MboxInbox:
@@ -48,39 +53,58 @@ class MboxInbox:
         self._weight = options.number("batch_megabytes", 20, least=0.001, most=500) * 1024 * 1024
         options.done()
         self._delivered: Look | None = None
+        #: The last cursor, of a file that was read to its end.
+        self._whole = ""
         self._closed = threading.Event()
 
     def deliveries(self, cursors: Mapping[str, Cursor]) -> Iterator[Delivery]:
-        """Yield every mail past the cursor; all of them again when the file is another.
+        """Yield every mail past the cursor; all of them again when its beginning is another.
 
         Raises InboxUnreachable, and ArchiveRefused for a file that is no mbox, that changed while
         it was read, or that holds a piece too large for a mail; all others are yielded first.
         """
         self._closed.clear()
         seen, box = self._look(), printable(self._path.name)
-        epoch = " ".join(map(str, seen))
         cursor = cursors.get(box)
-        same = cursor is not None and cursor.epoch == epoch and cursor.uid.isdigit()
-        start = int(cursor.uid) if same and cursor is not None else 0
+        if cursor is not None and seen == self._delivered and cursor.uid == self._whole:
+            return
         too_large: list[int] = []
-        with self._opened() as file:
-            file.seek(start)
-            batch: list[Arrival] = []
-            end = weight = 0
-            for begin, after, content in mails(file, too_large):
-                if batch and (len(batch) >= self._most or weight + len(content) > self._weight):
-                    yield Delivery(tuple(batch), Cursor(box, epoch, str(begin)))
-                    batch, weight = [], 0
-                position = Position(self.name, box, epoch, str(begin))
-                batch.append(Arrival(position, self.channel, "message/rfc822", content))
-                weight, end = weight + len(content), after
-            if batch:
-                yield Delivery(tuple(batch), Cursor(box, epoch, str(end)))
+        with self._opened() as file, self._opened() as beside:
+            mark = Mark.read(cursor.uid) if cursor is not None else None
+            start = None if mark is None else mark.resume(beside, seen[1])
+            # A new epoch with each reading from the beginning.
+            epoch = " ".join(map(str, seen)) if cursor is None or start is None else cursor.epoch
+            file.seek(start or 0)
+            for arrivals, last in self._batches(file, box, epoch, Prefix(beside), too_large):
+                # Of bytes that changed before their digest was made nothing is remembered.
+                uid = str(last) if self._look() == seen else ANEW
+                yield Delivery(arrivals, Cursor(box, epoch, uid))
+                self._whole = uid
+            if mark is not None and start == mark.end == seen[1]:
+                self._whole = str(mark)
         if self._look() != seen:
             raise ArchiveRefused(f"{self._who}, the file changed while it was read")
         self._delivered = seen
         if too_large:
+            self._whole = ""
             raise ArchiveRefused(f"{self._who}, no mail but one huge piece at byte {too_large[0]}")
+
+    def _batches(
+        self, file: BinaryIO, box: str, epoch: str, digest: Prefix, too_large: list[int]
+    ) -> Iterator[tuple[tuple[Arrival, ...], Mark]]:
+        """Yield the mails from where `file` stands on, and the mark of the last of each batch."""
+        batch: list[Arrival] = []
+        begin = end = weight = 0
+        for begin, after, content in mails(file, too_large):
+            if batch and (len(batch) >= self._most or weight + len(content) > self._weight):
+                before = digest.upto(begin)
+                yield tuple(batch), Mark(begin, begin, before, before)
+                batch, weight = [], 0
+            position = Position(self.name, box, epoch, str(begin))
+            batch.append(Arrival(position, self.channel, "message/rfc822", content))
+            weight, end = weight + len(content), after
+        if batch:
+            yield tuple(batch), Mark(begin, end, digest.upto(begin), digest.upto(end))
 
     def wait(self, seconds: float) -> bool:
         """Look at the file every `poll_seconds`; True as soon as it is another."""

@@ -108,7 +108,7 @@ class ReplyDesk:
         draft = file.draft
         if draft is None or draft.outgoing.digest != digest:
             raise ChangedUnderneath(case_id)
-        if seen not in (None, file.messages[0].id):
+        if seen not in (None, file.newest):
             raise ChangedUnderneath("a newer message arrived")
         self._still_right(file, draft)
         check = self._checker.require(actor, file, draft, confirmed)

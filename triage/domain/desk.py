@@ -95,6 +95,8 @@ class CaseFile:
     outcome_note: Protected = NOTHING
     #: How often the patient wrote around it, and the other cases of that.
     chain: Chain = UNCHAINED
+    #: The id of the message that joined last: who decides must have been shown it.
+    newest: str = ""
 
     @property
     def deciding(self) -> StoredMessage:

@@ -99,14 +99,20 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
         labels=tuple(records.label(label, vault) for label in told),
         outcome_note=vault.text(row.note, row.id),
         chain=chain_of(work, row),
+        newest=newest_message(work, row.id) if messages else "",
     )
 
 
 def newest_message(work: Work, case_id: str) -> str:
-    """Return the id of the message `case_file` puts first."""
-    table = tables.messages
-    query = select(table.c.id).where(table.c.case_id == case_id)
-    newest = query.order_by(table.c.received_at.desc(), table.c.id.desc())
+    """Return the id of the message that joined a case last.
+
+    As a rule that is the one `case_file` puts first; a message that was filed late stands below
+    what answers it, and nobody has read it yet all the same.
+    """
+    table, raws = tables.messages, tables.raw_messages
+    query = select(table.c.id).join(raws, raws.c.id == table.c.raw_id)
+    query = query.where(table.c.case_id == case_id)
+    newest = query.order_by(raws.c.filed_at.desc(), table.c.received_at.desc(), table.c.id.desc())
     return str(work.one(newest, f"case {case_id}").id)
 
 

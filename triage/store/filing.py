@@ -39,7 +39,8 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     about = case_of(work, back)
     if about is None:
         sender = identify(work, reading.message, clinic)
-        thread_id = thread_of(work, reading.message, sender, clinic)
+        landed = reading.raw.received_at
+        thread_id = thread_of(work, reading.message, sender, clinic, landed=landed)
         reading, haste = follow_up(work, reading, sender, clinic)
         case_id = _case(work, reading, sender, haste, clinic=clinic, thread_id=thread_id)
         _requests(work, reading, clinic=clinic, case_id=case_id)

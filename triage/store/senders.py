@@ -4,7 +4,9 @@ Rule of the room: only a verified contact identifies a patient, and only message
 contact about the same patient make a conversation; what a mail claims of itself never does.
 """
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -66,9 +68,14 @@ def verified_contacts(
     return [(str(row.id), str(row.patient_id)) for row in work.rows(query)]
 
 
-def thread_of(work: Work, message: Message, sender: Sender, clinic: str) -> str:
-    """Return the conversation this message continues, or a fresh one."""
-    known = None if sender.contact_id is None else known_thread(work, message, sender, clinic)
+def thread_of(
+    work: Work, message: Message, sender: Sender, clinic: str, *, landed: datetime
+) -> str:
+    """Return the conversation of this message that landed at `landed`, or a fresh one."""
+    known = None
+    if sender.contact_id is not None:
+        known = known_thread(work, message, sender, clinic)
+        known = known or _thread_of_answers(work, message, sender, clinic, landed=landed)
     if known is not None:
         return known
     thread_id = new_id()
@@ -123,6 +130,35 @@ def known_thread(work: Work, message: Message, sender: Sender, clinic: str) -> s
     if row is None and message.channel is Channel.PORTAL:
         return _answers_receipt(work, references, sender, clinic)
     return None if row is None else str(row.thread_id)
+
+
+def _thread_of_answers(
+    work: Work, message: Message, sender: Sender, clinic: str, *, landed: datetime
+) -> str | None:
+    """Return the conversation of what answers this message and was filed before it.
+
+    Two workers at once, a worker that died and a red flag among the answers all turn the order
+    round. Only what landed later is asked, which as a rule is nothing.
+    """
+    heard, mine = tables.messages, message.message_id.reveal().strip()
+    query = (
+        select(heard.c.id, heard.c.reply_references, heard.c.thread_id)
+        .join(tables.cases, tables.cases.c.id == heard.c.case_id)
+        .where(
+            heard.c.clinic == clinic,
+            heard.c.contact_id == sender.contact_id,
+            heard.c.patient_id == sender.patient_id,
+            heard.c.received_at > landed,
+            tables.cases.c.erased_at.is_(None),
+        )
+        .order_by(heard.c.received_at)
+        .limit(_REFERENCES)
+    )
+    for row in work.rows(query) if mine else ():
+        named = json.loads(work.vault.text(row.reply_references, row.id).reveal())
+        if mine in (one.strip() for one in named):
+            return str(row.thread_id)
+    return None
 
 
 def _answers_receipt(work: Work, references: list[str], sender: Sender, clinic: str) -> str | None:

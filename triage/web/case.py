@@ -53,7 +53,7 @@ def case(
         outcomes=URGENT_OUTCOMES if urgent else OUTCOMES,
         locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
         banners=view.banners,
-        seen=file.messages[0].id,
+        seen=file.newest,
         attempt=0,
         alarm=alarm,
     )
