@@ -61,9 +61,11 @@ def _sorting(one: Exercise, mine: Done) -> Iterator[Finding]:
     if enough and route and wanted.also <= now.also:
         left = one.sorted.route is wanted.route and wanted.also <= one.sorted.also
         words = "Sorted rightly already, and left so." if left else "Sorted wrongly, and put right."
-        # What nobody has looked at is right by luck.
-        unread = opened_at(mine) is None
-        yield _found(Aspect.SORTING, Result.OPEN if unread else Result.RIGHT, words)
+        if opened_at(mine) is None:
+            # What nobody has looked at is right by luck.
+            yield _found(Aspect.SORTING, Result.OPEN, "Not opened yet.")
+            return
+        yield _found(Aspect.SORTING, Result.RIGHT, words)
     elif not enough:
         words = "Its urgency was not seen: it was left among the routine messages."
         yield _missed(Aspect.SORTING, mine, words, "Is it as urgent as it looks?")
