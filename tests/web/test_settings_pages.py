@@ -3,16 +3,22 @@
 import html
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.store.practice import message
 from tests.web.conftest import Visit
-from tests.web.practice import PEOPLE, Practice
-from triage.domain import Protected, Route
+from tests.web.practice import MORNING, PEOPLE, Practice
+from triage.domain import Lane, Priority, Protected, Redacted, Route, Urgency
 from triage.errors import NotYourself
+from triage.wiring import House
 
 Visits = Callable[[str], Visit]
 PAGE = "/templates/refill.en"
+REFILL = next(letter for letter in MORNING if letter.key == "refill")
 WORDS = {"route": "refill", "language": "en", "subject": "Refill", "body": "We call {phone}."}
 OPEN = {**WORDS, "body": "We pass it on to your doctor.\nCall us at 555-0100 by 6 pm."}
 
@@ -127,4 +133,51 @@ def test_nothing_of_a_patient_is_in_an_address(visit: Visits) -> None:
     pages += [sam.post("/contacts/patient", patient="p1"), sam.post("/templates/look", **OPEN)]
     for page in pages:
         links = re.findall(r'(?:href|action|formaction|src)="([^"]*)"', page.text)
-        assert not [one for one in links if re.search(r"p1|keane|mrn|\?", one, re.I)]
+        assert [one for one in links if re.search(r"p1|keane|mrn|refill\b(?!\.)", one, re.I)] == []
+        assert {one for one in links if "?" in one} <= {"/queue?lane=urgent"}
+
+
+def test_a_running_worker_s_next_draft_has_the_released_words(
+    practice: Practice, tmp_path: Path
+) -> None:
+    """Its drafter is made once, from the house as the worker makes it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "triage.toml").write_text(
+        '[clinic]\nid = "c1"\nname = "Alder"\nfacts = { phone = "555-0199" }\n'
+        '[parts]\nredactor = "withhold"\nclassifier = "abstain"\n'
+    )
+    drafter = House.at(home).parts(practice.store).rooms.drafter
+    assert drafter is not None
+    rank = Priority(Route.REFILL, frozenset(), Urgency.ROUTINE, 40, Lane.SORTED, ())
+    asked = Redacted("Refill", "Could you please renew my tablets for me? Thank you")
+
+    def next_draft() -> tuple[str, str]:
+        made = drafter.draft(message("raw"), asked, rank, language="en")
+        assert made is not None
+        return made.template, made.body
+
+    assert next_draft()[0] == "refill"
+    typed = {"subject": Protected("s"), "body": Protected("We call you from {phone}.")}
+    desk = practice.desk.templates
+    view = desk.write(PEOPLE["sam"], Route.REFILL, "en", **typed, version=0)
+    assert next_draft()[0] == "refill", "written is not released"
+    desk.release(PEOPLE["nia"], view.line.versions[0].id, version=0)
+    name, body = next_draft()
+    assert name == "refill@1"
+    assert "We call you from 555-0199." in body
+
+
+def test_a_draft_says_which_version_it_began_with(practice: Practice, visit: Visits) -> None:
+    letter = replace(REFILL, key="own", suggestion="We write again.")
+    real = practice._reading
+
+    def named(*given: Any) -> Any:
+        made = real(*given)
+        return replace(made, suggestion=replace(made.suggestion, template="refill@7"))
+
+    practice._reading = named  # type: ignore[method-assign]  # One message of its own.
+    case_id, dana = practice.receive(letter), visit("dana")
+    assert "Suggested (refill@7)" in dana.get(f"/case/{case_id}").text
+    assert dana.decide(case_id, "draft", subject="s", body="We write again.").status_code == 303
+    assert "own template, version 7" in dana.get(f"/case/{case_id}").text
