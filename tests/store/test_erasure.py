@@ -168,7 +168,7 @@ def test_a_patient_gets_a_copy_of_what_is_theirs_and_the_audit_says_so(
 
 
 #: Sealed tables that hold nothing of a patient.
-STORES_OWN = {"sessions", "second_factors", "forms"}
+STORES_OWN = {"sessions", "second_factors", "forms", "own_templates"}
 SEALED = {table.name for table in tables.metadata.sorted_tables if _sealed(table)}
 WHY = Protected("Ana Marula collapsed")
 

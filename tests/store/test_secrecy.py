@@ -114,7 +114,7 @@ def test_every_column_with_patient_text_is_sealed() -> None:
         "approvals": {"proof"},
         "labels": {"model", "by"},
         "sample_items": {"judged_by"},
-        "contacts": {"verified_by", "consent_by"},
+        "contacts": {"verified_by", "consent_by", "retired_by"},
         "clinics": {"name"},
         "teams": {"name"},
         "users": {"display_name", "password"},

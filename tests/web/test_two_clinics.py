@@ -245,6 +245,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept.add("POST /hook/{name}")
     # A note that names somebody is ticked off by that person; nothing was sent that is awaited.
     kept |= {"POST /for-me/{mention_id}", "POST /case/{case_id}/remind"}
+    # They say which version they were made from, and the page before was a change.
+    kept |= {"POST /contacts/retire", "POST /templates/retire"}
     assert with_ids - found.keys() == kept
     assert {"GET /queue", "GET /users", "GET /emergencies", "GET /audit"} <= found.keys()
 
@@ -307,8 +309,8 @@ def values(both: Neighbours) -> dict[str, object]:
         "cases": (both.first["case_id"],),
         "language": "en",
         "channel": Channel.EMAIL,
-        "address": Protected("tobias.lindqvist@example.org"),
-        "name": Protected("T. L."),
+        "address": Protected("another@example.org"),
+        "reader": Protected("T. L."),
         "relation": "self",
         "quiet": True,
         "spans": {},
@@ -369,5 +371,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     away |= {f"TogetherDesk.{name}" for name in ("ask", "give_back", "snooze")}
     # Nobody practises here.
     away |= {f"ScoreDesk.{name}" for name in ("sheet", "table", "listed")}
+    # The version it names was released a moment before.
+    away |= {"TemplateDesk.retire"}
     assert names - ANSWERS - served.keys() == away
     assert {"QueueDesk.view", "PeopleDesk.users", "GlassDesk.all"} <= served.keys()

@@ -40,7 +40,7 @@ class ContactDesk:
         *,
         channel: Channel,
         address: Protected,
-        name: Protected,
+        reader: Protected,
         relation: str,
         language: str,
         contact_id: str | None = None,
@@ -52,7 +52,7 @@ class ContactDesk:
         goes out of use. Raises BadContact, NotFound, NotAnswerable, ChangedUnderneath.
         """
         require(actor, Right.EDIT_CONTACTS)
-        wrong = cannot_reach(channel, address, name)
+        wrong = cannot_reach(channel, address, reader)
         if not _RELATION.fullmatch(relation):
             wrong = wrong or "Write in a word or two who reads there: self, parent, proxy."
         if language not in wordings()[0]:
@@ -65,7 +65,7 @@ class ContactDesk:
             patient_id=patient_id,
             channel=channel,
             address=address,
-            name=name,
+            name=reader,
             relation=relation,
             verified_by=None,
             consent_to_email=False,

@@ -70,7 +70,7 @@ def put(
         patient,
         channel=channel,
         address=Protected(address.strip()),
-        name=Protected(" ".join(reader.split())),
+        reader=Protected(" ".join(reader.split())),
         relation=" ".join(relation.split()),
         language=language,
         contact_id=contact or None,
