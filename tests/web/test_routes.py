@@ -189,7 +189,6 @@ FORM = {
     "to": "",
     "days": "3",
     "template_id": NOBODY,
-    "language": "en",
     "address": "ana@example.org",
     "relation": "self",
     "reader": "R. Keane",

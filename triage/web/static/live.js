@@ -18,6 +18,7 @@ export function hear(take) {
   let overLine = 0;
   let answered = Date.now();
   let said = "";
+  let broke = false;
 
   const listening = () => line !== null && Date.now() - overLine < SILENT;
 
@@ -30,6 +31,7 @@ export function hear(take) {
     line.addEventListener("error", () => {
       // The browser comes back by itself unless it was refused; until then the page asks.
       overLine = 0;
+      broke = true;
       if (line?.readyState === EventSource.CLOSED) {
         refused = Date.now();
         shut();
@@ -73,7 +75,8 @@ export function hear(take) {
     const way = silent >= SILENT ? "nothing" : listening() ? "line" : "asking";
     if (way === said) return;
     // A page that was just opened has not had the time to hear anything.
-    if (said || way !== "asking") place.textContent = place.dataset[way];
+    if (way === "asking" && !said && !broke) return;
+    place.textContent = place.dataset[way];
     said = way;
   }
 

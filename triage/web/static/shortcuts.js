@@ -20,8 +20,11 @@ function press(letter) {
     target.click();
     return true;
   }
-  target.parentElement.open = true;
-  target.parentElement.querySelector("textarea, select, input:not([type=hidden])")?.focus();
+  const fold = target.parentElement;
+  fold.open = true;
+  // The words first: whoever writes a reply seldom changes its subject.
+  const field = fold.querySelector("textarea") ?? fold.querySelector("select, input:not([type=hidden])");
+  field?.focus();
   return true;
 }
 

@@ -17,6 +17,7 @@ let heard = "";
 let last = 0;
 let answered = Date.now();
 let deaf = false;
+let begun = false;
 
 export function startUrgent() {
   const line = document.getElementById("urgent");
@@ -72,8 +73,12 @@ function hearNothing(why) {
 }
 
 function tell(line, news) {
-  // The line stands above everything: what is read stays where it is.
-  if (line.hidden !== !news.waiting) hold(() => (line.hidden = !news.waiting));
+  // The line stands above everything: what is read stays where it is. Nobody reads a page yet
+  // that has only just been opened.
+  const change = () => (line.hidden = !news.waiting);
+  if (begun) hold(change);
+  else change();
+  begun = true;
   if (!news.waiting) {
     heard = "";
     return;
