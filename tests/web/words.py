@@ -14,7 +14,7 @@ from triage.domain import Route
 from triage.domain.watch import FAULT_WORDS
 from triage.drafting.scope import rules
 from triage.priority.redflags import TABLE as REDFLAGS
-from triage.priority.table import load
+from triage.priority.table import files
 from triage.web import counting, wording
 from triage.web import errors as shown
 from triage.web.pages import MENU, TEMPLATES, environment
@@ -120,8 +120,9 @@ def python() -> Iterator[Found]:
             yield "", " ".join((kind.__doc__ or "").split()), None, "triage/errors.py"
     for row in rules():
         yield "", row.says, None, "scope"
-    for rule in load(REDFLAGS).rules:
-        yield "", rule.because, None, "redflags"
+    for file in files(REDFLAGS):
+        for because in re.findall(r"(?m)^ *because: (.+)$", file.read_text(encoding="utf-8")):
+            yield "", because.strip("\"'"), None, f"priority/redflags/{file.name}"
     for words in FAULT_WORDS.values():
         context = SENTENCE if "{part}" in words else ""
         yield context, words.format(part="%(part)s"), None, "domain/watch.py"
