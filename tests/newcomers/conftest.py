@@ -21,7 +21,7 @@ from triage.priority import rank
 from triage.wiring import House
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def nothing_to_sign() -> Iterator[None]:
     """Leave out what a clinician signs: the table of rules takes a second to read."""
     with pytest.MonkeyPatch.context() as patch:
@@ -34,7 +34,7 @@ def exercises() -> tuple[Exercise, ...]:
     return read_exercises(EXERCISES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made(tmp_path_factory: pytest.TempPathFactory, exercises: Sequence[Exercise]) -> Path:
     """A home with every exercise in its queue, read by a redactor and rules that load nothing."""
     home = tmp_path_factory.mktemp("training") / "home"

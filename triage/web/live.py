@@ -39,7 +39,7 @@ class Listener:
 
     token: str
     #: Says one of our sentences in the language of its page.
-    say: Callable[[str], str]
+    say: Callable[[str], str] = str
     #: What it was not told yet; an empty text ends it.
     waiting: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     said: str = ""
