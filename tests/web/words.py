@@ -50,7 +50,16 @@ PIECES = (
     "today",
     *(route.value.replace("_", " ") for route in Route),
 )
-SHAPES = ("%(count)s cases were", "%(count)s messages lie", "%(share)s sure")
+SHAPES = (
+    "%(count)s cases were",
+    "%(count)s messages lie",
+    "%(share)s sure",
+    *(
+        f"nobody is {what} after %(count)s minutes {words}"
+        for what in ("told", "named")
+        for words in ("in opening hours", "out of hours")
+    ),
+)
 #: One word of the page's own or of the data that looks like a sentence is not one.
 _SENTENCE = re.compile(r"^(?:[A-Z]|%\().* .*[.:?]$|^[A-Z][^.]*: %\(\w+\)s$", re.DOTALL)
 
