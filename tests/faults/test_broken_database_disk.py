@@ -56,10 +56,10 @@ class Server:
 
     def revive(self) -> None:
         """Start it if it has ended, as its service does."""
+        # What the administrator of the tests had open went with it, also where it mended itself.
+        self.server._administrator = None
         if self.runs():
             return
-        # What the administrator of the tests had open went with it.
-        self.server._administrator = None
         small = "-c shared_buffers=1MB -c checkpoint_timeout=30 -c max_wal_size=32MB"
         self.server.start(self.live.name, settings=small, environment=self.disk.environment)
         self.starts += 1

@@ -334,7 +334,7 @@ def test_new_rooms_that_cannot_be_made_hold_up_no_message(clinic: Clinic) -> Non
 
 def test_a_hang_stands_on_an_open_page_within_ten_seconds() -> None:
     """The waits that add up: for the model, then for the page to ask; the rest is arithmetic."""
-    script = Path(__file__).parents[2] / "triage" / "web" / "static" / "queue.js"
+    script = Path(__file__).parents[2] / "triage" / "web" / "static" / "live.js"
     (every,) = re.findall(r"EVERY = (\d+);", script.read_text())
     ordinary_batch = BATCH * 600 / CHARACTERS_A_SECOND
     assert LONGEST + ordinary_batch + int(every) / 1000 <= 9

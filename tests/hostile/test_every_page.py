@@ -215,8 +215,10 @@ def test_every_page_is_there_and_carries_its_fences(
     shown = {one.page for one in answers if one.status == 200}
     # Everything that can be looked at was, with something on it.
     unseen = {one.page for one in answers if one.page.startswith("GET ")} - shown
-    # No provider is set up here, nothing runs beside the desk, and this browser is no monitor.
+    # Nobody practises, no provider is set up, nothing runs beside the desk, and this browser is no
+    # monitor.
     elsewhere = {"GET /log-in/openid", "GET /log-in/openid/back", "GET /healthz", "GET /metrics"}
+    elsewhere |= {"GET /score"}
     # Two pages only lead on to another.
     ways = {"GET /", "GET /away/next", "GET /log-in/code", "GET /log-in/enrol"}
     assert unseen <= ways | elsewhere

@@ -105,6 +105,12 @@ def test_an_expired_password_and_a_full_mailbox_are_named(scene: Scene) -> None:
     assert "inbox_refused:front-desk" in scene.door.words
 
 
+def test_mail_that_the_store_will_not_take_is_told_in_the_next_round(scene: Scene) -> None:
+    scene.notes["inbox:front-desk"] = ["store_refused"]
+    scene.pass_time(ROUND)
+    assert scene.door.words == ["database:"]
+
+
 def test_a_database_that_refuses_or_hangs_is_told(living: Store, clock: Clock) -> None:
     again = Event()
     for trouble in ("refuses", "hangs"):

@@ -11,7 +11,7 @@ from threading import Event, Thread
 from triage.connectors import Inbox, Quota
 from triage.engine.progress import Counted, Progress, Tell
 from triage.engine.reconcile import look_beneath, reconcile
-from triage.errors import InboxLied, InboxRefused, TriageError, blame
+from triage.errors import InboxLied, InboxRefused, StoreRefused, TriageError, blame
 from triage.pipeline import land
 from triage.store import Store
 
@@ -124,8 +124,8 @@ class InboxKeeper:
 
     def _unchecked(self, trouble: Exception) -> None:
         """Say why no look was completed, as far as the store lets us."""
-        refused = isinstance(trouble, InboxRefused)
+        note = "inbox_refused" if isinstance(trouble, InboxRefused) else "inbox_failing"
+        # Of what the store will not take staff hear at once, not when the inbox was silent long.
+        note = "store_refused" if isinstance(trouble, StoreRefused) else note
         with suppress(Exception):
-            self._store.beats.trouble(
-                f"inbox:{self.name}", "inbox_refused" if refused else "inbox_failing"
-            )
+            self._store.beats.trouble(f"inbox:{self.name}", note)

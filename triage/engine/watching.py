@@ -38,7 +38,7 @@ FAILING = frozenset(
 )
 #: Nobody is named for urgent messages that nobody acts on.
 NO_PLAN = "no_plan"
-REFUSED, FULL = "inbox_refused", "inbox_full"
+REFUSED, FULL, UNKEPT = "inbox_refused", "inbox_full", "store_refused"
 #: Starts so soon after our own belong to the same start of everything.
 TOGETHER = timedelta(minutes=2)
 #: A landed message in no queue after this long.
@@ -257,6 +257,8 @@ class Watch:
             notes = beat.notes if beat is not None else ()
             if FULL in notes:
                 yield Alarm(Fault.INBOX_FULL, name)
+            if UNKEPT in notes:
+                yield Alarm(Fault.DATABASE)
             if self._silent(f"{INBOX}{name}", self._limits.inbox):
                 refused = REFUSED in notes
                 yield Alarm(Fault.INBOX_REFUSED if refused else Fault.INBOX_SILENT, name)
