@@ -93,6 +93,9 @@ def templates(folder: Path) -> Iterator[Found]:
             else:
                 given = [words]
             assert given, (path.name, kind)
+            if given[0] is None:
+                # Words of Python's, which are found where they are written.
+                continue
             yield (
                 "",
                 given[0],
@@ -114,7 +117,9 @@ def python() -> Iterator[Found]:
     for module in (wording, counting):
         for name, value in vars(module).items():
             if name.isupper():
-                yield from (("", one, None, "wording.py") for one in _texts(value))
+                # A route or a lane is a value of the data, not a word.
+                found = (one for one in _texts(value) if type(one) is str)
+                yield from (("", one, None, "wording.py") for one in found)
     for text in ("1 in %(count)s", "due in %(left)s"):
         yield "", text, None, "counting.py"
     for unit in ("second", "minute"):

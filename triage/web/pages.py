@@ -8,6 +8,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,6 +95,9 @@ def words_in(spoken: Tongue) -> SimpleNamespace:
 
 
 def _in(spoken: Tongue, value: Any) -> Any:
+    if isinstance(value, Enum):
+        # A route or a lane is a value of the data, not a word.
+        return value
     if isinstance(value, str):
         return spoken.say(value)
     if isinstance(value, Mapping):
