@@ -115,6 +115,7 @@ def test_a_name_changes_in_place_and_nobody_overwrites_a_colleague(
     assert leaves(store, reply.id, clinic)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_another_clinic_reaches_no_contact(store: Store, clinic: str) -> None:
     store.people.import_roster([ana(clinic)], clinic=clinic, by="t")
     store.people.add_clinic(Clinic("clinic-b", "Elsewhere"))
@@ -156,6 +157,7 @@ def test_the_database_holds_it_against_direct_sql(
     engine.dispose()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_mail_would_reach_a_retired_contact_if_its_verification_stayed(
     store: Store, clinic: str, store_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +173,7 @@ def test_mail_would_reach_a_retired_contact_if_its_verification_stayed(
     assert leaves(store, reply.id, clinic)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_an_erased_patient_s_contacts_are_nobody_s(store: Store, clinic: str) -> None:
     store.people.import_roster([ana(clinic)], clinic=clinic, by="t")
     with store.transactions.write() as work:
@@ -180,6 +183,7 @@ def test_an_erased_patient_s_contacts_are_nobody_s(store: Store, clinic: str) ->
     assert store.contacts.find(Protected("marula"), clinic=clinic, by=BY) == ()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_mail_from_a_retired_address_is_a_stranger_s(store: Store, clinic: str) -> None:
     store.people.import_roster([ana(clinic)], clinic=clinic, by="t")
     store.contacts.retire("contact-1", version=0, clinic=clinic, by=BY)

@@ -68,6 +68,7 @@ def test_a_template_serves_once_a_second_person_releases_it_and_goes_back(
     assert "canary" not in repr(said)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_another_clinic_neither_sees_nor_releases_it(staffed: Store, clinic: str) -> None:
     staffed.people.add_clinic(Clinic("clinic-b", "Elsewhere"))
     add_staff(staffed, "clinic-b", "eve")
@@ -118,6 +119,7 @@ def test_the_database_holds_four_eyes_against_direct_sql(
     engine.dispose()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_the_guard_stands_where_the_shelf_forgets(
     staffed: Store, clinic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_the_worker_reads_what_serves_and_writes_nothing(
         worker.close()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_past_messages_are_this_topic_s_and_leave_their_cases_in_the_audit(
     staffed: Store, clinic: str
 ) -> None:
