@@ -74,8 +74,11 @@ class Recording:
             fed = point
             target = folder / f"cut-{number}"
             disk.cut(target, chance)
-            yield target, list(disk.acks), f"seed {seed}, cut {number} after record {point}"
-            shutil.rmtree(target)
+            try:
+                yield target, list(disk.acks), f"seed {seed}, cut {number} after record {point}"
+            finally:
+                # Also where the first loss was enough and nobody asks for another cut.
+                shutil.rmtree(target)
 
 
 def record_sqlite(
