@@ -3,6 +3,8 @@
 import pytest
 from parsing_mails import mail, read
 
+from triage.domain import Protected
+
 pytestmark = [pytest.mark.bar(22), pytest.mark.bar(41)]
 
 HONEST = [
@@ -75,6 +77,14 @@ def test_plain_senders_are_believed_as_a_claim(head: str, address: str) -> None:
 @pytest.mark.parametrize("head", TRICKS, ids=range(len(TRICKS)))
 def test_tricks_are_doubtful(head: str) -> None:
     assert read(mail(head)).sender_doubtful
+
+
+@pytest.mark.parametrize("domain", ["ex\u0430mple.org", "пример.example"])
+def test_an_address_in_other_letters_is_shown_and_no_name_stands_for_it(domain: str) -> None:
+    message = read(mail(f'From: "ana@example.org" <ana@{domain}>'))
+    assert message.sender != Protected("ana@example.org")
+    assert f"<ana@{domain}>" in message.sender_name.reveal()
+    assert message.sender_doubtful
 
 
 def test_oracle_the_standard_reader_believes_a_trick() -> None:

@@ -26,6 +26,7 @@ _PLAIN_FROM = (
     re.compile(rf"(?P<address>{_ADDRESS})\s+\((?P<name>[^()<>@\\]{{0,200}})\)"),
 )
 _ANY_ADDRESS = re.compile(_ADDRESS)
+_AT = re.compile("[@\uff20\ufe6b]")
 #: Found in display names that pretend to be an address or another header.
 _TRICKS = re.compile("[@<>\uff20\ufe6b\uff1c\uff1e\u2329\u27e8]|\\bmailto:", re.I)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,500}>")
@@ -101,12 +102,7 @@ def read_sender(values: list[str], *, sender_values: list[str], from_lines: int)
     text = " ".join(raw[:LONGEST_VALUE].split())
     strict = next((match for shape in _PLAIN_FROM if (match := shape.fullmatch(text))), None)
     if strict is None:
-        shown, _ = readable(raw)
-        candidates = _ANY_ADDRESS.findall(shown)
-        # With two addresses in it, any part left out could be the true one: all of it is shown.
-        whole = len(set(candidates)) != 1
-        name = shown if whole else shown.split("<")[0].strip(' "')
-        return Sender(candidates[0] if candidates else "", name[:300], doubtful=True)
+        return _doubted(readable(raw)[0])
     name, damaged = readable(strict["name"].replace('\\"', '"'))
     address = strict["address"]
     doubtful = (
@@ -120,6 +116,18 @@ def read_sender(values: list[str], *, sender_values: list[str], from_lines: int)
         or any(_ANY_ADDRESS.findall(value) != [address] for value in sender_values)
     )
     return Sender(address, name, doubtful=doubtful)
+
+
+def _doubted(shown: str) -> Sender:
+    """Return a sender whose From can be read in more than one way."""
+    candidates = _ANY_ADDRESS.findall(shown)
+    # An address that is none to us, in other letters perhaps, may be the true one.
+    stray = len(_AT.findall(shown)) > len(candidates)
+    # With two addresses in it, any part left out could be the true one: all of it is shown.
+    whole = stray or len(set(candidates)) != 1
+    name = shown if whole else shown.split("<", maxsplit=1)[0].strip(' "')
+    sure = candidates and (not stray or shown.endswith(f"<{candidates[0]}>"))
+    return Sender(candidates[0] if sure else "", name[:300], doubtful=True)
 
 
 def _plain_address(address: str) -> bool:
