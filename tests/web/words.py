@@ -22,7 +22,13 @@ from triage.web.tongue import SENTENCE
 
 ROOT = Path(triage.__file__).parent
 #: Where Python makes sentences that stand on a page.
-SPEAKERS = ("desk", "store", "priority/ranking.py")
+SPEAKERS = (
+    "desk",
+    "store",
+    "priority/ranking.py",
+    "drafting/own_words.py",
+    "connectors/reached.py",
+)
 #: Pieces that Python puts into a sentence, and what stands alone in the data.
 PIECES = (
     "1 case was",
@@ -104,7 +110,7 @@ def python() -> Iterator[Found]:
         yield "", word, None, "pages.py"
     for module in (wording, counting):
         for name, value in vars(module).items():
-            if name.isupper():
+            if name.isupper() and name[0] != "_":
                 yield from (("", one, None, "wording.py") for one in _texts(value))
     for text in ("1 in %(count)s", "due in %(left)s"):
         yield "", text, None, "counting.py"
@@ -176,7 +182,7 @@ def _shape(node: ast.JoinedStr) -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
+    if type(value) is str:
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():

@@ -94,7 +94,7 @@ def words_in(spoken: Tongue) -> SimpleNamespace:
 
 
 def _in(spoken: Tongue, value: Any) -> Any:
-    if isinstance(value, str):
+    if type(value) is str:  # A member of a list, such as a route, is no word but what has one.
         return spoken.say(value)
     if isinstance(value, Mapping):
         return {key: _in(spoken, one) for key, one in value.items()}
