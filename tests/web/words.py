@@ -54,9 +54,20 @@ PIECES = (
     "over 99% sure",
     "emergency",
     "today",
+    "macro f1",
+    "release gate",
+    "urgent recall",
     *(route.value.replace("_", " ") for route in Route),
 )
-SHAPES = ("%(count)s cases were", "%(count)s messages lie", "%(share)s sure")
+SHAPES = (
+    "%(count)s cases were",
+    "%(count)s messages lie",
+    "%(share)s sure",
+    "nobody is told after %(minutes)s minutes in opening hours",
+    "nobody is told after %(minutes)s minutes out of hours",
+    "nobody is named after %(minutes)s minutes in opening hours",
+    "nobody is named after %(minutes)s minutes out of hours",
+)
 #: One word of the page's own or of the data that looks like a sentence is not one.
 _SENTENCE = re.compile(r"^(?:[A-Z]|%\().* .*[.:?]$|^[A-Z][^.]*: %\(\w+\)s$", re.DOTALL)
 
