@@ -5,6 +5,7 @@ Rule of the room: every member of every list has a word here; a test holds that.
 
 from collections.abc import Mapping
 
+from triage.domain import DAYS as _DAYS
 from triage.domain import (
     Aspect,
     Assigned,
@@ -23,7 +24,6 @@ from triage.domain import (
     Undelivered,
     Urgency,
 )
-from triage.domain import DAYS as _DAYS
 from triage.drafting.scope import rules
 from triage.web.tongue import ENGLISH, Tongue
 
