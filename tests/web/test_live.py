@@ -190,7 +190,7 @@ def test_a_reading_that_fails_ends_no_line(
 
 
 def test_a_slow_line_gets_the_newest_and_a_silent_one_beats() -> None:
-    slow, silent = Listener("t"), Listener("t")
+    slow, silent = Listener("t", str), Listener("t")
     for number in (1, 2):
         slow.tell(replace(CALM, version=str(number)))
     assert [one["version"] for one in news([slow.waiting.get_nowait()])] == ["2"]
@@ -213,7 +213,7 @@ def test_who_cannot_listen_is_told_once_and_nobody_listens_without_end(
     assert once.headers["content-type"].startswith("text/event-stream")
     assert kinds([once.text]) == ["news"]
     token = dana.client.cookies["desk"]
-    app.state.live._rooms["c1"] = {Listener(token) for _ in range(MOST)}
+    app.state.live._rooms["c1"] = {Listener(token, str) for _ in range(MOST)}
     assert dana.get("/queue/stream", Accept="text/event-stream").status_code == 204
     assert Visit(app).get("/queue/stream", Accept="text/event-stream").status_code == 303
 

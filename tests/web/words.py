@@ -22,7 +22,13 @@ from triage.web.tongue import SENTENCE
 
 ROOT = Path(triage.__file__).parent
 #: Where Python makes sentences that stand on a page.
-SPEAKERS = ("desk", "store", "priority/ranking.py")
+SPEAKERS = (
+    "desk",
+    "store",
+    "priority/ranking.py",
+    "drafting/own_words.py",
+    "connectors/reached.py",
+)
 #: Pieces that Python puts into a sentence, and what stands alone in the data.
 PIECES = (
     "1 case was",
@@ -48,17 +54,19 @@ PIECES = (
     "over 99% sure",
     "emergency",
     "today",
+    "macro f1",
+    "release gate",
+    "urgent recall",
     *(route.value.replace("_", " ") for route in Route),
 )
 SHAPES = (
     "%(count)s cases were",
     "%(count)s messages lie",
     "%(share)s sure",
-    *(
-        f"nobody is {what} after %(count)s minutes {words}"
-        for what in ("told", "named")
-        for words in ("in opening hours", "out of hours")
-    ),
+    "nobody is told after %(minutes)s minutes in opening hours",
+    "nobody is told after %(minutes)s minutes out of hours",
+    "nobody is named after %(minutes)s minutes in opening hours",
+    "nobody is named after %(minutes)s minutes out of hours",
 )
 #: One word of the page's own or of the data that looks like a sentence is not one.
 _SENTENCE = re.compile(r"^(?:[A-Z]|%\().* .*[.:?]$|^[A-Z][^.]*: %\(\w+\)s$", re.DOTALL)
@@ -93,9 +101,6 @@ def templates(folder: Path) -> Iterator[Found]:
             else:
                 given = [words]
             assert given, (path.name, kind)
-            if given[0] is None:
-                # Words of Python's, which are found where they are written.
-                continue
             yield (
                 "",
                 given[0],
@@ -116,10 +121,8 @@ def python() -> Iterator[Found]:
         yield "", word, None, "pages.py"
     for module in (wording, counting):
         for name, value in vars(module).items():
-            if name.isupper():
-                # A route or a lane is a value of the data, not a word.
-                found = (one for one in _texts(value) if type(one) is str)
-                yield from (("", one, None, "wording.py") for one in found)
+            if name.isupper() and name[0] != "_":
+                yield from (("", one, None, "wording.py") for one in _texts(value))
     for text in ("1 in %(count)s", "due in %(left)s"):
         yield "", text, None, "counting.py"
     for unit in ("second", "minute"):
@@ -190,7 +193,7 @@ def _shape(node: ast.JoinedStr) -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
+    if type(value) is str:
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():

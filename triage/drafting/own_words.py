@@ -161,19 +161,20 @@ def _tongue(language: str, words: str) -> list[Objection]:
     heard = guess(words)
     if heard is None or heard == language:
         return []
-    named = _LANGUAGES[heard], _LANGUAGES.get(language, language)
-    return [Objection(f"These words read like {named[0]}; this is the {named[1]} text.")]
+    what, word = _LANGUAGES[heard], _LANGUAGES.get(language, language)
+    return [Objection(f"These words read like {what}; this is the {word} text.")]
 
 
 def _advice(subject: Protected, text: Protected) -> list[Objection]:
     named = {rule.id: rule.says for rule in rules()}
     found = [
         Objection(
-            f"This is clinical advice ({named[one.rule]}), which no template gives; leave it to a"
+            f"This is clinical advice ({because}), which no template gives; leave it to a"
             " clinician.",
             one.words,
         )
         for one in advice_in(subject, text)
+        for because in [named[one.rule]]
     ]
     if has_planted(subject, text):
         found.append(Objection("This is a sentence of the drills; take it out."))

@@ -8,7 +8,6 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,10 +94,7 @@ def words_in(spoken: Tongue) -> SimpleNamespace:
 
 
 def _in(spoken: Tongue, value: Any) -> Any:
-    if isinstance(value, Enum):
-        # A route or a lane is a value of the data, not a word.
-        return value
-    if isinstance(value, str):
+    if type(value) is str:  # A member of a list, such as a route, is no word but what has one.
         return spoken.say(value)
     if isinstance(value, Mapping):
         return {key: _in(spoken, one) for key, one in value.items()}

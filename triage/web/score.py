@@ -3,32 +3,18 @@
 Rule of the room: nothing is here but in a practice for training, where nobody is real.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
-from triage.domain import Aspect, Result
+from triage.domain import Result
 from triage.web.audit import table
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
 router = APIRouter(prefix="/score")
-ASPECTS: Mapping[Aspect, str] = {
-    Aspect.SORTING: "Sorting",
-    Aspect.URGENT: "Urgent first, by name",
-    Aspect.WHOSE: "Whose message it is",
-    Aspect.TRAP: "What must not be sent",
-    Aspect.TOGETHER: "Wrote more than once",
-    Aspect.OUTCOME: "How it ended",
-}
-RESULTS: Mapping[Result, str] = {
-    Result.RIGHT: "right",
-    Result.MISSED: "missed",
-    Result.OPEN: "not done yet",
-}
 
 
 @router.get("")
@@ -40,8 +26,6 @@ def score(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
         here="/score",
         sheet=desk.score.sheet(asking.user),
         Result=Result,
-        aspects=ASPECTS,
-        results=RESULTS,
         banners=(),
     )
 

@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk import Desk, Right, may
 from triage.desk.signing import Entry
-from triage.domain import DAYS
 from triage.errors import NotSignedIn, TooManyTries
 from triage.web.errors import way_in
 from triage.web.pages import home, pages
@@ -138,7 +137,6 @@ def account(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
         standing=desk.signing.arriving(asking.token),
         changed=request.query_params.get("changed") == "password",
         calm_changed=request.query_params.get("changed") == "calm",
-        days=DAYS,
         calm=desk.calm.mine(asking.user) if may(asking.user, Right.SEE_QUEUE) else None,
     )
 

@@ -5,7 +5,9 @@ Rule of the room: every member of every list has a word here; a test holds that.
 
 from collections.abc import Mapping
 
+from triage.domain import DAYS as _DAYS
 from triage.domain import (
+    Aspect,
     Assigned,
     Channel,
     FactKind,
@@ -15,6 +17,7 @@ from triage.domain import (
     Mark,
     NoteKind,
     ReplyState,
+    Result,
     Role,
     Route,
     Step,
@@ -200,6 +203,8 @@ FACTS: Mapping[FactKind, str] = {
 }
 #: Monday first, as dates count.
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+#: The same by the name that a form sends, which is the same in every language.
+ON_DAYS: Mapping[str, str] = dict(zip(_DAYS, WEEKDAYS, strict=True))
 SOURCES: Mapping[FactSource, str] = {
     FactSource.MESSAGE: "from the message",
     FactSource.REPLY: "from an earlier reply",
@@ -250,6 +255,21 @@ PLAN: Mapping[Step, str] = {
     Step.AGAIN: "After 5 minutes: tell again",
     Step.DEPUTY: "After 15 minutes: the deputy",
     Step.ON_CALL: "After 30 minutes: the clinician on call",
+}
+#: What a score sheet looks at.
+ASPECTS: Mapping[Aspect, str] = {
+    Aspect.SORTING: "Sorting",
+    Aspect.URGENT: "Urgent first, by name",
+    Aspect.WHOSE: "Whose message it is",
+    Aspect.TRAP: "What must not be sent",
+    Aspect.TOGETHER: "Wrote more than once",
+    Aspect.OUTCOME: "How it ended",
+}
+#: How one of them went.
+RESULTS: Mapping[Result, str] = {
+    Result.RIGHT: "right",
+    Result.MISSED: "missed",
+    Result.OPEN: "not done yet",
 }
 #: What redaction hides, as a list of kinds.
 IDENTIFIERS: Mapping[IdentifierType, str] = {

@@ -125,9 +125,9 @@ function writeBanners(banners) {
     const line = document.createElement("p");
     line.className = `banner ${level === "alarm" ? "alarm" : "warning"}`;
     line.dataset.banner = "";
-    const word = document.createElement("strong");
-    word.textContent = told[index].slice(0, told[index].indexOf(":") + 1);
-    line.append(word, ` ${text}`);
+    const sign = document.createElement("strong");
+    sign.textContent = told[index].slice(0, told[index].indexOf(":") + 1);
+    line.append(sign, ` ${text}`);
     place.insertBefore(line, document.getElementById("stale"));
   });
 }
