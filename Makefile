@@ -17,7 +17,7 @@ demo: .venv/runtime
 test: .venv/tested
 	sh .ci/servers
 	$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested
 	.venv/bin/ruff check .

@@ -40,7 +40,7 @@ from triage.web.visitor import COOKIE
 pytestmark = [pytest.mark.bar(39), pytest.mark.timeout(2400 if LONG else 180)]
 SEED = 20261122
 PATIENTS = many(5, long=220)
-FEWEST = many(250, long=10_000)
+FEWEST = many(150, long=10_000)
 MAILS = 3
 HERE = "http://127.0.0.1"
 PASSWORD = "correct horse battery staple"

@@ -1,6 +1,6 @@
 """Safety-bar 35: no script of a stranger runs in real Chromium, whichever fence stands alone.
 
-Short form: 150 of the public vectors behind each fence alone, 60 behind both and in every field.
+Short form: 100 of the public vectors behind each fence alone, 60 behind both and in every field.
 Long form (TRIAGE_LONG=1): all of them everywhere. The oracle is the bare page, in which at least
 a tenth of the same vectors must run.
 """
@@ -16,7 +16,7 @@ from tests.sizes import LONG
 
 pytestmark = [pytest.mark.bar(35), pytest.mark.browser, pytest.mark.timeout(2400 if LONG else 180)]
 SEED = 35
-VECTORS = some(scripts(), 150, seed=SEED)
+VECTORS = some(scripts(), 100, seed=SEED)
 
 
 def harmless(seen: Seen, vectors: list[str]) -> None:
