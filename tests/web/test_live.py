@@ -190,7 +190,7 @@ def test_a_reading_that_fails_ends_no_line(
 
 
 def test_a_slow_line_gets_the_newest_and_a_silent_one_beats() -> None:
-    slow, silent = Listener("t", str), Listener("t")
+    slow, silent = Listener("t", str), Listener("t", str)
     for number in (1, 2):
         slow.tell(replace(CALM, version=str(number)))
     assert [one["version"] for one in news([slow.waiting.get_nowait()])] == ["2"]

@@ -75,7 +75,7 @@ def test_the_trainer_reads_and_saves_what_was_missed(
     assert "What Dana Whitlock practised" in page
     assert "<strong>How it ended: missed.</strong> Closed in a way that does not fit it." in page
     assert "<strong>Whose message it is: missed.</strong> Linked to another patient." in page
-    assert "Why it matters:</strong> =HYPERLINK(1)" in page
+    assert "Why it matters:</strong> <bdi>=HYPERLINK(1)</bdi>" in page
     assert "minutes from opening it to its outcome" in page
     saved = sam.post("/score/export", kind="csv")
     assert "attachment" in saved.headers["content-disposition"]
