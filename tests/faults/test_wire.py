@@ -60,7 +60,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def comes_in_whole(store: Store, clinic: str, **changed: object) -> None:
     settings = {
         "name": "front-desk", "host": "127.0.0.1", "user": "clinic", "security": "plain",
-        "timeout_seconds": 0.4, "batch_messages": 5, **changed,
+        "timeout_seconds": 1.2, "batch_messages": 5, **changed,
     }  # fmt: skip
     inbox = ImapInbox(settings, PASSWORD)
     keeper = InboxKeeper(inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
