@@ -237,7 +237,7 @@ def test_whole_processes_lose_and_delay_nothing_when_the_clock_leaps(
             reply_id = approve(practice.desk, case_id)
             if not early:
                 machine.leap(how)
-            sent = until(lambda one=reply_id: state(store, one) is ReplyState.SENT, UNDO + LATE)  # type: ignore[misc]
+            sent = until(lambda one=reply_id: state(store, one) is ReplyState.SENT, UNDO + LATE)  # type: ignore[misc]  # A default of a lambda.
             assert sent, where
             if how != "stands still":
                 events = store.audit.events(clinic="c1", by="t", case_id=case_id, limit=99)

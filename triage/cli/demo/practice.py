@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,22 +124,27 @@ def quoted(text: str) -> str:
 
 def move_in(house: House) -> tuple[Store, dict[str, Login]]:
     """Open the store, add the people and import the roster."""
+    store, clinic = open_store(house.url, house.keys), house.settings.clinic.id
+    users = [User(f"demo-{name}", clinic, name, shown, roles) for name, shown, roles in PEOPLE]
+    return store, furnish(house, store, users, by="demo")
+
+
+def furnish(house: House, store: Store, users: Iterable[User], *, by: str) -> dict[str, Login]:
+    """Add the clinic, its people and the invented roster; return how to sign in as each."""
     from triage.connectors.roster import read_csv
 
-    store = open_store(house.url, house.keys)
     clinic = house.settings.clinic
     store.people.add_clinic(Clinic(clinic.id, clinic.name, clinic.timezone))
     master = approval_master(house.home)
     logins = {}
-    for username, name, roles in PEOPLE:
-        user = User(f"demo-{username}", clinic.id, username, name, roles)
+    for user in users:
         password = secrets.token_urlsafe(6)
         store.people.add_user(user, password)
         code = approver_key(master, user.id).hex()
-        logins[username] = Login(user, password, code, enrol(store, user, password))
+        logins[user.username] = Login(user, password, code, enrol(store, user, password))
     roster = list(read_csv(SAMPLES / "roster.csv", clinic=clinic.id))
-    store.people.import_roster(roster, clinic=clinic.id, by="demo")
-    return store, logins
+    store.people.import_roster(roster, clinic=clinic.id, by=by)
+    return logins
 
 
 def enrol(store: Store, user: User, password: str) -> str:

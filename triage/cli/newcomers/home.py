@@ -4,7 +4,6 @@ Rule of the room: what is not certainly a practice for training is not touched.
 """
 
 import json
-import secrets
 import shutil
 import tomllib
 from collections.abc import Iterable
@@ -13,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from triage.cli.clinic import make_master
-from triage.cli.demo.practice import SAMPLES, Login, enrol, flat_facts, quoted
-from triage.domain import Clinic, Role, User, approver_key
+from triage.cli.demo.practice import SAMPLES, Login, flat_facts, furnish, quoted
+from triage.domain import Role, User
 from triage.errors import NotForTraining, TriageError
-from triage.settings import approval_master
 from triage.store import Keys, Store, migrate
 from triage.store.paper_seal import make_key as make_paper_key
 from triage.upkeep import PAPER_KEY
@@ -74,22 +72,13 @@ def set_up(home: Path, *, port: int, undo: float = 30.0) -> House:
 
 def move_in(house: House, store: Store, *, trainee: str) -> dict[str, Login]:
     """Add the people and the invented roster; return how to sign in as each."""
-    from triage.connectors.roster import read_csv
-
-    clinic = house.settings.clinic
-    store.people.add_clinic(Clinic(clinic.id, clinic.name, clinic.timezone))
-    master = approval_master(house.home)
-    logins = {}
-    for username, name, roles in PEOPLE:
-        shown = trainee if username == TRAINEE and trainee else name
-        user = User(f"training-{username}", clinic.id, username, shown, roles)
-        password = secrets.token_urlsafe(6)
-        store.people.add_user(user, password)
-        code = approver_key(master, user.id).hex()
-        logins[username] = Login(user, password, code, enrol(store, user, password))
-    roster = list(read_csv(SAMPLES / "roster.csv", clinic=clinic.id))
-    store.people.import_roster(roster, clinic=clinic.id, by="training")
-    return logins
+    clinic = house.settings.clinic.id
+    shown = {TRAINEE: trainee} if trainee else {}
+    users = [
+        User(f"training-{username}", clinic, username, shown.get(username, name), roles)
+        for username, name, roles in PEOPLE
+    ]
+    return furnish(house, store, users, by="training")
 
 
 def keep_logins(home: Path, logins: Iterable[Login]) -> None:
