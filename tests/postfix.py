@@ -6,7 +6,6 @@ Postfix starts its daemons as root and lets them step down by themselves, so onl
 
 import contextlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -31,9 +30,6 @@ POSTFIX = Path("/usr/sbin/postfix")
 MASTER = Path("/usr/lib/postfix/sbin/master")
 #: A loaded machine may be slow; a server that has not come up or gone after so long is broken.
 PATIENCE = 60.0
-#: Below the ports the machine lends to outgoing lines: while the server is stopped, its port stays
-#: free for it.
-PORTS = range(20_000, 32_000)
 
 _MAIN = """
 compatibility_level = 3.6
@@ -119,7 +115,7 @@ class PostfixServer(Server):
         self.dovecot = DovecotServer(more=_AUTH.format(port=auth_port))
         self.home = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.home.chmod(0o755)
-        self.port = _lasting_port()
+        self.port = free_port()
         for name in ("conf", "spool", "data", "log"):
             (self.home / name).mkdir()
         shutil.chown(self.home / "data", "postfix", "postfix")
@@ -249,14 +245,6 @@ class PostfixServer(Server):
     def _postfix(self, word: str) -> None:
         words = [str(POSTFIX), "-c", str(self.home / "conf"), word]
         subprocess.run(words, check=True, capture_output=True, cwd=self.home)
-
-
-def _lasting_port() -> int:
-    for port in random.sample(PORTS, len(PORTS)):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no port is free")
 
 
 def _alive(group: int) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -42,9 +43,15 @@ def need(program: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody listens on, below those the system gives to outgoing connections.
+
+    One of those would be taken now and then, by any test beside this one, before a server has it.
+    """
+    while True:
+        port = 10_240 + secrets.randbelow(22_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
@@ -225,8 +232,15 @@ class DovecotServer(Server):
 
     def start(self) -> None:
         """Start it, again after `stop`, with the same mailboxes."""
-        self._process = self._run([str(DOVECOT), "-F", "-c", str(self._config)])
-        wait_until_listening(self.port, self._process)
+        # Those killed by `stop` hold the port until the last of them is gone.
+        for last in (False, False, False, True):
+            self._process = self._run([str(DOVECOT), "-F", "-c", str(self._config)])
+            try:
+                return wait_until_listening(self.port, self._process)
+            except RuntimeError:
+                if last:
+                    raise
+                time.sleep(0.3)
 
     def stop(self) -> None:
         """Stop at once, as a machine that loses power; the mailboxes stay."""

@@ -117,8 +117,8 @@ def scripts() -> Iterator[Found]:
 
 
 def python() -> Iterator[Found]:
-    for _, word, _ in MENU:
-        yield "", word, None, "pages.py"
+    for _, word, _, heading in MENU:
+        yield from (("", one, None, "pages.py") for one in (word, heading) if one)
     for module in (wording, counting):
         for name, value in vars(module).items():
             if name.isupper() and name[0] != "_":

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,26 +30,29 @@ from triage.web.visitor import LONGEST_SESSION, Visitor, chosen
 TEMPLATES = Path(__file__).parent / "templates"
 #: Our own modules, named so that a browser fetches them side by side.
 SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
-#: What the menu offers and the right each entry needs.
+#: What the menu offers, the right each entry needs, and the heading it stands under, if any.
+_LOOK_BACK, _SET_UP = "Look back", "Set up"
 MENU = (
-    ("/queue", "Queue", Right.SEE_QUEUE),
-    ("/for-me", "For me", Right.SEE_QUEUE),
-    ("/sample", "Re-reading", Right.JUDGE_SAMPLE),
-    ("/clinical", "Clinical review", Right.SIGN_CLINICAL),
-    ("/downtime", "Downtime", Right.SEE_QUEUE),
-    ("/audit", "Audit", Right.SEE_AUDIT),
-    ("/approvals", "Approvals", Right.SEE_AUDIT),
-    ("/forms", "Forms", Right.MANAGE_FORMS),
-    ("/models", "Models", Right.SEE_MODELS),
-    ("/models/promises", "Promises", Right.SET_PROMISE),
-    ("/emergencies", "Emergencies", Right.REVIEW_GLASS),
-    ("/practice", "Practice", Right.SET_PRACTICE),
-    ("/templates", "Templates", Right.RELEASE_TEMPLATE),
-    ("/contacts", "Contacts", Right.EDIT_CONTACTS),
-    ("/teams", "Teams", Right.MANAGE_TEAMS),
-    ("/users", "People", Right.MANAGE_USERS),
-    ("/emergency", "Emergency", Right.BREAK_GLASS),
+    ("/queue", "Queue", Right.SEE_QUEUE, ""),
+    ("/for-me", "For me", Right.SEE_QUEUE, ""),
+    ("/clinical", "Clinical review", Right.SIGN_CLINICAL, ""),
+    ("/downtime", "Downtime", Right.SEE_QUEUE, ""),
+    ("/sample", "Re-reading", Right.JUDGE_SAMPLE, _LOOK_BACK),
+    ("/audit", "Audit", Right.SEE_AUDIT, _LOOK_BACK),
+    ("/approvals", "Approvals", Right.SEE_AUDIT, _LOOK_BACK),
+    ("/emergencies", "Emergencies", Right.REVIEW_GLASS, _LOOK_BACK),
+    ("/models", "Models", Right.SEE_MODELS, _LOOK_BACK),
+    ("/models/promises", "Promises", Right.SET_PROMISE, _SET_UP),
+    ("/practice", "Practice", Right.SET_PRACTICE, _SET_UP),
+    ("/templates", "Templates", Right.RELEASE_TEMPLATE, _SET_UP),
+    ("/forms", "Forms", Right.MANAGE_FORMS, _SET_UP),
+    ("/contacts", "Contacts", Right.EDIT_CONTACTS, _SET_UP),
+    ("/teams", "Teams", Right.MANAGE_TEAMS, _SET_UP),
+    ("/users", "People", Right.MANAGE_USERS, _SET_UP),
+    ("/emergency", "Emergency", Right.BREAK_GLASS, ""),
 )
+#: So many entries of one heading stand side by side; more are folded under it.
+_IN_SIGHT = 2
 
 
 def environment(static: str, spoken: Tongue = ENGLISH) -> ImmutableSandboxedEnvironment:
@@ -134,7 +138,10 @@ class Pages:
     ) -> HTMLResponse:
         """Return a page for this visitor, with the menu entries they may use."""
         shown = {"banners": (), "here": "", **context, "visitor": visitor}
-        shown["menu"] = [(path, self._spoken.say(word)) for path, word in menu(visitor)]
+        shown["menu"] = [
+            (self._spoken.say(heading), [(path, self._spoken.say(word)) for path, word in entries])
+            for heading, entries in menu(visitor)
+        ]
         whole = visitor is not None and may(visitor.user, Right.SEE_QUEUE) and name[0] != "_"
         shown["for_me"] = self.waiting(visitor.user) if whole and visitor else 0
         # A key made on this page proves nothing after the longest session there is.
@@ -158,16 +165,24 @@ def pages(request: Request) -> Pages:
     return found[chosen(request) or wanted(request.headers.get("accept-language", ""))]
 
 
-def menu(visitor: Visitor | None) -> list[tuple[str, str]]:
-    """Return (path, word) for what this visitor may open, in order."""
+def menu(visitor: Visitor | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what this visitor may open, in order: (heading, its entries as (path, word)).
+
+    What stands by itself in the menu has no heading.
+    """
     if visitor is None:
         return []
-    return [(path, word) for path, word, right in MENU if may(visitor.user, right)]
+    mine = [entry for entry in MENU if may(visitor.user, entry[2])]
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for heading, entries in groupby(mine, key=lambda entry: entry[3]):
+        under = [(path, word) for path, word, *_ in entries]
+        found.append((heading if len(under) > _IN_SIGHT else "", under))
+    return found
 
 
 def home(visitor: Visitor) -> str:
     """Return the first page this visitor may open."""
-    return next((path for path, _ in menu(visitor)), "/account")
+    return next((path for _, entries in menu(visitor) for path, _ in entries), "/account")
 
 
 def _exact(text: Protected | str) -> Markup:

@@ -2,6 +2,7 @@
 import { startApproval } from "./approve.js";
 import { startCopying } from "./copy.js";
 import { startCodeKeeper, startLogIn } from "./code.js";
+import { startMenu } from "./menu.js";
 import { startProof } from "./proof.js";
 import { startQueue } from "./queue.js";
 import { startShortcuts } from "./shortcuts.js";
@@ -9,6 +10,7 @@ import { startTimes } from "./times.js";
 import { startUrgent } from "./urgent.js";
 
 startTimes();
+startMenu();
 startShortcuts();
 startQueue();
 startUrgent();
