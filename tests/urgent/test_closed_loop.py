@@ -25,6 +25,7 @@ from triage.domain import (
     Step,
     Urgency,
 )
+from triage.engine import Escalator
 from triage.errors import NotAnswerable, NotFound, StoreRefused
 from triage.store import Keys, tables
 from triage.store.escalations import Escalations, Overdue, Tick, _due
@@ -231,6 +232,24 @@ def test_a_door_that_fails_hands_the_turn_to_every_other(scene: Scene) -> None:
     scene.doors["deputy-in"].broken = False
     scene.pass_time(ROUND)
     assert scene.doors["deputy-in"].steps()[Step.DEPUTY] == 1, "told as soon as a door works"
+
+
+def test_a_clock_set_back_before_the_first_look_hides_no_wait(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_at_five_minutes() -> int:
+        before = scene.steps()[Step.AGAIN]
+        scene.pass_time(ROUND, ROUND)
+        scene.arrive()
+        scene.clock.forward(-timedelta(hours=1))
+        scene.pass_time(LATE, LATE)
+        scene.pass_time(timedelta(minutes=4, seconds=30), ROUND)
+        return scene.steps()[Step.AGAIN] - before
+
+    assert told_at_five_minutes() == 1
+    # The oracle: only the clock is asked how long it has waited.
+    monkeypatch.setattr(Escalator, "_hidden", lambda *_: 0.0)
+    assert told_at_five_minutes() == 0
 
 
 def disturb(scene: Scene, chance: random.Random) -> None:

@@ -24,6 +24,8 @@ FAULTS: Mapping[Step, Fault] = {
     Step.DEPUTY: Fault.URGENT_DEPUTY,
     Step.ON_CALL: Fault.URGENT_ON_CALL,
 }
+#: Seconds a wall clock loses at least when somebody sets it back; less is its own drift.
+SET_BACK = 1.0
 #: Tells through doors of these names, or through all; returns those that took it.
 Tell = Callable[[Notice, Collection[str] | None], Sequence[str]]
 #: For which cases which doors were told.
@@ -63,13 +65,29 @@ class Escalator:
         self._clinic = clinic
         self._tick = tick
         self._clock = clock
+        #: When the last look was, by the wall clock and by the machine's own count.
+        self._last: tuple[datetime, Tick] | None = None
 
     def look(self, store: Store) -> Found:
         """Count the time that passed and return what is due; may hang where the store does."""
-        overdue = store.escalations.count(self._tick(), clinic=self._clinic)
+        now, tick = self._clock(), self._tick()
+        least = self._hidden(now, tick)
+        overdue = store.escalations.count(tick, clinic=self._clinic, least=least)
+        self._last = (now, tick)
         if not overdue:
             return Found()
         return Found(overdue, self._plan(store), self._hours(store))
+
+    def _hidden(self, now: datetime, tick: Tick) -> float:
+        """Return for how many seconds, at most, what is new has waited where the clock hides it.
+
+        A clock that was set back since the last look says that it has only just come, or not yet.
+        """
+        if self._last is None or self._last[1].boot != tick.boot:
+            return 0.0
+        passed = tick.seconds - self._last[1].seconds
+        shown = (now - self._last[0]).total_seconds()
+        return passed if passed - shown > SET_BACK else 0.0
 
     def tell(self, found: Found, tell: Tell) -> Sequence[Told]:
         """Tell everybody whose turn it is; return for each step whom it was for and the doors.

@@ -91,8 +91,11 @@ class Escalations:
             row = work.first(select(table.c.step, table.c.stepped_at).where(*mine))
         return (row.step, row.stepped_at) if row else (0, None)
 
-    def count(self, tick: Tick, *, clinic: str) -> list[Overdue]:
-        """Count the time that passed; return every step that is due and was not taken."""
+    def count(self, tick: Tick, *, clinic: str, least: float = 0.0) -> list[Overdue]:
+        """Count the time that passed; return every step that is due and was not taken.
+
+        What is counted for the first time has waited for `least` seconds, whatever the clock says.
+        """
         table, cases = tables.escalations, tables.cases
         living = select(table).where(table.c.clinic == clinic, table.c.ended_at.is_(None))
         waiting = select(cases.c.id, _since().label("since")).where(*_waiting(clinic))
@@ -109,7 +112,7 @@ class Escalations:
             going = [row for row in rows.values() if row.id not in over]
             due = [*_go_on(work, going, tick)]
             fresh = {i: at for i, at in since.items() if i not in {r.case_id for r in going}}
-            return due + _begin(work, fresh, tick, clinic)
+            return due + _begin(work, fresh, tick, clinic, least)
 
     def taken(
         self, overdue: Sequence[Overdue], doors: Sequence[str], *, clinic: str, by: str
@@ -233,10 +236,12 @@ def _go_on(work: Work, rows: Sequence[Row[Any]], tick: Tick) -> list[Overdue]:
     return due
 
 
-def _begin(work: Work, fresh: Mapping[str, datetime], tick: Tick, clinic: str) -> list[Overdue]:
+def _begin(
+    work: Work, fresh: Mapping[str, datetime], tick: Tick, clinic: str, least: float
+) -> list[Overdue]:
     due = []
     for case_id, since in sorted(fresh.items()):
-        row_id, waited = new_id(), max(0.0, (work.now - since).total_seconds())
+        row_id, waited = new_id(), max(0.0, least, (work.now - since).total_seconds())
         work.add(
             tables.escalations,
             id=row_id,
