@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,7 +112,10 @@ def found(trail: Trail, anchors: Sequence[Anchor], tries: int) -> tuple[int, lis
     return tries - len(missed), missed
 
 
-def test_random_tamperings_are_all_found(trail: Trail) -> None:
+def test_random_tamperings_are_all_found(
+    trail: Trail, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("tried", TRIES)
     assert found(trail, trail.file.read(), TRIES) == (TRIES, [])
 
 
