@@ -41,7 +41,7 @@ from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.notes import write_note
 from triage.store.snoozes import attended
-from triage.store.transaction import Transactions, Work
+from triage.store.transaction import Transactions, Within, Work
 from triage.store.views import lane_counts, open_cases
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
@@ -262,6 +262,7 @@ class Cases:
         by: str,
         seen: str | None = None,
         all_done: bool = False,
+        within: Within | None = None,
     ) -> None:
         """Close a case; raise OpenRequest while a request is open and not `all_done`."""
         asked = tables.requests
@@ -270,6 +271,8 @@ class Cases:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
             case = _case(work, case_id, clinic, lock=True, seen=seen)
+            if within is not None:
+                within(work)
             if all_done:
                 tick_all(work, case_id, clinic=clinic, by=by)
             if work.first(undone) is not None:
