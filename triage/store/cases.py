@@ -42,6 +42,7 @@ from triage.store.landing import open_raw
 from triage.store.notes import write_note
 from triage.store.snoozes import attended
 from triage.store.transaction import Transactions, Within, Work
+from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
@@ -176,6 +177,7 @@ class Cases:
             away = bool(states) and states[-1] in _NOT_ARRIVED
             act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
+            keep_need(work, case_id, clinic)
             _set(
                 work,
                 case_id,
@@ -190,6 +192,7 @@ class Cases:
                 **placed_again(work, case, **place, urgency=int(label.urgency)),
                 **act,
             )
+            keep_need(work, case_id, clinic)
             follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
             _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)

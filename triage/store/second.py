@@ -21,6 +21,7 @@ from triage.store.proof import alive
 from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
 from triage.store.transaction import Transactions, Work
+from triage.store.two_needed import needed
 
 #: The audit's word for the first of two approvals.
 FIRST = "reply.first"
@@ -108,9 +109,11 @@ class SecondApprovers:
 def demanded(work: Work, case_id: str, *, clinic: str, approver: str) -> bool:
     """Whether one person's approval is not enough for a reply of this case.
 
-    Nobody gets out of it alone: for whoever took the case from such a route, or switched the
-    setting off, it holds as before.
+    Once a case was filed or sorted under such a route it stays so, whoever sorts it elsewhere or
+    switches the setting off. For cases from before that was kept nobody gets out of it alone.
     """
+    if needed(work, case_id):
+        return True
     rules, cases, labels = tables.two_approvers, tables.cases, tables.labels
     found = work.rows(select(rules).where(rules.c.clinic == clinic))
     ruled = {row.route for row in found if row.off_at is None or row.off_by == approver}
