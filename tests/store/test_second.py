@@ -111,7 +111,7 @@ def test_a_changed_word_needs_both_again(
     assert store.colleagues.about(case_id, clinic=clinic, by=milo.id, now=NOON).first is None
 
 
-def test_nobody_gets_out_of_it(store: Store, clinic: str, staff: tuple[User, User]) -> None:
+def test_nobody_gets_out_of_it_alone(store: Store, clinic: str, staff: tuple[User, User]) -> None:
     """Neither by sorting the case elsewhere nor by switching the setting off, whoever does it."""
     dora, milo = staff
     sam = replace(add_staff(store, clinic, "sam"), roles=frozenset({Role.SUPERVISOR}))
