@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from threading import Barrier
 from zoneinfo import ZoneInfo
 
@@ -18,14 +18,15 @@ from triage.domain import (
     Assigned,
     Lane,
     NoteKind,
+    OpeningHours,
     Protected,
     ReplyState,
     Role,
     Route,
+    Setting,
     Urgency,
     User,
     Waiting,
-    after_working_days,
     new_id,
 )
 from triage.errors import (
@@ -391,11 +392,52 @@ def test_a_reply_that_failed_never_sleeps(
 
 
 def test_working_days_leave_out_weekends_and_keep_the_clinic_s_clock() -> None:
-    zone = ZoneInfo("America/New_York")
+    hours = OpeningHours({}, ZoneInfo("America/New_York"))
     friday = datetime(2026, 10, 30, 21, tzinfo=UTC)
     # The clocks go back on Sunday: eight in New York is thirteen in UTC.
-    assert after_working_days(friday, 1, zone) == datetime(2026, 11, 2, 13, tzinfo=UTC)
-    assert after_working_days(friday, 5, zone) == datetime(2026, 11, 6, 13, tzinfo=UTC)
+    assert hours.morning_after(friday, 1) == datetime(2026, 11, 2, 13, tzinfo=UTC)
+    assert hours.morning_after(friday, 5) == datetime(2026, 11, 6, 13, tzinfo=UTC)
+
+
+def test_working_days_are_those_on_which_the_practice_opens() -> None:
+    half_past, two, ten = time(7, 30), time(14), time(10)
+    days = {0: (half_past, two), 2: (ten, two), 5: (ten, two)}
+    zone, friday = ZoneInfo("America/New_York"), datetime(2026, 10, 30, 21, tzinfo=UTC)
+    monday = date(2026, 11, 2)
+    for holidays, expected in (
+        # Saturday, before the clocks go back; then Monday, Wednesday and Saturday after it.
+        (
+            (),
+            (datetime(2026, 10, 31, 14), datetime(2026, 11, 2, 12, 30), datetime(2026, 11, 4, 15)),
+        ),
+        (
+            (monday,),
+            (datetime(2026, 10, 31, 14), datetime(2026, 11, 4, 15), datetime(2026, 11, 7, 15)),
+        ),
+    ):
+        hours = OpeningHours(days, zone, frozenset(holidays))
+        found = tuple(hours.morning_after(friday, count) for count in (1, 2, 3))
+        assert found == tuple(one.replace(tzinfo=UTC) for one in expected)
+    # Once a week is twenty weeks; a practice that is shut for good still gets its reminder.
+    weekly = OpeningHours({0: (half_past, two)}, zone)
+    assert weekly.morning_after(friday, 20) == datetime(2027, 3, 15, 11, 30, tzinfo=UTC)
+    shut = frozenset(monday + timedelta(days=count) for count in range(-9, 400))
+    for hours in (OpeningHours(days, zone, shut), OpeningHours({}, zone, shut)):
+        assert hours.morning_after(friday, 1) == datetime(2026, 11, 2, 13, tzinfo=UTC)
+
+
+@ONE_ENGINE
+def test_a_reminder_counts_the_hours_and_holidays_of_the_practice(
+    store: Store, clinic: str, desk: Desk, staff: dict[str, User]
+) -> None:
+    dora, case_id = staff["dora"], wrote(store, clinic)
+    answered(desk, dora, case_id)
+    # Monday noon: Tuesday is a holiday, and on Wednesdays nobody is there.
+    days = dict.fromkeys(("monday", "tuesday", "thursday", "friday"), "09:15-17:00")
+    value = {"days": days, "holidays": ["2026-11-03"]}
+    store.practice.change(Setting.HOURS, value, seen=0, clinic=clinic, by=dora.id)
+    until = desk.together.remind(dora, case_id, days=1)
+    assert until == datetime(2026, 11, 5, 9, 15, tzinfo=UTC)
 
 
 @ONE_ENGINE

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from drafting_cast import CLINIC, ENGLISH, SPANISH, message, priority, redacted
 
-from triage.domain import OwnTemplate, Protected, Route
+from triage.domain import OwnTemplate, Protected, Route, Suggestion
 from triage.drafting import own_words
 from triage.drafting.acknowledgement import acknowledgement
+from triage.drafting.naming import named
 from triage.drafting.own_words import answered, empty_slots, objections, shipped, words_for
 from triage.drafting.templates import TemplateDrafter
 from triage.drafting.wording import wordings
@@ -125,3 +126,15 @@ def test_advice_would_serve_if_nobody_looked_again(monkeypatch: pytest.MonkeyPat
     )
     assert found is not None
     assert "ibuprofen" in found.body
+
+
+def test_a_suggestion_names_its_template_and_the_version() -> None:
+    def made(template: str, language: str = "en") -> str:
+        return named(Suggestion("Subject", "Body", template, language))
+
+    assert made("refill@3") == "refill@3"
+    assert made("urgent_today") == "urgent_today"
+    english, spanish = made("refill"), made("refill", "es")
+    assert (english[:10], spanish[:10]) == ("refill@en-", "refill@es-")
+    assert english[10:] != spanish[10:]
+    assert english == made("refill")

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.journeys.served import Served, serving, sign_in
 from tests.web.practice import MORNING, PEOPLE, open_practice
 from triage.domain import Protected, Urgency
+from triage.drafting.shorter import shortened
 from triage.web.assets import install_assets
 
 pytestmark = pytest.mark.browser
@@ -248,6 +249,17 @@ def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> 
     expect(page.get_by_role("button", name="Claim")).to_be_visible()
     press("u")
     page.wait_for_url("**/queue")
+    # Another of hers joins her case, or begins one where hers was answered.
+    case = served.practice.receive(replace(BY_KEY["refill"], key="short", subject="Once more"))
+    page.goto(f"{served.address}/case/{case}")
+    whole = page.locator("textarea[name=body]").input_value()
+    with page.expect_navigation():
+        press("h")
+    expect(page.locator("summary", has_text="Change the words")).to_be_visible()
+    draft = served.practice.store.replies.draft(case, clinic="c1", by="t")
+    assert draft is not None
+    assert draft.outgoing.body == shortened(Protected(whole))
+    assert len(draft.outgoing.body.reveal()) < len(whole)
 
 
 def test_filters_and_quiet_hours_fit_their_windows(served: Served, dana: Page) -> None:

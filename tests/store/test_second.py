@@ -112,21 +112,45 @@ def test_a_changed_word_needs_both_again(
 
 
 def test_nobody_gets_out_of_it_alone(store: Store, clinic: str, staff: tuple[User, User]) -> None:
-    """Neither by sorting the case elsewhere nor by switching the setting off; two people may."""
+    """Neither by sorting the case elsewhere nor by switching the setting off, whoever does it."""
     dora, milo = staff
     sam = replace(add_staff(store, clinic, "sam"), roles=frozenset({Role.SUPERVISOR}))
     desk = Desk(store)
     case_id, words = asked(store, clinic)
     elsewhere = {"route": Route.GENERAL, "urgency": Urgency.ROUTINE, "why": Protected("no")}
     desk.queue.reroute(dora, case_id, **elsewhere)  # type: ignore[arg-type]  # As named.
-    with pytest.raises(SecondApprover):
-        queue(store, words, yes(words, dora))
-    assert queue(store, words, yes(words, milo)).state is ReplyState.QUEUED
     _, other = asked(store, clinic)
     desk.teams.want_two(sam, [])
+    for one in (words, other):
+        for person in (dora, milo, sam):
+            with pytest.raises(SecondApprover):
+                queue(store, one, yes(one, person))
+        assert store.second.first(yes(one, dora), one)
+        assert queue(store, one, yes(one, milo)).state is ReplyState.QUEUED
+    # What comes from now on needs one.
+    _, later = asked(store, clinic)
+    assert queue(store, later, yes(later, dora)).state is ReplyState.QUEUED
+
+
+def test_a_case_from_before_the_setting_keeps_its_need_when_it_is_sorted_elsewhere(
+    store: Store, store_url: str, keys: Keys, clinic: str, staff: tuple[User, User]
+) -> None:
+    dora, milo = staff
+    store.second.set_routes([], clinic=clinic, by="user-sam")
+    (by_hand, _), (case_id, words) = asked(store, clinic), asked(store, clinic)
+    store.second.set_routes([RECORDS], clinic=clinic, by="user-sam")
+    with opened(Scene(store_url, keys, {}), owner=True) as engine, engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        away = f"UPDATE cases SET route = 'general' WHERE id = '{by_hand}'"
+        with pytest.raises(DBAPIError, match="the need of two is kept"):
+            connection.exec_driver_sql(away)
+        connection.rollback()
+    elsewhere = {"route": Route.GENERAL, "urgency": Urgency.ROUTINE, "why": Protected("no")}
+    Desk(store).queue.reroute(dora, case_id, **elsewhere)  # type: ignore[arg-type]  # As named.
+    store.second.set_routes([], clinic=clinic, by="user-sam")
     with pytest.raises(SecondApprover):
-        queue(store, other, yes(other, sam))
-    assert queue(store, other, yes(other, milo)).state is ReplyState.QUEUED
+        queue(store, words, yes(words, milo))
 
 
 #: By hand in the database, with one person's living key; `{draft}` is a reply row not queued yet.
@@ -166,6 +190,25 @@ ALONE = {
     ),
     "another route's setting": (
         "UPDATE two_approvers SET route = 'general'",
+        "UPDATE replies SET state = 'queued' WHERE id = '{draft}'",
+    ),
+    "sorted elsewhere": (
+        "UPDATE cases SET route = 'general', also = '[]'",
+        "UPDATE replies SET state = 'queued' WHERE id = '{draft}'",
+    ),
+    "switched off in another's name": (
+        "UPDATE two_approvers SET off_at = at, off_by = 'user-milo'",
+        "UPDATE cases SET route = 'general', also = '[]'",
+        "UPDATE replies SET state = 'queued' WHERE id = '{draft}'",
+    ),
+    "forget the need": (
+        "DELETE FROM two_needed",
+        "UPDATE cases SET route = 'general', also = '[]'",
+        "UPDATE replies SET state = 'queued' WHERE id = '{draft}'",
+    ),
+    "another case's need": (
+        "UPDATE two_needed SET case_id = 'none'",
+        "UPDATE cases SET route = 'general', also = '[]'",
         "UPDATE replies SET state = 'queued' WHERE id = '{draft}'",
     ),
     "switched off by nobody": (
@@ -223,6 +266,7 @@ def test_the_database_queues_nothing_on_one_yes(
             if guard.says == "two must approve" or guard.table in (
                 "two_approvers",
                 "first_approvals",
+                "two_needed",
             ):
                 on = "" if engine.dialect.name == "sqlite" else f" ON {guard.table}"
                 connection.exec_driver_sql(f"DROP TRIGGER {guard.name[:63]}{on}")

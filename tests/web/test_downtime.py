@@ -15,7 +15,8 @@ from tests.store.practice import Clock
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Letter, Practice, open_practice
 from triage.desk.paper import ON_PAPER, PHONED_OPEN, URGENT_ON_PAPER
-from triage.domain import CaseState, Mark, PaperList, Protected, Route, Waiting
+from triage.domain import CaseState, Mark, PaperList, Protected, Route, Told, Waiting
+from triage.domain.outcome import NEEDED
 from triage.engine.paper import FILE, PaperFile, sealed_in, write_list
 from triage.errors import (
     AlreadyEntered,
@@ -23,6 +24,7 @@ from triage.errors import (
     ChangedUnderneath,
     NotAnswerable,
     NotFound,
+    OutcomeIncomplete,
     WrongCode,
 )
 from triage.store import Keys, tables
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.bar(34)
 DANA = PEOPLE["dana"]
+#: What a field of an outcome is called in the form.
+FIELDS = {"what": "said"}
 #: The code has 100 random bits; the tests need not be slow to guess.
 QUICK = 1000
 
@@ -250,11 +254,11 @@ def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
     bill = practice.cases["bill"]
     file = practice.store.cases.get(bill, clinic="c1", by="test")
     form = {"case": bill, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30"}
-    refused = dana.post(f"/downtime/{outage}", **form, outcome="phoned")
+    refused = dana.post(f"/downtime/{outage}", **form, outcome="phoned", who="Ana", said="told")
     assert refused.status_code == 409, "a request is open: closed neither on paper nor at the desk"
     assert practice.store.paper.missing(clinic="c1") == count
     assert any(not part.done for part in file.case.requests)
-    said = {"outcome": "phoned", "note": "told", "done": "yes"}
+    said = {"outcome": "phoned", "who": "Ana", "said": "told", "done": "yes"}
     assert dana.post(f"/downtime/{outage}", **form, **said).status_code == 303
     assert dana.post(f"/downtime/{outage}", **form, outcome="nothing").status_code == 409
     closed = practice.store.cases.get(bill, clinic="c1", by="test")
@@ -264,7 +268,9 @@ def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
     (found,) = practice.store.paper.outages(clinic="c1", by="test")
     entry = next(item.entry for item in found.items if item.case_id == bill)
     assert entry is not None
-    assert (entry.acted_by, entry.entered_by, entry.note.reveal()) == ("u-milo", "u-dana", "told")
+    assert (entry.acted_by, entry.entered_by) == ("u-milo", "u-dana")
+    assert entry.note.reveal() == "Spoke with: Ana\nWhen: 2026-01-05 09:30\nWhat: told"
+    assert closed.outcome_note.reveal() == entry.note.reveal()
     assert entry.acted_at == datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
     for case_id in practice.cases.values():
         if case_id != bill:
@@ -308,6 +314,81 @@ def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(
         case = practice.store.cases.get(practice.cases[key], clinic="c1", by="test").case
         assert case.state is CaseState.OPEN, "what is refused closes nothing"
         assert not any(part.done for part in case.requests)
+
+
+def test_an_outcome_asks_for_the_same_words_on_paper_as_at_the_desk(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana, case_id = down(practice), visit("dana"), practice.cases["refill"]
+    form = {"case": case_id, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30"}
+    form |= {"note": "only a note", "done": "yes"}
+    words, queue = {"who": "Ana", "said": "agreed"}, practice.desk.queue
+    for outcome, needed in NEEDED.items():
+        for lacking in needed:
+            some = {key: text for key, text in words.items() if key != FIELDS.get(lacking, lacking)}
+            refused = dana.post(f"/downtime/{outage}", **form, outcome=outcome, **some)
+            assert refused.status_code == 409
+            assert "Who, and what was said?" in refused.text
+        with pytest.raises(OutcomeIncomplete):
+            queue.close(DANA, case_id, outcome=outcome, note=Protected("a note"), told=Told())
+    assert queue.open(DANA, case_id).file.case.state is CaseState.OPEN
+    # Also where the case was closed meanwhile, and only the entry is missing.
+    queue.close(DANA, case_id, outcome="entered_in_ehr", note=Protected(""), all_done=True)
+    for outcome in NEEDED:
+        assert dana.post(f"/downtime/{outage}", **form, outcome=outcome).status_code == 409
+    said = {"outcome": "passed_on", "who": "Ana"}
+    assert dana.post(f"/downtime/{outage}", **form, **said).status_code == 303
+
+
+def test_of_two_who_enter_the_same_case_the_second_sees_what_the_first_entered(
+    practice: Practice, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage, dana = down(practice), visit("dana")
+    bill, refill = practice.cases["bill"], practice.cases["refill"]
+    form = {"case": bill, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30", "done": "yes"}
+    said: dict[str, Any] = {"acted_by": "u-milo", "acted_at": datetime(2026, 1, 5, tzinfo=UTC)}
+    said |= {"outcome": "still_open", "note": Protected("Waits for the insurer")}
+    desk = practice.desk.paper
+    # The first enters between the second's look and the second's act.
+    look = practice.store.paper.check
+
+    def late(list_id: str, entry: Any, *, clinic: str) -> None:
+        look(list_id, entry, clinic=clinic)
+        monkeypatch.setattr(practice.store.paper, "check", look)
+        desk.enter(PEOPLE["nia"], list_id, entry.case_id, **said)
+
+    for case_id, more in (
+        (bill, {"outcome": "phoned", "who": "Ana", "said": "paid"}),
+        (refill, {"outcome": "nothing"}),
+    ):
+        monkeypatch.setattr(practice.store.paper, "check", late)
+        answer = dana.post(f"/downtime/{outage}", **{**form, "case": case_id}, **more)
+        assert answer.status_code == 409
+        assert "Waits for the insurer" in answer.text
+        assert "Something was done; it stays open" in answer.text
+        assert "Nothing of what you typed was kept" in answer.text
+        case = practice.store.cases.get(case_id, clinic="c1", by="test").case
+        assert case.state is CaseState.OPEN, "the second one closed nothing"
+        assert not any(part.done for part in case.requests)
+    # And whoever comes minutes later, from a page that is old.
+    answer = dana.post(f"/downtime/{outage}", **form, outcome="nothing")
+    assert (answer.status_code, "Waits for the insurer" in answer.text) == (409, True)
+    events = practice.store.cases.history(bill, clinic="c1", by="test")
+    assert any(e.action == "paper.read" and e.actor == DANA.id for e in events)
+
+
+def test_an_entry_apart_from_the_closing_would_be_seen(
+    practice: Practice, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: the case is closed first and the entry made afterwards, as it once was."""
+    closing = practice.desk.queue.close
+    monkeypatch.setattr(
+        practice.desk.queue, "close", lambda *a, within, **more: closing(*a, **more)
+    )
+    with pytest.raises(AssertionError):
+        test_of_two_who_enter_the_same_case_the_second_sees_what_the_first_entered(
+            practice, visit, monkeypatch
+        )
 
 
 def test_an_urgent_case_that_was_phoned_on_paper_alarms_no_more(

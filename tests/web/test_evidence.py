@@ -25,11 +25,12 @@ from tests.web.practice import CLINIC, CLINICAL, MASTER, PEOPLE, Practice, open_
 from triage.audit import AnchorFile
 from triage.connectors.smtp import SmtpOutbox
 from triage.desk import Desk
-from triage.domain import Channel, ReplyState, approved_words
+from triage.domain import Channel, ReplyState, Route, approved_words
 from triage.engine import Anchoring
 from triage.pipeline import send
 from triage.store import Keys, open_life
 from triage.store.evidence import SERVING
+from triage.web import check_pack
 from triage.web.app import create_app
 from triage.web.check_pack import signed, troubles
 
@@ -104,8 +105,10 @@ def packed(practice: Practice, file: AnchorFile, keeper: SmtpKeeper) -> bytes:
     draft = store.replies.draft(case_id, clinic="c1", by="u-dana")
     assert draft is not None
     digest = draft.outgoing.digest
-    proof = dana.proof("u-dana", draft.id, digest)
-    assert dana.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
+    store.second.set_routes([Route.REFILL], clinic="c1", by="u-sam")
+    for who, person in (("u-nia", Visit(app, "nia", practice)), ("u-dana", dana)):
+        proof = person.proof(who, draft.id, digest)
+        assert person.decide(case_id, "approve", digest=digest, proof=proof).status_code == 303
     ways = {Channel.EMAIL: SmtpOutbox({**WAY, "port": keeper.port}, "")}
     sent = send(draft.id, store, ways, clinic="c1", by="sender", master=MASTER)
     assert sent is ReplyState.SENT
@@ -145,6 +148,17 @@ def test_the_pack_holds_what_a_hospital_asks_for(pack: bytes, made: Made) -> Non
     assert b"Your refill is on its way." in base64.b64decode(reply["bytes"])
     assert reply["approval"]["by"] == "u-dana"
     assert len(reply["approval"]["proof"]) == 64 + 1 + 128
+    (first,) = found["firsts"]
+    assert (first["by"], first["reply"]) == ("u-nia", reply["id"])
+    assert first["digest"] == reply["approval"]["digest"]
+    assert first["at"] < reply["approval"]["at"]
+    for action, more in (
+        ("reply.first", {"at": first["at"]}),
+        ("reply.approved", {"first": "u-nia"}),
+    ):
+        detail = _of(found, action)["detail"]
+        assert detail["template"].startswith("refill@en-")
+        assert more.items() <= detail.items()
     left = made.practice.store.audit.events(clinic="c1", by="u-sam", action="evidence.exported")
     assert len(left) == 1
 
@@ -171,6 +185,10 @@ def _take_out(found: dict[str, Any]) -> None:
 
 def _approval(found: dict[str, Any]) -> Any:
     return found["replies"][0]["approval"]
+
+
+def _first(found: dict[str, Any]) -> Any:
+    return found["firsts"][0]
 
 
 def _other_proof(approval: dict[str, Any]) -> str:
@@ -205,6 +223,13 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
         until="2020-01-01T00:00:00+00:00"
     ),
     "no key": lambda found: _approval(found).update(key=None),
+    "no first approval": lambda found: found["firsts"].clear(),
+    "who was first": lambda found: _first(found).update(by="u-milo"),
+    "when the first was": lambda found: _first(found).update(at="2020-01-01T00:00:00+00:00"),
+    "the words of the first": lambda found: _first(found).update(digest="0" * 64),
+    "the first proof": lambda found: _first(found).update(proof=_other_proof(_first(found))),
+    "a forged first": lambda found: _forge(_first(found), _first(found)["reply"]),
+    "one first twice": lambda found: found["firsts"].append(_first(found)),
     "the message id": lambda found: found["replies"][0].update(message_id="<other@p.example>"),
     "what left": lambda found: found["replies"][0]["left"][0].update(sha256="0" * 64),
     "that it left": lambda found: found["replies"][0]["left"].clear(),
@@ -215,10 +240,18 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
-def test_the_script_finds_what_was_changed(pack: bytes, tmp_path: Path, change: str) -> None:
-    folder = unpacked(pack, tmp_path / "pack")
-    found = json.loads((folder / "evidence.json").read_text())
+def test_the_script_finds_what_was_changed(pack: bytes, change: str) -> None:
+    files = read_pack(pack)
+    found = json.loads(files["evidence.json"])
     CHANGES[change](found)
+    assert troubles({**files, "evidence.json": json.dumps(found).encode()}, None)
+
+
+def test_the_script_says_what_it_found_and_ends_with_a_number(pack: bytes, tmp_path: Path) -> None:
+    folder = unpacked(pack, tmp_path / "pack")
+    assert (folder / "check.py").read_text() == Path(check_pack.__file__).read_text()
+    found = json.loads((folder / "evidence.json").read_text())
+    CHANGES["the words"](found)
     (folder / "evidence.json").write_text(json.dumps(found))
     status, said = checked(folder)
     assert (status, said.startswith("BROKEN")) == (3, True), said
@@ -354,6 +387,19 @@ def test_without_the_look_at_the_signature_a_forged_one_would_pass(
     files["evidence.json"] = json.dumps(found).encode()
     assert troubles(files, None) != []
     monkeypatch.setattr("triage.web.check_pack.signed", lambda *_: True)
+    assert troubles(files, None) == []
+
+
+def test_without_the_look_at_first_approvals_a_pack_without_one_would_pass(
+    pack: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: the script looks at the second yes only."""
+    files = read_pack(pack)
+    found = json.loads(files["evidence.json"])
+    found["firsts"].clear()
+    files["evidence.json"] = json.dumps(found).encode()
+    assert troubles(files, None) != []
+    monkeypatch.setattr("triage.web.check_pack.altered_firsts", lambda *_: ())
     assert troubles(files, None) == []
 
 

@@ -254,6 +254,43 @@ def test_two_people_at_once_have_their_own_language(visit: Visits) -> None:
         assert all(many.map(ask, range(12)))
 
 
+def test_what_is_refused_before_any_page_is_said_in_the_reader_s_language(app: FastAPI) -> None:
+    there = {"Accept-Language": "es-MX,es;q=0.9"}
+    for more, spanish, english in (
+        ({"Host": "evil.example"}, "Esta recepción no responde", "This address is not one"),
+        ({"Sec-Fetch-Site": "cross-site"}, "no vino de una página", "did not come from a page"),
+        ({"Content-Length": "9" * 8}, "demasiado largo", "is too long"),
+        ({"Transfer-Encoding": "chunked"}, "cuánto mide", "how long it is"),
+    ):
+        for head, words in ((there, spanish), ({}, english)):
+            answer = Visit(app).client.post("/log-in", content=b"", headers={**more, **head})
+            assert (answer.status_code, words in answer.text) == (400, True)
+
+
+def test_what_fails_and_the_heads_of_tables_are_said_in_the_language_somebody_chose(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teach(practice)
+    sam = Visit(create_app(practice.desk, clinic_name=CLINIC.name), "sam", practice)
+    english = {
+        path: sam.post(path).text.splitlines()[0] for path in ("/audit/export", "/score/export")
+    }
+    assert english["/audit/export"].startswith('"seq","at","actor"')
+    sam.post("/account/language", language="es")
+    for path, head in (
+        ("/audit/export", '"n.º","momento","quién","acción","casos","detalle","huella"'),
+        (
+            "/score/export",
+            '"ejercicio","aspecto","resultado","qué pasó","por qué importa","minutos"',
+        ),
+    ):
+        assert sam.post(path).text.splitlines()[0] == head
+    seen = sam.post("/audit/patient/export", patient="p1").text.splitlines()[0]
+    assert seen.startswith('"n.º","momento"')
+    monkeypatch.setattr(practice.desk.supervision, "verify", lambda _: 1 / 0)
+    assert "no se cambió nada" in sam.post("/audit/verify").text
+
+
 def test_before_signing_in_the_browser_says_the_language(app: FastAPI) -> None:
     stranger = Visit(app)
     spanish = stranger.get("/log-in", **{"Accept-Language": "es-MX,es;q=0.9,en;q=0.5"}).text

@@ -10,12 +10,13 @@ from jinja2.ext import extract_from_ast
 
 import triage
 from triage import errors
+from triage.desk import score, supervision
 from triage.domain import Route
 from triage.domain.watch import FAULT_WORDS
 from triage.drafting.scope import rules
 from triage.priority.redflags import TABLE as REDFLAGS
 from triage.priority.table import files
-from triage.web import counting, wording
+from triage.web import counting, security, wording
 from triage.web import errors as shown
 from triage.web.pages import MENU, TEMPLATES, environment
 from triage.web.tongue import SENTENCE
@@ -132,6 +133,12 @@ def python() -> Iterator[Found]:
         yield "", headline, None, "errors.py"
     for pair in (*shown.PLAIN.values(), ("This was refused",)):
         yield from (("", one, None, "errors.py") for one in pair)
+    for file, said in (
+        ("web/security.py", security.REFUSALS),
+        ("desk/supervision.py", supervision.HEAD),
+        ("desk/score.py", score.HEAD),
+    ):
+        yield from (("", one, None, file) for one in said)
     for kind in _kinds(errors.TriageError):
         if kind in shown.TABLE:
             yield "", " ".join((kind.__doc__ or "").split()), None, "triage/errors.py"

@@ -25,6 +25,7 @@ from triage.domain import (
 from triage.drafting import reidentify
 from triage.drafting.drills import has_planted, is_due, planted
 from triage.drafting.legible import legible
+from triage.drafting.naming import named
 from triage.drafting.origins import message_words, sources_of
 from triage.drafting.scope import advice_in
 from triage.drafting.spots import not_said_by, spots_of, words_of_all
@@ -120,7 +121,9 @@ class Checker:
         passed = None if shown is None else max(self._clock() - shown, timedelta())
         asked = tuple(fact.id for fact in checked.unsupported)
         milliseconds = None if passed is None else int(passed / timedelta(milliseconds=1))
-        return Check(suggested_of(file), asked, milliseconds, checked.licensed)
+        made = file.suggestion if draft.suggested else None
+        template = named(made) if made is not None else ""
+        return Check(suggested_of(file), asked, milliseconds, checked.licensed, template)
 
     def shown(self, actor: User, file: CaseFile, suggested: Protected | None) -> Protected | None:
         """Return a suggestion as it is shown: where a drill is due, with an error in it."""

@@ -6,13 +6,15 @@ with it, also when that was nothing.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from triage.desk.outcomes import words_of
 from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES, QueueDesk
 from triage.desk.rights import Right, require
 from triage.desk.urgent import PHONED, UrgentDesk
 from triage.desk.views import PaperView
-from triage.domain import Case, CaseState, PaperEntry, Protected, User
+from triage.domain import Case, CaseState, PaperEntry, Protected, Told, User
 from triage.errors import NotAnswerable
 from triage.store import Store
 
@@ -41,14 +43,17 @@ class PaperDesk:
     def view(self, actor: User) -> PaperView:
         """Return every time on paper, newest first, and how old the list on the disk is."""
         require(actor, Right.SEE_QUEUE)
-        people = self._store.people.users(clinic=actor.clinic)
-        names: Mapping[str, str] = {one.id: one.display_name for one in people}
         return PaperView(
             zone=self.zone(actor),
             newest=self._store.paper.newest(clinic=actor.clinic),
             outages=self._store.paper.outages(clinic=actor.clinic, by=actor.id),
-            names=names,
+            names=self.names(actor),
         )
+
+    def names(self, actor: User) -> Mapping[str, str]:
+        """Return the display names of the clinic's people by id."""
+        people = self._store.people.users(clinic=actor.clinic)
+        return {one.id: one.display_name for one in people}
 
     def zone(self, actor: User) -> ZoneInfo:
         """Return the practice's time zone."""
@@ -75,28 +80,41 @@ class PaperDesk:
         acted_at: datetime,
         outcome: str,
         note: Protected,
+        told: Told | None = None,
         all_done: bool = False,
     ) -> None:
         """Enter what was done with one case; a named outcome closes it as it does at the desk.
 
-        `all_done` says that this was all it asked for. Raises NotAnswerable for a time that has
-        not come, NotFound, AlreadyEntered, OpenRequest, AlreadyClaimed and whatever else keeps a
-        case from being closed; then nothing is entered, closed or ticked off.
+        `told` are the fields that go with the outcome, asked for as they are at the desk; when
+        it was needs no field, it is `acted_at`. `all_done` says that this was all it asked for.
+        Raises OutcomeIncomplete, NotAnswerable for a time that has not come, NotFound,
+        AlreadyEntered, OpenRequest, AlreadyClaimed and whatever else keeps a case from being
+        closed; then nothing is entered, closed or ticked off.
         """
         require(actor, Right.WORK_CASE)
         if outcome not in {*ON_PAPER, *URGENT_ON_PAPER}:
             raise NotAnswerable(f"outcome {outcome}")
         if acted_at > self._clock() + _AHEAD:
             raise NotAnswerable("This time has not come yet.")
+        note = words_of(outcome, told, note)
         entry = PaperEntry(case_id, acted_by, acted_at, outcome, actor.id, note)
-        # Before anything happens to the case: closing it is a transaction of its own.
+        # Before anything happens to the case: what can be refused is refused at once.
         self._store.paper.check(list_id, entry, clinic=actor.clinic)
         case = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).case
         if outcome == PHONED_OPEN:
             self._phoned(actor, case)
         elif outcome in OUTCOMES and case.state is CaseState.OPEN:
-            self._queue.close(actor, case_id, outcome=outcome, note=note, all_done=all_done)
+            # One transaction: of two who enter the same case one closes it, and the other nothing.
+            step = self._store.paper.entering(list_id, entry, clinic=actor.clinic)
+            said: Any = {"outcome": outcome, "note": note, "all_done": all_done}
+            self._queue.close(actor, case_id, **said, within=step)
+            return
         self._store.paper.enter(list_id, entry, clinic=actor.clinic)
+
+    def entered(self, actor: User, list_id: str, case_id: str) -> PaperEntry | None:
+        """Return what a colleague entered first, for whom it kept from entering; None if nobody."""
+        require(actor, Right.WORK_CASE)
+        return self._store.paper.entry(list_id, case_id, clinic=actor.clinic, by=actor.id)
 
     def _phoned(self, actor: User, case: Case) -> None:
         """End the alarm of an urgent case, unless somebody has already."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
+from triage.desk.outcomes import words_of
 from triage.desk.rights import Right, may, require
 from triage.desk.teams import offered
 from triage.desk.views import CaseView, Pulse, QueueView
@@ -31,7 +32,6 @@ from triage.domain import (
     new_id,
     newest_from_person,
 )
-from triage.domain.outcome import NEEDED
 from triage.drafting import reidentify
 from triage.errors import (
     AlreadyClaimed,
@@ -40,9 +40,9 @@ from triage.errors import (
     NotAnswerable,
     NotFound,
     NoWords,
-    OutcomeIncomplete,
 )
 from triage.store import Store
+from triage.store.transaction import Within
 
 #: How a case may be closed; a closed case always says which.
 OUTCOMES = (
@@ -277,21 +277,22 @@ class QueueDesk:
         told: Told | None = None,
         seen: str | None = None,
         all_done: bool = False,
+        within: Within | None = None,
     ) -> None:
         """Close a case with a named outcome; urgent ones only once somebody was reached.
 
         `told` are the fields a person filled in; raises OutcomeIncomplete where one is missing.
-        `all_done` ticks off whatever was asked for.
+        `all_done` ticks off whatever was asked for; `within` is kept together with it or not.
         """
         file = self._work(actor, case_id)
         allowed = URGENT_OUTCOMES if file.case.urgency > Urgency.ROUTINE else OUTCOMES
         if outcome not in allowed:
             raise NotAnswerable(f"outcome {outcome}")
-        note = _told(outcome, told, note)
+        note = words_of(outcome, told, note)
         if any(reply.state in UNFINISHED for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
-        who = {"clinic": actor.clinic, "by": actor.id}
-        self._store.cases.close(case_id, outcome, note, **who, seen=seen, all_done=all_done)
+        who: Any = {"clinic": actor.clinic, "by": actor.id, "seen": seen, "within": within}
+        self._store.cases.close(case_id, outcome, note, **who, all_done=all_done)
 
     def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:
         """Return a stored file for download."""
@@ -328,17 +329,6 @@ class QueueDesk:
         if file.case.claimed_by not in (None, actor.id):
             raise AlreadyClaimed(case_id)
         return file
-
-
-def _told(outcome: str, told: Told | None, note: Protected) -> Protected:
-    """Return what is kept of an outcome; raise OutcomeIncomplete where it needs more words."""
-    if told is None:
-        if outcome in NEEDED and not note:
-            raise OutcomeIncomplete(outcome)
-        return note
-    if told.missing(outcome):
-        raise OutcomeIncomplete(outcome)
-    return told.note(outcome, note)
 
 
 #: What a clinic that writes no e-mail tells its people.

@@ -68,9 +68,9 @@ class ScoreDesk:
         }
         return mark(lesson, done, name=trainee.display_name, at=self._clock())
 
-    def table(self, actor: User) -> str:
-        """Return the score sheet as CSV in which no cell can start a formula."""
-        return as_csv([HEAD, *([*row] for row in _rows(self._leaving(actor)))])
+    def table(self, actor: User, say: Callable[[str], str] = str) -> str:
+        """Return the score sheet as CSV without a formula, its head as `say` says it."""
+        return as_csv([[*map(say, HEAD)], *([*row] for row in _rows(self._leaving(actor)))])
 
     def listed(self, actor: User) -> str:
         """Return the score sheet as JSON."""

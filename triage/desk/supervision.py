@@ -33,6 +33,8 @@ from triage.store import Store
 
 #: Routes that name no request of their own, so none remains beside an urgent one.
 NO_REQUESTS = frozenset({Route.GENERAL, Route.NOT_FOR_US})
+#: The head of a table of events.
+HEAD = ("seq", "at", "actor", "action", "cases", "detail", "digest")
 
 
 class SupervisionDesk:
@@ -129,19 +131,21 @@ class SupervisionDesk:
         require(actor, Right.EXPORT_EVIDENCE)
         self._store.audit.evidence_left(case_id, digest, clinic=actor.clinic, by=actor.id)
 
-    def export(self, actor: User, events: Iterable[AuditEvent]) -> str:
+    def export(
+        self, actor: User, events: Iterable[AuditEvent], say: Callable[[str], str] = str
+    ) -> str:
         """Return events as CSV in which no cell can start a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        rows = _rows(events)
+        rows = _rows(events, say)
         self._store.audit.record(
             "audit.export", clinic=actor.clinic, by=actor.id, detail={"rows": str(len(rows) - 1)}
         )
         return as_csv(rows)
 
-    def export_seen(self, actor: User, patient_id: str) -> str:
+    def export_seen(self, actor: User, patient_id: str, say: Callable[[str], str] = str) -> str:
         """Return who saw or changed what of one patient as CSV without a formula."""
         require(actor, Right.EXPORT_AUDIT)
-        return as_csv(_rows(self.seen(actor, patient_id)))
+        return as_csv(_rows(self.seen(actor, patient_id), say))
 
     def verify(self, actor: User) -> Verdict:
         """Check every chain, against the anchors outside the database."""
@@ -220,9 +224,9 @@ class SupervisionDesk:
         self._store.signatures.sign(what, digest, clinic=actor.clinic, by=actor.id)
 
 
-def _rows(events: Iterable[AuditEvent]) -> list[list[str]]:
-    """Return the head of the table and a row for each event."""
-    rows = [["seq", "at", "actor", "action", "cases", "detail", "digest"]]
+def _rows(events: Iterable[AuditEvent], say: Callable[[str], str]) -> list[list[str]]:
+    """Return the head of the table, as `say` says it, and a row for each event."""
+    rows = [[*map(say, HEAD)]]
     for event in events:
         detail = "; ".join(f"{key}: {value}" for key, value in sorted(event.detail.items()))
         cells = [str(event.seq), event.at.isoformat(), event.actor, event.action]

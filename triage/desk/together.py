@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from triage.desk.rights import Right, may, require
 from triage.domain import (
@@ -15,7 +14,6 @@ from triage.domain import (
     Protected,
     Together,
     User,
-    after_working_days,
 )
 from triage.errors import NotAnswerable, NotFound, NoWords
 from triage.store import Store
@@ -98,8 +96,8 @@ class TogetherDesk:
         require(actor, Right.WORK_CASE)
         if not 1 <= days <= MOST_WORKING_DAYS:
             raise NotAnswerable("Choose between 1 and 20 working days.")
-        zone = ZoneInfo(self._store.people.clinic(actor.clinic).timezone)
-        until = after_working_days(self._clock(), days, zone)
+        hours = self._store.practice.hours(clinic=actor.clinic)
+        until = hours.morning_after(self._clock(), days)
         self._store.snoozes.remind(case_id, until, clinic=actor.clinic, by=actor.id)
         return until
 

@@ -145,7 +145,6 @@ from triage.domain.together import (
     Snooze,
     SnoozeKind,
     Together,
-    after_working_days,
 )
 from triage.domain.watch import (
     OLDEST,
@@ -325,7 +324,6 @@ __all__ = [
     "Vouched",
     "Waiting",
     "Wanted",
-    "after_working_days",
     "approved_words",
     "approver_key",
     "canary_mark",

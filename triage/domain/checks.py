@@ -136,6 +136,8 @@ class Check:
     #: False where these are clinical advice and nobody who may give it has said yes: then it can
     #: only be kept as the first of two.
     licensed: bool = True
+    #: What the suggestion was made from and its version, such as `refill@3`; empty without one.
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)

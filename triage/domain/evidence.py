@@ -6,7 +6,7 @@ from datetime import datetime
 
 from triage.domain.desk import CaseFile
 from triage.domain.message import RawMessage
-from triage.domain.reply import AuditEvent
+from triage.domain.reply import Approval, AuditEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,5 @@ class Evidence:
     erased_at: datetime | None = None
     #: What left, or was about to when the line broke; oldest first.
     left: tuple[Departure, ...] = ()
+    #: The first yes of two people, to the words that left or to earlier ones; oldest first.
+    firsts: tuple[Approval, ...] = ()

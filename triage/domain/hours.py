@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 #: Nothing is counted further: by then everything is too old, and a clinic open again.
 _FARTHEST = 60
+#: In so many days a clinic that opens once a week has twenty working days.
+_LONGEST = 365
+#: A day where nobody said when the clinic is open.
+_USUAL = (time(8), time(17))
+NO_DAYS: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,24 @@ class OpeningHours:
             left -= max(end - begin, timedelta())
             day += timedelta(days=1)
         return since + span
+
+    def morning_after(self, now: datetime, days: int) -> datetime:
+        """Return when the clinic opens on its working day so many after today.
+
+        Where nobody said when it is open, or it does not open for a year, its days begin at
+        eight, Monday to Friday; holidays are left out as long as that leaves any day.
+        """
+        usual = dict.fromkeys(range(5), _USUAL)
+        for hours in (self, replace(self, days=usual), replace(self, days=usual, holidays=NO_DAYS)):
+            left, day = days, now.astimezone(self.zone).date()
+            for _ in range(_LONGEST):
+                day += timedelta(days=1)
+                if (span := hours._on(day)) is None:
+                    continue
+                left -= 1
+                if left <= 0:
+                    return span[0]
+        return now
 
     def open_at(self, now: datetime) -> bool:
         """Whether somebody is there at this moment."""

@@ -4,7 +4,7 @@ Rule of the room: a note belongs to a case and nobody outside; nothing that leav
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from triage.domain.text import Protected
@@ -148,12 +148,3 @@ class Together:
     #: Whether two people must approve, and the first yes to the words as they are saved now.
     needs_two: bool = False
     first: FirstYes | None = None
-
-
-def after_working_days(now: datetime, days: int, zone: tzinfo) -> datetime:
-    """Return eight in the morning of the working day so many after today, Monday to Friday."""
-    day = now.astimezone(zone).date()
-    while days > 0:
-        day += timedelta(days=1)
-        days -= day.weekday() < 5
-    return datetime.combine(day, time(8), zone).astimezone(UTC)

@@ -41,7 +41,8 @@ from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.notes import write_note
 from triage.store.snoozes import attended
-from triage.store.transaction import Transactions, Work
+from triage.store.transaction import Transactions, Within, Work
+from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
 
 #: Signs that say nobody knows who wrote; naming the patient settles them.
@@ -176,6 +177,7 @@ class Cases:
             away = bool(states) and states[-1] in _NOT_ARRIVED
             act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
+            keep_need(work, case_id, clinic)
             _set(
                 work,
                 case_id,
@@ -190,6 +192,7 @@ class Cases:
                 **placed_again(work, case, **place, urgency=int(label.urgency)),
                 **act,
             )
+            keep_need(work, case_id, clinic)
             follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
             _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
@@ -262,6 +265,7 @@ class Cases:
         by: str,
         seen: str | None = None,
         all_done: bool = False,
+        within: Within | None = None,
     ) -> None:
         """Close a case; raise OpenRequest while a request is open and not `all_done`."""
         asked = tables.requests
@@ -270,6 +274,8 @@ class Cases:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
             case = _case(work, case_id, clinic, lock=True, seen=seen)
+            if within is not None:
+                within(work)
             if all_done:
                 tick_all(work, case_id, clinic=clinic, by=by)
             if work.first(undone) is not None:

@@ -123,6 +123,8 @@ def write_check(work: Work, case_id: str, approval: Approval, check: Check) -> d
 def said_of(work: Work, case_id: str, approval: Approval, check: Check) -> dict[str, str]:
     """Return what the audit row of a yes says of its check; note a yes that came too soon."""
     said = {"confirmed": " ".join(check.confirmed)} if check.confirmed else {}
+    if check.template:
+        said["template"] = check.template
     if check.milliseconds is not None:
         said["milliseconds"] = str(check.milliseconds)
         if check.milliseconds < QUICK / timedelta(milliseconds=1):

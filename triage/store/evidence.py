@@ -17,6 +17,7 @@ from triage.store import records, tables
 from triage.store.casefile import case_file, requests_of
 from triage.store.departures import left_from
 from triage.store.landing import open_raw
+from triage.store.second import firsts_of
 from triage.store.trail import heads_of
 from triage.store.transaction import Work
 
@@ -61,6 +62,7 @@ def gather(
         anchored=_at(known, ends),
         erased_at=row.erased_at,
         left=tuple(left_from(work, case_id, clinic)) if row.erased_at is None else (),
+        firsts=firsts_of(work, events, clinic) if row.erased_at is None else (),
     )
 
 

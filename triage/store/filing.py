@@ -19,6 +19,7 @@ from triage.store.search_index import index_message
 from triage.store.senders import Sender, identify, thread_of
 from triage.store.snoozes import wake_for_message
 from triage.store.transaction import Work
+from triage.store.two_needed import keep_need
 
 #: Lanes by how much they need a person first; a case never moves down this list by itself.
 _LANES = (Lane.URGENT, Lane.UNREADABLE, Lane.UNSORTED, Lane.SORTED)
@@ -49,6 +50,7 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
         sender = Sender(None, None, frozenset())
         case_id, thread_id = str(about.id), str(about.thread_id)
         _raise(work, about, reading)
+    keep_need(work, case_id, clinic)
     write_message(work, reading, sender, clinic=clinic, case_id=case_id, thread_id=thread_id)
     words = (reading.message, reading.redacted)
     index_message(work, *words, clinic=clinic, case_id=case_id)

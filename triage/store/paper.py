@@ -26,7 +26,7 @@ from triage.errors import AlreadyEntered, Erased, NotFound
 from triage.store import tables
 from triage.store.casefile import queue_rows
 from triage.store.keyring import of_case
-from triage.store.transaction import Transactions, Work
+from triage.store.transaction import Transactions, Within, Work
 
 #: Letters of a message that stand on paper; the whole of it waits for the machine.
 SHOWN = 1500
@@ -139,12 +139,31 @@ class Paper:
     def enter(self, list_id: str, entry: PaperEntry, *, clinic: str) -> None:
         """Keep what was done with one case on paper; raise NotFound, AlreadyEntered."""
         with self._transactions.write() as work:
+            self.entering(list_id, entry, clinic=clinic)(work)
+
+    def entering(self, list_id: str, entry: PaperEntry, *, clinic: str) -> Within:
+        """Return `enter` as a step of another transaction, such as the one that closes the case."""
+
+        def step(work: Work) -> None:
             work.lock(f"paper {clinic}")
             _check(work, list_id, entry, clinic)
             _write(work, list_id, entry, clinic)
             detail = {"outcome": entry.outcome, "acted_by": entry.acted_by}
             said = {"clinic": clinic, "by": entry.entered_by}
             work.note("paper.entered", **said, cases=(entry.case_id,), detail=detail)
+
+        return step
+
+    def entry(self, list_id: str, case_id: str, *, clinic: str, by: str) -> PaperEntry | None:
+        """Return what somebody entered for one case; None where nobody has."""
+        table = tables.paper_entries
+        mine = (table.c.clinic == clinic, table.c.list_id == list_id, table.c.case_id == case_id)
+        with self._transactions.write() as work:
+            row = work.first(select(table).where(*mine))
+            if row is None:
+                return None
+            work.note("paper.read", clinic=clinic, by=by, cases=(case_id,))
+            return _entry(work, row)
 
     def enter_rest(self, list_id: str, outcome: str, *, clinic: str, by: str) -> int:
         """Enter the same for every case of a list that lacks an entry; return how many."""

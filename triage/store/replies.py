@@ -105,7 +105,7 @@ class Replies:
                 raise NoRecipient(f"case {draft.case_id}")
             if not alive(work, approval):
                 raise NoProofKey(f"case {draft.case_id}")
-            _require_first(work, approval, draft.case_id)
+            before = _require_first(work, approval, draft.case_id)
             attended(work, draft.case_id)
             write_yes(work, tables.approvals, approval)
             said = write_check(work, draft.case_id, approval, check) if check else {}
@@ -123,7 +123,7 @@ class Replies:
             work.run(used.values(reply_id=reply.id))
             _move_case(work, draft.case_id, lane=Lane.OUTGOING)
             named = {"reply": reply.id, "digest": approval.digest, "key": approval.key_id}
-            said = {**named, "message_id": message_id, **said}
+            said = {**named, **before, "message_id": message_id, **said}
             _noted(work, "reply.approved", draft.case_id, clinic, approval.approver, **said)
         return reply
 
@@ -247,10 +247,13 @@ def _lock_case(work: Work, case_id: str, clinic: str) -> None:
     work.one(query.with_for_update(), f"case {case_id}")
 
 
-def _require_first(work: Work, approval: Approval, case_id: str) -> None:
+def _require_first(work: Work, approval: Approval, case_id: str) -> dict[str, str]:
+    """Return who said yes first, for the audit row of the second; nothing where one is enough."""
     two = demanded(work, case_id, clinic=approval.clinic, approver=approval.approver)
-    if two and first_of(work, approval) is None:
+    first = first_of(work, approval) if two else None
+    if two and first is None:
         raise SecondApprover(f"case {case_id}")
+    return {"first": str(first.approver)} if first is not None else {}
 
 
 def _write_reply(work: Work, reply: Reply, contact_id: str) -> None:

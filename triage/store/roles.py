@@ -40,6 +40,9 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         "users": "SELECT (id, clinic, display_name)",
         **_may("SELECT, INSERT", "ledger", "threads", "messages", "attachments", "redactions"),
         **_may("SELECT, INSERT, DELETE", "search_cases", "search_tokens"),
+        # That two must approve is said when a case is filed, and never taken back.
+        **_may("SELECT", "two_approvers"),
+        **_may("SELECT, INSERT", "two_needed"),
         **_may("SELECT, INSERT", "classifications", "priorities", "flags", "suggestions"),
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "mailboxes"),
@@ -71,7 +74,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT", "paper_entries"),
         "paper_lists": "SELECT, UPDATE (until)",
         "forms": "SELECT, INSERT, UPDATE (retired_by, retired_at)",
-        **_may("SELECT, INSERT", "first_approvals", "notes"),
+        **_may("SELECT, INSERT", "first_approvals", "notes", "two_needed"),
         "mentions": "SELECT, INSERT, UPDATE (seen_at)",
         "two_approvers": "SELECT, INSERT, UPDATE (by_user, at, off_by, off_at)",
         **_may("SELECT, INSERT, DELETE", "assignments", "asks", "saved_views", "team_members"),
@@ -85,7 +88,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     },
     # Holds the outgoing secrets, so it sees replies, their approvals and no message at all.
     SENDER: {
-        **_may("SELECT", "approvals", "proof_keys", "first_approvals", "two_approvers"),
+        **_may("SELECT", "approvals", "proof_keys", "first_approvals"),
+        **_may("SELECT", "two_approvers", "two_needed"),
         # What it hands over is kept before it leaves; it reads none of it again.
         **_may("INSERT", "departures"),
         # The bytes of what was enclosed.

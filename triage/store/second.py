@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select, update
 
-from triage.domain import Approval, Check, Draft, FirstYes, Reply, Route
+from triage.domain import Approval, AuditEvent, Check, Draft, FirstYes, Reply, Route
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself, OutOfScope
 from triage.store import records, tables
 from triage.store.checks import said_of
@@ -21,6 +21,10 @@ from triage.store.proof import alive
 from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
 from triage.store.transaction import Transactions, Work
+from triage.store.two_needed import needed
+
+#: The audit's word for the first of two approvals.
+FIRST = "reply.first"
 
 
 class SecondApprovers:
@@ -82,8 +86,9 @@ class SecondApprovers:
             by = approval.approver
             let_go(work, case_id, clinic=clinic, by=by)
             detail = {"reply": approval.reply_id, "digest": approval.digest}
+            detail |= {"key": approval.key_id, "at": approval.approved_at.isoformat()}
             detail |= said_of(work, case_id, approval, check) if check else {}
-            work.note("reply.first", clinic=clinic, by=by, cases=(case_id,), detail=detail)
+            work.note(FIRST, clinic=clinic, by=by, cases=(case_id,), detail=detail)
             work.moved(clinic)
         return True
 
@@ -104,9 +109,11 @@ class SecondApprovers:
 def demanded(work: Work, case_id: str, *, clinic: str, approver: str) -> bool:
     """Whether one person's approval is not enough for a reply of this case.
 
-    Nobody gets out of it alone: for whoever took the case from such a route, or switched the
-    setting off, it holds as before.
+    Once a case was filed or sorted under such a route it stays so, whoever sorts it elsewhere or
+    switches the setting off. For cases from before that was kept nobody gets out of it alone.
     """
+    if needed(work, case_id):
+        return True
     rules, cases, labels = tables.two_approvers, tables.cases, tables.labels
     found = work.rows(select(rules).where(rules.c.clinic == clinic))
     ruled = {row.route for row in found if row.off_at is None or row.off_by == approver}
@@ -133,6 +140,17 @@ def first_of(work: Work, approval: Approval) -> Row[Any] | None:
         table.c.approver != approval.approver,
     )
     return work.first(query.order_by(table.c.approved_at, table.c.id))
+
+
+def firsts_of(work: Work, events: Iterable[AuditEvent], clinic: str) -> tuple[Approval, ...]:
+    """Return every first yes that the audit knows of in a case, oldest first, with its key."""
+    table, keys = tables.first_approvals, tables.proof_keys
+    ids = sorted({one.detail["reply"] for one in events if one.action == FIRST})
+    query = select(table).where(table.c.clinic == clinic, table.c.reply_id.in_(ids))
+    rows = work.rows(query.order_by(table.c.approved_at, table.c.id)) if ids else []
+    named = sorted({str(row.key_id) for row in rows})
+    known = {row.id: proof_key(row) for row in work.rows(select(keys).where(keys.c.id.in_(named)))}
+    return tuple(records.approval(row, known.get(row.key_id)) for row in rows)
 
 
 def both(work: Work, reply: Reply) -> Reply:

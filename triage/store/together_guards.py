@@ -6,7 +6,7 @@ Rule of the room: as in `guards.py`, which makes them all.
 from triage.store.guard import Guard, changed, exists
 
 #: Rows of these are never changed once written; they never go away.
-WRITTEN_ONCE = ("first_approvals", "notes")
+WRITTEN_ONCE = ("first_approvals", "notes", "two_needed")
 KEPT = (*WRITTEN_ONCE, "mentions", "two_approvers")
 _SAID = "approvals.id = NEW.approval_id"
 
@@ -30,12 +30,28 @@ _DEMANDED = exists(
     )
     + ")",
 )
+#: As `keep_need` in `two_needed.py` wrote it; nothing that is sorted or set later takes it away.
+_NEEDED = exists("two_needed", "two_needed.case_id = NEW.case_id")
 _SECONDED = exists(
     "first_approvals, approvals",
     f"{_SAID} AND first_approvals.reply_id = NEW.id AND first_approvals.clinic = NEW.clinic"
     " AND first_approvals.digest = NEW.digest AND first_approvals.approver <> approvals.approver",
 )
-_ALONE = f"{_DEMANDED} AND NOT {_SECONDED}"
+_ALONE = f"({_DEMANDED} OR {_NEEDED}) AND NOT {_SECONDED}"
+
+
+def _on(row: str) -> str:
+    return f"({row}.route = two_approvers.route OR {_in(f'{row}.also')})"
+
+
+#: A case goes to routes that want one approver from one that wants two.
+_LEAVES = "(NEW.route <> OLD.route OR CAST(NEW.also AS text) <> CAST(OLD.also AS text)) AND " + (
+    exists(
+        "two_approvers",
+        "two_approvers.clinic = OLD.clinic AND two_approvers.off_at IS NULL"
+        f" AND {_on('OLD')} AND NOT {_on('NEW')}",
+    )
+)
 #: What needs no proof key to be judged.
 _AS_WRITTEN = (
     Guard("notes", "INSERT", "this note exists", exists("notes", "notes.id = NEW.id")),
@@ -67,6 +83,12 @@ _AS_WRITTEN = (
         "UPDATE",
         "an urgent case never sleeps",
         "NEW.lane = 'snoozed' AND (NEW.urgency > 0 OR NEW.home_lane NOT IN ('sorted', 'unsorted'))",
+    ),
+    Guard(
+        "cases",
+        "UPDATE",
+        "the need of two is kept",
+        f"{_LEAVES} AND NOT " + exists("two_needed", "two_needed.case_id = OLD.id"),
     ),
     Guard("cases", "INSERT", "a new case is awake", "NEW.lane = 'snoozed'"),
 )

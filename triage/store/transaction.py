@@ -165,6 +165,10 @@ class Work:
             self.add(versions, clinic=clinic, version=1)
 
 
+#: What a step of somebody else adds to a transaction; what it raises undoes all of it.
+Within = Callable[[Work], None]
+
+
 class Transactions:
     """Opens transactions; every room of the store is given one of these."""
 

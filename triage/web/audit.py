@@ -120,10 +120,15 @@ def verify(request: Request, desk: TheDesk, posting: Posting) -> HTMLResponse:
 
 
 @router.post("/audit/export")
-def export(desk: TheDesk, posting: Posting, wanted: Annotated[Filter, Depends(posted)]) -> Response:
+def export(
+    request: Request,
+    desk: TheDesk,
+    posting: Posting,
+    wanted: Annotated[Filter, Depends(posted)],
+) -> Response:
     """Hand out the filtered events as a table in which no cell is a formula."""
     found = wanted.events(desk, posting.user, LONGEST_EXPORT, 0)
-    rows = desk.supervision.export(posting.user, found)
+    rows = desk.supervision.export(posting.user, found, pages(request).said)
     return table(rows, f"audit-{datetime.now(UTC):%Y%m%d-%H%M}.csv")
 
 

@@ -195,6 +195,35 @@ def altered_replies(pack: Mapping[str, Any]) -> Iterator[str]:
         yield f"{len(missing)} approved replies are not here"
 
 
+def altered_firsts(pack: Mapping[str, Any]) -> Iterator[str]:
+    """Say which first approvals are not as the chain has them, or are missing for a second one."""
+    events = pack["chain"]["events"]
+    said = {
+        (each["detail"]["reply"], each["detail"]["digest"], each["actor"]): each
+        for each in events
+        if each["action"] == "reply.first"
+    }
+    here = {(each["reply"], each["digest"], each["by"]): each for each in pack["firsts"]}
+    for place, first in here.items():
+        event = said.get(place)
+        if event is None:
+            yield f"a first approval of reply {place[0]} is not in the chain"
+        elif event["detail"].get("at") != first["at"]:
+            yield f"a first approval of reply {place[0]} was given at another time"
+        elif unproven({"id": place[0], "approval": first}, event):
+            yield f"a first approval of reply {place[0]} was not signed by its approver's browser"
+    if pack["erased"] is not None:
+        return
+    if len(here) < len(pack["firsts"]) or said.keys() - here.keys():
+        yield f"{len(said)} first approvals are in the chain, {len(pack['firsts'])} here"
+    for each in events:
+        detail = each["detail"]
+        if each["action"] == "reply.approved" and "first" in detail:
+            place = (detail["reply"], detail["digest"], detail["first"])
+            if detail["first"] == each["actor"] or place not in here:
+                yield f"reply {place[0]} lacks the first of its two approvals"
+
+
 def decoded(words: str) -> str:
     """Return a header's text, its encoded words opened."""
     pieces = decode_header(words)
@@ -296,6 +325,7 @@ def troubles(files: Mapping[str, bytes], outside: "Anchored | None") -> list[str
             *missing_events(pack),
             *altered_messages(pack, files),
             *altered_replies(pack),
+            *altered_firsts(pack),
             *altered_departures(pack, files),
         ]
     except (LookupError, ValueError, TypeError, AttributeError, MessageError) as error:
@@ -319,7 +349,7 @@ def main(arguments: list[str]) -> int:
     compared = words if outside is not None else "not compared with an anchor from outside"
     left = sum(len(each["left"]) for each in pack["replies"])
     counts = f"{events} events, {len(pack['messages'])} messages, {len(pack['replies'])} replies"
-    counts += f", {left} as they left"
+    counts += f", {left} as they left, {len(pack['firsts'])} first approvals of two"
     sys.stdout.write(f"whole: {counts}; {compared}\n")
     return 0
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from triage.desk.views import EvidenceView
 from triage.domain import (
+    Approval,
     AuditEvent,
     Departure,
     Head,
@@ -28,7 +29,7 @@ from triage.domain import (
     User,
 )
 
-FORMAT = "triage evidence 3"
+FORMAT = "triage evidence 4"
 CHECKER = Path(__file__).parent / "check_pack.py"
 README = """\
 This is everything one case is made of: what the patient wrote, what was suggested and answered,
@@ -47,8 +48,10 @@ check.py verifies the signature of the approver's browser over their digest, wit
 whose name stands in the audit chain. "left" names what was handed over under its "message_id",
 once for each attempt, kept before its first byte left: check.py compares its SHA-256 with the one
 in the chain, reads it as a stranger would and compares it with the approved words. A reply from
-before these bytes were kept, or through an outbox that does not show them, has none. That the key
-was that person's own is what the sender checked before anything left, with a key nobody else has.
+before these bytes were kept, or through an outbox that does not show them, has none. Where a
+clinic wants two approvers, "firsts" holds who said yes first, when, and to which digest; check.py
+verifies it in the same way, and that the second yes names that person. That a key was its person's
+own is what the sender checked before anything left, with a key nobody else has.
 
 A pack proves no more than the anchor it is compared with: ask the clinic for its anchor file, or
 for the line it wrote down on paper, from somebody other than who gave you the pack. Take check.py
@@ -103,6 +106,7 @@ def _content(view: EvidenceView, by: User, at: datetime) -> dict[str, Any]:
             {**_reply(reply, view.suggested), "left": list(_left(reply, found.left))}
             for reply in file.replies
         ],
+        "firsts": [{"reply": one.reply_id, **_approval(one)} for one in found.firsts],
         "chain": _chain(view),
     }
 
@@ -171,7 +175,7 @@ def _words(text: Protected) -> str:
 
 
 def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
-    outgoing, approval = reply.outgoing, reply.approval
+    outgoing = reply.outgoing
     return {
         "id": reply.id,
         "state": reply.state.value,
@@ -185,18 +189,22 @@ def _reply(reply: Reply, suggested: Protected | None) -> dict[str, Any]:
         # The very bytes that the approval's digest is of.
         "bytes": base64.b64encode(outgoing.content).decode("ascii"),
         "diff": list(changes(reply.suggested or suggested, outgoing.body)),
-        "approval": {
-            "id": approval.id,
-            "by": approval.approver,
-            "at": approval.approved_at.isoformat(),
-            "digest": approval.digest,
-            "proof": approval.proof,
-            "key": _key(approval.key),
-        },
+        "approval": _approval(reply.approval),
         "receipt": reply.receipt.reveal(),
         "why": reply.why.reveal(),
         "undelivered": reply.undelivered.value if reply.undelivered else None,
         "settled_at": reply.settled_at.isoformat() if reply.settled_at else None,
+    }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    return {
+        "id": approval.id,
+        "by": approval.approver,
+        "at": approval.approved_at.isoformat(),
+        "digest": approval.digest,
+        "proof": approval.proof,
+        "key": _key(approval.key),
     }
 
 

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk.paper import ON_PAPER, URGENT_ON_PAPER
-from triage.domain import Protected
-from triage.errors import NotFound
+from triage.desk.queue import OUTCOMES
+from triage.domain import Protected, Told
+from triage.errors import AlreadyEntered, ChangedUnderneath, NotFound
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -49,28 +50,42 @@ def nobody(desk: TheDesk, posting: Posting, list_id: str) -> Response:
 
 @router.post("/{list_id}")
 def enter(
-    *,
+    request: Request,
     desk: TheDesk,
     posting: Posting,
     list_id: str,
+    *,
     case: Annotated[str, Form(min_length=1, max_length=64)],
     acted_by: Annotated[str, Form(min_length=1, max_length=64)],
     acted_at: Annotated[str, Form(min_length=16, max_length=16)],
     outcome: Annotated[str, Form(min_length=1, max_length=32)],
+    who: Annotated[str, Form(max_length=200)] = "",
+    said: Annotated[str, Form(max_length=1000)] = "",
     note: Annotated[str, Form(max_length=2000)] = "",
     done: Annotated[str, Form(pattern="^(yes|)$")] = "",
 ) -> Response:
-    """Enter what was done with one case."""
-    desk.paper.enter(
-        posting.user,
-        list_id,
-        case,
-        acted_by=acted_by,
-        acted_at=_moment(acted_at, desk.paper.zone(posting.user)),
-        outcome=outcome,
-        note=Protected(note.strip()),
-        all_done=done == "yes",
-    )
+    """Enter what was done with one case; who comes second sees what the first has entered."""
+    told = Told(Protected(who), Protected(acted_at.replace("T", " ")), Protected(said))
+    try:
+        desk.paper.enter(
+            posting.user,
+            list_id,
+            case,
+            acted_by=acted_by,
+            acted_at=_moment(acted_at, desk.paper.zone(posting.user)),
+            outcome=outcome,
+            note=Protected(note.strip()),
+            told=told if outcome in OUTCOMES else None,
+            all_done=done == "yes",
+        )
+    except (AlreadyEntered, ChangedUnderneath):
+        first = desk.paper.entered(posting.user, list_id, case)
+        if first is None:
+            raise
+        shown = {"entry": first, "names": desk.paper.names(posting.user)}
+        return pages(request).render(
+            "downtime_entered.html", posting, status=409, here="/downtime", **shown
+        )
     return RedirectResponse("/downtime", status_code=303)
 
 

@@ -32,11 +32,14 @@ def score(request: Request, desk: TheDesk, asking: Asking) -> HTMLResponse:
 
 @router.post("/export")
 def export(
-    desk: TheDesk, posting: Posting, kind: Annotated[Literal["csv", "json"], Form()] = "csv"
+    request: Request,
+    desk: TheDesk,
+    posting: Posting,
+    kind: Annotated[Literal["csv", "json"], Form()] = "csv",
 ) -> Response:
     """Hand out the same as a table in which no cell is a formula, or as JSON."""
     name = f"score-{datetime.now(UTC):%Y%m%d-%H%M}.{kind}"
     if kind == "csv":
-        return table(desk.score.table(posting.user), name)
+        return table(desk.score.table(posting.user, pages(request).said), name)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(desk.score.listed(posting.user), media_type="application/json", headers=headers)

@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from triage.web.tongue import tongue, wanted
+
 log = logging.getLogger("triage.web")
 
 #: Names a browser on this very machine may ask for.
@@ -50,6 +52,14 @@ LARGEST_FORM = 1_000_000
 MACHINES, LARGEST_DELIVERY = "/hook/", 25_000_000
 #: But where a supervisor puts a file on the list of forms.
 UPLOADS = {"/forms": 5_100_000}
+#: Said in the reader's language by whoever has no page to say it on.
+REFUSALS = (
+    HOST := "This address is not one this desk answers to.",
+    ORIGIN := "This did not come from a page of this desk.",
+    LENGTH := "A form must say how long it is.",
+    TOO_LONG := "This form is too long.",
+    FAULT := "Something went wrong here and nothing was changed. Go back and try again.",
+)
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -90,7 +100,9 @@ class Gate:
 
         refusal = self._refusal(scope)
         if refusal:
-            await PlainTextResponse(refusal, status_code=400)(scope, receive, dressed)
+            await PlainTextResponse(_in_words(refusal, scope), status_code=400)(
+                scope, receive, dressed
+            )
             return
         try:
             await self._app(scope, receive, dressed)
@@ -100,24 +112,31 @@ class Gate:
             log.error("a page failed: %(error)s in %(method)s", facts)
             if started:
                 raise ConnectionAbortedError from None
-            words = "Something went wrong here and nothing was changed. Go back and try again."
-            await PlainTextResponse(words, status_code=500)(scope, receive, dressed)
+            await PlainTextResponse(_in_words(FAULT, scope), status_code=500)(
+                scope, receive, dressed
+            )
 
     def _refusal(self, scope: Scope) -> str:
         headers = Headers(scope=scope)
         if urlsplit(f"//{headers.get('host', '')}").hostname not in self._hosts:
-            return "This address is not one this desk answers to."
+            return HOST
         if scope["method"] in SAFE_METHODS:
             return ""
         machine = scope["path"].startswith(MACHINES)
         if not machine and not _from_our_own_page(headers, scope):
-            return "This did not come from a page of this desk."
+            return ORIGIN
         if not headers.get("content-length", "0").isdigit() or "transfer-encoding" in headers:
-            return "A form must say how long it is."
+            return LENGTH
         longest = LARGEST_DELIVERY if machine else UPLOADS.get(scope["path"], LARGEST_FORM)
         if int(headers.get("content-length", "0")) > longest:
-            return "This form is too long."
+            return TOO_LONG
         return ""
+
+
+def _in_words(text: str, scope: Scope) -> str:
+    """Return it in the language the person chose, where that is known by now, or the browser's."""
+    known = scope.get("state", {}).get("language", "")
+    return tongue(known or wanted(Headers(scope=scope).get("accept-language", ""))).say(text)
 
 
 def _from_our_own_page(headers: Headers, scope: Scope) -> bool:

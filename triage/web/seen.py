@@ -52,7 +52,9 @@ def seen(
 
 
 @router.post("/export")
-def export(desk: TheDesk, posting: Posting, patient: Annotated[str, Form()]) -> Response:
+def export(
+    request: Request, desk: TheDesk, posting: Posting, patient: Annotated[str, Form()]
+) -> Response:
     """Hand out the same as a table in which no cell is a formula."""
-    found = desk.supervision.export_seen(posting.user, patient)
+    found = desk.supervision.export_seen(posting.user, patient, pages(request).said)
     return table(found, f"who-saw-{datetime.now(UTC):%Y%m%d-%H%M}.csv")

@@ -33,10 +33,10 @@ def demo(
     from triage.cli.demo.servers import Mailbox, Portal, Sink
 
     mailbox = Mailbox(MAIL_USER, MAIL_PASSWORD)
-    sink = Sink()
+    sink, staff = Sink(), Sink()
     portal = Portal(sorted((SAMPLES / "portal").glob("*.json")))
     try:
-        house = set_up(home, (mailbox, sink, portal), 2.0 if once else 30.0, port)
+        house = set_up(home, (mailbox, sink, portal, staff), 2.0 if once else 30.0, port)
         store, logins = move_in(house)
         _prepare(house)
         mails = sorted((SAMPLES / "mail").glob("*.eml"))
@@ -50,9 +50,9 @@ def demo(
             with _processes(house.home) as children:
                 # The mailbox fills while they start.
                 _fill(mailbox, mails)
-                _serve(house, logins, sink, children)
+                _serve(house, logins, (sink, staff), children)
     finally:
-        for server in (mailbox, sink, portal):
+        for server in (mailbox, sink, staff, portal):
             server.close()
 
 
@@ -97,9 +97,8 @@ def _processes(home: Path) -> Iterator[list[Any]]:
             child.wait(30)
 
 
-def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -> None:
+def _serve(house: Any, logins: dict[str, Any], sinks: Any, children: list[Any]) -> None:
     """Say where the parts are and wait for Ctrl-C."""
-    from triage.cli.demo.servers import message_id
 
     desk = house.settings.desk
     print(f"\nThe queue is at http://{desk.host}:{desk.port}/   (Ctrl-C ends the demo)\n")
@@ -110,20 +109,33 @@ def _serve(house: Any, logins: dict[str, Any], sink: Any, children: list[Any]) -
         if login.secret:
             print(f"           authenticator key {login.secret}")
     print("\nAfter the password the page asks for a code; each works once, the next comes within")
-    print("30 seconds. Approved replies arrive at an SMTP sink on this machine.", flush=True)
+    print("30 seconds. Approved replies arrive at an SMTP sink on this machine; what staff are")
+    print("told when nobody acts on an urgent message arrives at another, and is shown here.")
+    sys.stdout.flush()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    shown = 0
+    shown = (0, 0)
     codes = ""
     while not stop.wait(0.5) and all(child.poll() is None for child in children):
         codes = tell_codes(logins, codes)
-        for mail in sink.mails[shown:]:
-            print(f"\r  arrived: {message_id(mail)} ({time.strftime('%H:%M:%S')})", flush=True)
-            shown += 1
+        shown = tell_arrived(sinks, shown)
     if not stop.is_set():
         sys.stderr.write("triage: a part of the demo stopped by itself\n")
         raise SystemExit(1)
+
+
+def tell_arrived(sinks: Any, shown: tuple[int, int]) -> tuple[int, int]:
+    """Print the replies and the alerts for staff that arrived since; return how many there are."""
+    from triage.cli.demo.servers import addressee, message_id
+
+    replies, alerts = ([*sink.mails] for sink in sinks)
+    now = time.strftime("%H:%M:%S")
+    for mail in replies[shown[0] :]:
+        print(f"\r  arrived: {message_id(mail)} ({now})", flush=True)
+    for mail in alerts[shown[1] :]:
+        print(f"\r  staff told: {addressee(mail)} ({now})", flush=True)
+    return len(replies), len(alerts)
 
 
 def tell_codes(logins: dict[str, Any], before: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from triage.cli.clinic import make_master
+from triage.cli.demo.plan import plan_lines
 from triage.cli.demo.servers import AUTHSERV_ID, HOST, Mailbox, Portal, Sink
 from triage.desk import needs_second_factor
 from triage.desk.signing import SignInDesk
@@ -23,6 +24,8 @@ from triage.wiring import House
 
 SAMPLES = Path(__file__).resolve().parents[3] / "data" / "samples"
 CLINIC = "willow-creek"
+#: Where mails come from, where replies go, the portal, and where alerts for staff go.
+Servers = tuple[Mailbox, Sink, Portal, Sink]
 MAIL_USER = "frontdesk"
 
 
@@ -50,7 +53,7 @@ PEOPLE = (
 )
 
 
-def set_up(home: Path, servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> House:
+def set_up(home: Path, servers: Servers, undo: float, port: int) -> House:
     """Make a fresh home for the practice; an old demo's home is thrown away."""
     if not SAMPLES.is_dir():
         raise BadSettings(f"{SAMPLES} is not there; run the demo from a checkout")
@@ -74,8 +77,8 @@ def set_up(home: Path, servers: tuple[Mailbox, Sink, Portal], undo: float, port:
 MAIL_PASSWORD = secrets.token_urlsafe(8)
 
 
-def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> str:
-    mailbox, sink, portal = servers
+def _settings(servers: Servers, undo: float, port: int) -> str:
+    mailbox, sink, portal, staff = servers
     facts = tomllib.loads((SAMPLES / "practice.toml").read_text(encoding="utf-8"))
     lines = [
         "[clinic]",
@@ -102,6 +105,7 @@ def _settings(servers: tuple[Mailbox, Sink, Portal], undo: float, port: int) -> 
         "[[outbox]]",
         'name = "portal-out"\nkind = "fhir"\nchannel = "portal"\nauth = "none"',
         f'base_url = "{portal.url}"',
+        *plan_lines(staff.port, str(facts["mail_domain"]), facts["hours"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -123,8 +127,9 @@ def quoted(text: str) -> str:
 
 
 def move_in(house: House) -> tuple[Store, dict[str, Login]]:
-    """Open the store, add the people and import the roster."""
+    """Open the store, add the people, import the roster and say who is called when."""
     store, clinic = open_store(house.url, house.keys), house.settings.clinic.id
+    store.practice.adopt(house.settings.practice, clinic=clinic)
     users = [User(f"demo-{name}", clinic, name, shown, roles) for name, shown, roles in PEOPLE]
     return store, furnish(house, store, users, by="demo")
 

@@ -110,6 +110,12 @@ def message_id(mail: bytes) -> str:
     return str(message_from_bytes(mail).get("Message-ID", "without Message-ID"))
 
 
+def addressee(mail: bytes) -> str:
+    """Return whom a mail for staff is written to, and what about."""
+    read = message_from_bytes(mail)
+    return f"{read.get('To', 'nobody')}: {read.get('Subject', 'without subject')}"
+
+
 class Portal:
     """A FHIR R4 server with the few calls the demo needs: search and create Communication."""
 

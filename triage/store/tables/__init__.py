@@ -54,6 +54,7 @@ from triage.store.tables.together import (
     snoozes,
     team_members,
     two_approvers,
+    two_needed,
 )
 from triage.store.tables.trail import (
     audit,
@@ -146,6 +147,7 @@ __all__ = [
     "templates_in_service",
     "threads",
     "two_approvers",
+    "two_needed",
     "uncollected",
     "users",
 ]

@@ -123,6 +123,15 @@ two_approvers = Table(
     Column("off_at", Moment),
 )
 
+#: Cases whose replies two people must approve, whatever they are sorted as by now.
+two_needed = Table(
+    "two_needed",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    clinic_column(),
+    Column("at", Moment, nullable=False),
+)
+
 #: The first yes to words that need two; the second one is the approval itself.
 first_approvals = Table(
     "first_approvals",
