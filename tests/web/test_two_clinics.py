@@ -103,6 +103,8 @@ ANSWERS = {
     "LiveDesk.for_me",
     "OpenIdDesk.subjects",
     "PaperDesk.begin",
+    "PaperDesk.entered",
+    "PaperDesk.names",
     "PaperDesk.view",
     "PaperDesk.zone",
     "PeopleDesk.users",
