@@ -131,7 +131,7 @@ def test_answers_are_filed_after_what_they_answer_whatever_died(
     first = [mail_from(1, f"question {n}", message_id=f"<q{n}@example.org>") for n in range(8)]
     land(MemoryInbox(first), practice, clinic="c1")
     for _, raw_id in practice.landing.waiting(limit=4):
-        practice.landing.attempt(raw_id, clinic="c1")
+        practice.landing.attempt([raw_id], clinic="c1")
     answers = [
         mail_from(
             1,

@@ -175,7 +175,7 @@ def judge(
 
 def file(raw_ids: Sequence[str], rooms: Rooms, store: Store, *, clinic: str, by: str) -> list[str]:
     """Read landed messages and put each in the queue; return the case ids in the same order."""
-    raws = [store.landing.raw(raw_id, clinic=clinic, by=by) for raw_id in raw_ids]
+    raws = store.landing.raws(raw_ids, clinic=clinic, by=by)
     messages = [rooms.parse(raw) for raw in raws]
     cases = dict.fromkeys(raw_ids, "")
     for wave in in_turn(messages):

@@ -25,6 +25,7 @@ from triage.connectors.imap import ImapInbox
 from triage.desk import Desk
 from triage.domain import Flag, Lane, Message, RawMessage, Urgency
 from triage.engine import InboxKeeper, Jobs
+from triage.engine import ahead as first_look
 from triage.engine import jobs as engine
 from triage.engine.ahead import LOOKS, Ahead
 from triage.loading import load_parts
@@ -214,6 +215,35 @@ def test_a_worker_that_dies_in_the_first_look_loses_and_doubles_nothing(
     assert jobs.drain() == len(mails) - 1
     jobs.stop()
     assert sum(store.cases.counts(clinic="c1").values()) == len(mails)
+
+
+@ON_SQLITE
+def test_filing_reads_nothing_again_that_the_first_look_read(
+    store: Store, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was kept is not read again: not too much of it, and of these very rooms."""
+    move_in(store)
+    bodies = ["I have chest pain", "no sign", "no sign", "chest pain " + "and more " * 500]
+    land(MemoryInbox([mail_from(1, bodies[n % 4]) for n in range(8)]), store, clinic="c1")
+    monkeypatch.setattr(first_look, "KEPT", 2000)
+    monkeypatch.setattr(engine, "ROUND", 8)
+    read: list[bytes] = []
+
+    def counted(raw: RawMessage) -> Message:
+        read.append(raw.content)
+        return parse(raw)
+
+    jobs = Jobs(store, replace(rooms(), parse=counted), database)
+    jobs.launch()
+    assert jobs.drain() == 8
+    jobs.stop()
+    short = [content for content in read if b"I have chest pain" in content]
+    long = [content for content in read if b"and more" in content]
+    assert (len(short), len(long), len(read)) == (2, 4, 2 + 4 + 8)
+    assert store.cases.counts(clinic="c1")[Lane.URGENT] == 4
+    known = jobs._ahead.known(jobs.rooms)
+    assert known is not jobs.rooms
+    assert jobs._ahead.known(other := rooms()) is other
 
 
 @ON_SQLITE

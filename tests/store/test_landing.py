@@ -133,9 +133,10 @@ def test_the_cursor_moves_and_is_found_again(store: Store, clinic: str) -> None:
 
 def test_attempts_are_counted(store: Store, clinic: str) -> None:
     (raw_id,) = store.landing.land([arrival()], clinic=clinic)
-    assert [store.landing.attempt(raw_id, clinic=clinic) for _ in range(3)] == [1, 2, 3]
+    tries = [store.landing.attempt([raw_id], clinic=clinic) for _ in range(3)]
+    assert tries == [{raw_id: 1}, {raw_id: 2}, {raw_id: 3}]
     with pytest.raises(NotFound):
-        store.landing.attempt(raw_id, clinic="clinic-b")
+        store.landing.attempt([raw_id], clinic="clinic-b")
 
 
 def test_ten_workers_landing_the_same_mail_land_it_once(
@@ -241,6 +242,6 @@ def test_what_was_tried_least_waits_in_front(store: Store, clinic: str) -> None:
         assert found == [poison, *others], f"a worker that died {tried} times keeps the order"
         looked = [raw_id for _, raw_id in store.landing.waiting(limit=10, below=9)]
         assert looked == ([*others, poison] if tried else found), "a first look begins with others"
-        store.landing.attempt(poison, clinic=clinic)
+        store.landing.attempt([poison], clinic=clinic)
     found = [raw_id for _, raw_id in store.landing.waiting(limit=10, clinic=clinic)]
     assert (set(found[:2]), found[2]) == (set(others), poison)

@@ -7,8 +7,9 @@ look at, and one that ended the process while it was looked at, is read in its t
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from triage.domain import RawMessage, Urgency
+from triage.domain import Flag, Message, RawMessage, Urgency
 from triage.errors import StoreLocked, blame
 from triage.pipeline import Rooms, Rules
 from triage.store import Store
@@ -21,6 +22,8 @@ MOST = 50_000
 LOOKS = 2
 #: Messages looked at between two questions which are left; to ask costs a walk over all of them.
 TAKEN = 1024
+#: Bytes of messages with a red flag that are kept until they are filed.
+KEPT = 20_000_000
 #: After so many seconds in one part a sign of life is due.
 SILENT = 10.0
 
@@ -42,6 +45,8 @@ class Ahead:
         self._clinic = clinic
         #: What was looked at already and still waits.
         self._seen: set[str] = set()
+        #: Of the part that is being filed.
+        self._known: Known | None = None
         #: With a weak sign only; they wait until all others were looked at.
         self._weak: list[tuple[str, str]] = []
 
@@ -59,6 +64,7 @@ class Ahead:
             fresh = fresh or self._unseen()[:TAKEN]
             if fresh:
                 part, fresh = fresh[:at_most], fresh[at_most:]
+                self._known = Known(rooms)
                 found = list(self._looked_at(part, rooms, rooms.rules, at_once, beat))
                 self._weak += [row for urgency, row in found if urgency is Urgency.ROUTINE]
                 strong = [one for one in found if one[0] is not Urgency.ROUTINE]
@@ -83,7 +89,7 @@ class Ahead:
             for start in range(0, len(mine), at_once):
                 some = mine[start : start + at_once]
                 for raw in self._glance(some, clinic):
-                    urgency = _danger(raw, rooms, rules)
+                    urgency = self._danger(raw, rooms, rules)
                     if urgency is not None:
                         yield urgency, (clinic, raw.id)
                     if self._ticks() - since > SILENT:
@@ -108,18 +114,57 @@ class Ahead:
         self._seen &= {raw_id for _, raw_id in waiting}
         return [row for row in waiting if row[1] not in self._seen]
 
+    def _danger(self, raw: RawMessage, rooms: Rooms, rules: Rules) -> Urgency | None:
+        """Return the highest urgency of the rules that fire; ROUTINE for weak ones, else None."""
+        try:
+            message = rooms.parse(raw)
+        except Exception as trouble:
+            log.error("a first look failed: %(error)s", blame(trouble, raw=raw.id))
+            return None
+        try:
+            found = rules.flags(message)
+        except Exception as trouble:
+            # Where the rules cannot answer nothing counts as harmless.
+            log.error("red-flag rules failed: %(error)s", blame(trouble, raw=raw.id))
+            return Urgency.EMERGENCY
+        if found and self._known is not None:
+            self._known.keep(raw, message, found)
+        return max((Urgency.ROUTINE if flag.weak else flag.urgency for flag in found), default=None)
 
-def _danger(raw: RawMessage, rooms: Rooms, rules: Rules) -> Urgency | None:
-    """Return the highest urgency of the rules that fire; ROUTINE for weak ones, None for none."""
-    try:
-        message = rooms.parse(raw)
-    except Exception as trouble:
-        log.error("a first look failed: %(error)s", blame(trouble, raw=raw.id))
-        return None
-    try:
-        found = rules.flags(message)
-    except Exception as trouble:
-        # Where the rules cannot answer nothing counts as harmless.
-        log.error("red-flag rules failed: %(error)s", blame(trouble, raw=raw.id))
-        return Urgency.EMERGENCY
-    return max((Urgency.ROUTINE if flag.weak else flag.urgency for flag in found), default=None)
+    def known(self, rooms: Rooms) -> Rooms:
+        """Return the same rooms, which need not read again what the last part of a look read."""
+        known = self._known
+        return known.within() if known is not None and known.rooms is rooms else rooms
+
+
+class Known:
+    """What one part of a first look read and found, in memory until the next; not too much of it.
+
+    The bytes of a landed message never change, so to read them again would show the same.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self._read: dict[str, Message] = {}
+        self._found: dict[str, tuple[Flag, ...]] = {}
+        self._left = KEPT
+
+    def keep(self, raw: RawMessage, message: Message, found: tuple[Flag, ...]) -> None:
+        """Remember a message and its flags, unless that is too much."""
+        if len(raw.content) <= self._left:
+            self._left -= len(raw.content)
+            self._read[raw.id], self._found[raw.id] = message, found
+
+    def within(self) -> Rooms:
+        """Return the rooms, which know what was kept."""
+        return replace(self.rooms, parse=self._parse, rules=self)
+
+    def _parse(self, raw: RawMessage) -> Message:
+        return self._read.get(raw.id) or self.rooms.parse(raw)
+
+    def flags(self, message: Message) -> tuple[Flag, ...]:
+        """Return every rule that fires."""
+        if message is self._read.get(message.raw_id):
+            return self._found[message.raw_id]
+        assert self.rooms.rules is not None, "without rules nothing is looked at ahead"
+        return self.rooms.rules.flags(message)

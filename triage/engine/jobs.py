@@ -104,7 +104,8 @@ class Jobs:
         filed = 0
         waiting = self._store.landing.waiting(limit=ROUND, clinic=self._clinic)
         if len(waiting) == ROUND:
-            # What one batch shows is filed before the next is looked at: no mail waits for all.
+            # What one batch shows is filed before the next is looked at: no mail waits for all,
+            # and what kills the process takes no more than one batch along.
             looks = {"at_once": BATCH, "at_most": BATCH}
             for flagged in self._ahead.flagged(self.rooms, **looks, beat=lambda: progress(0)):
                 progress(0)
@@ -160,13 +161,13 @@ class Jobs:
         The attempt is counted before anything is read: what kills the process counts, too, and
         a fault of the engine's own database does not.
         """
-        tries = {one: self._store.landing.attempt(one, clinic=clinic) for one in raw_ids}
+        tries = self._store.landing.attempt(raw_ids, clinic=clinic)
         done = 0
         # In their order: what was tried more often was looked at ahead, or by two workers, and
         # what comes after it may answer it.
         for fresh, run in groupby(raw_ids, key=lambda one: tries[one] <= SPLIT_AFTER):
             some = list(run)
-            if fresh and self._filed(clinic, some, self.rooms):
+            if fresh and self._filed(clinic, some, self._ahead.known(self.rooms)):
                 done += len(some)
                 continue
             for one in some:

@@ -54,9 +54,17 @@ class Clauses:
         self._words = text.words
         self._present = _stems(table, "present_tense")
         self._past = _stems(table, "past_tense")
+        #: Asked for again and again: by every rule that weighs the same hit.
+        self._around: dict[Hit, Hit] = {}
+        self._tenses: dict[Hit, str] = {}
 
     def around(self, hit: Hit) -> Hit:
         """Return the clause a hit stands in."""
+        if hit not in self._around:
+            self._around[hit] = self._clause(hit)
+        return self._around[hit]
+
+    def _clause(self, hit: Hit) -> Hit:
         words, sentence = self._words, self._words[hit.start].sentence
         start, end = hit.start, hit.end
         while start > max(0, hit.start - REACH) and not self._begins(start):
@@ -84,6 +92,11 @@ class Clauses:
 
     def tense(self, hit: Hit) -> str:
         """Return "present", "past" or "" for the clause of a hit; a list takes its first verb's."""
+        if hit not in self._tenses:
+            self._tenses[hit] = self._tense(hit)
+        return self._tenses[hit]
+
+    def _tense(self, hit: Hit) -> str:
         clause = self.around(hit)
         found = self._tense_of(clause)
         sentence = self._words[hit.start].sentence

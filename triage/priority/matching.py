@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from triage.encoder.absent import without_torch
-from triage.priority.table import ANYWHERE, ONE_SENTENCE, Part, Pattern, Table, every_pattern
+from triage.priority.sieve import LIST, UNLESS, WHEN, Sieve
+from triage.priority.table import ANYWHERE, ONE_SENTENCE, Part, Pattern, Rule, Table, every_pattern
 from triage.priority.words import Vocabulary, Word
 
 #: Of one word list no more hits than this are weighed in one text.
@@ -45,15 +46,16 @@ class Finder:
             key = " ".join(phrase)
             self._matcher.add(key, [Doc(self._vocab, words=list(phrase))])
             self._phrase_of[self._vocab.strings[key]] = key
-        #: Which lists a phrase belongs to, and the entries that are more than a phrase.
+        #: Which lists a phrase belongs to; entries that are more than a phrase go to the sieve.
         self.lists_of: dict[str, list[str]] = {}
-        self.longer: dict[str, list[Pattern]] = {}
+        longer: dict[str, list[Pattern]] = {}
         for name, patterns in table.lists.items():
             for pattern in patterns:
                 if len(pattern.parts) == 1 and pattern.parts[0].phrase:
                     self.lists_of.setdefault(pattern.parts[0].key, []).append(name)
                 else:
-                    self.longer.setdefault(name, []).append(pattern)
+                    longer.setdefault(name, []).append(pattern)
+        self.sieve = Sieve(table, longer)
 
     def find(self, words: Sequence[Word]) -> dict[str, list[Hit]]:
         """Return the hits of every phrase of the table, by phrase."""
@@ -72,7 +74,6 @@ class Text:
     def __init__(self, finder: Finder, text: str) -> None:
         self.text = text
         self.words = finder.vocabulary.words(text)
-        self._finder = finder
         self._phrases = finder.find(self.words)
         self._in_list: dict[str, set[Hit]] = {}
         for phrase, hits in self._phrases.items():
@@ -81,16 +82,20 @@ class Text:
         self._lists: dict[str, list[Hit]] = {}
         self._parts: dict[str, list[Hit]] = {}
         self._numbers = [at for at, word in enumerate(self.words) if word.number is not None]
+        numbers = [self.words[at].number or 0.0 for at in self._numbers]
+        self._possible = finder.sieve.possible(self._phrases, self._in_list, numbers)
         #: What stands between the parts of a longer entry ("lips + blue"), by its hit.
         self.gaps: dict[Hit, Hit] = {}
 
     def hits(self, name: str) -> list[Hit]:
         """Return where any entry of a named list stands, first to last."""
+        if name not in self._possible.lists:
+            return []
         if name not in self._lists:
             # Set before it is worked out, so that a list that names itself ends.
             self._lists[name] = []
             found = set(self._in_list.get(name, ()))
-            for pattern in self._finder.longer.get(name, ()):
+            for pattern in self._possible.patterns.get((LIST, name), ()):
                 for combination in self.combinations(pattern, everything):
                     ordered = sorted(combination)
                     hit = Hit(ordered[0].start, max(one.end for one in ordered))
@@ -99,6 +104,14 @@ class Text:
                         self.gaps[hit] = Hit(ordered[0].end, ordered[-1].start)
             self._lists[name] = sorted(found)[:MOST_HITS]
         return self._lists[name]
+
+    def when(self, rule: Rule) -> Sequence[Pattern]:
+        """Return the patterns of a rule that may hold here, in their order."""
+        return self._possible.patterns.get((WHEN, rule.name), ())
+
+    def unless(self, rule: Rule) -> Sequence[Pattern]:
+        """Return the excuses of a rule that may hold here, in their order."""
+        return self._possible.patterns.get((UNLESS, rule.name), ())
 
     def part_hits(self, part: Part) -> list[Hit]:
         """Return where one part of a pattern stands."""

@@ -94,6 +94,8 @@ class RedFlags:
 
     def _fired(self, text: Text, context: Context) -> Iterator[tuple[Rule, tuple[Hit, ...]]]:
         for rule in self.rules:
+            if not (text.when(rule) or rule.several):
+                continue
             hits = _first_hits(rule, text, context)
             if hits and not _excused(rule, text):
                 yield rule, hits
@@ -123,7 +125,7 @@ def _finder(table: Table) -> Finder:
 
 def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
     counts = context.counts_for(rule)
-    for pattern in rule.when:
+    for pattern in text.when(rule):
         for hits in text.combinations(pattern, counts):
             return hits
     if not rule.several:
@@ -147,16 +149,17 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
 def _signs(names: Iterable[str], text: Text, context: Context) -> Iterator[tuple[str, Hit]]:
     """Yield each of the lists that has a sign which counts now, with the first such sign."""
     for name in names:
-        fitting = (
-            hit for hit in text.hits(name) if name in context.facts or not context.against(hit)
-        )
+        hits = text.hits(name)
+        if not hits:
+            continue
+        fitting = (hit for hit in hits if name in context.facts or not context.against(hit))
         first = next(fitting, None)
         if first is not None:
             yield name, first
 
 
 def _excused(rule: Rule, text: Text) -> bool:
-    return any(next(text.combinations(one, everything), None) for one in rule.unless)
+    return any(next(text.combinations(one, everything), None) for one in text.unless(rule))
 
 
 def _texts(message: Message) -> Iterator[str]:

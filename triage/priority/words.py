@@ -88,11 +88,12 @@ class Vocabulary:
         self._stems = {folded: stem(folded) for folded in {fold(word) for word in words}}
         self._known = frozenset(self._stems.values())
         self._never = frozenset(fold(word) for word in never_slips)
-        self._by_slip: dict[str, set[str]] = {}
+        by_slip: dict[str, set[str]] = {}
         for word in self._stems:
             if len(word) >= _MENDED_FROM:
                 for slip in _slips(word):
-                    self._by_slip.setdefault(slip, set()).add(word)
+                    by_slip.setdefault(slip, set()).add(word)
+        self._by_slip = {slip: sorted(known) for slip, known in by_slip.items()}
 
     def read(self, folded: str) -> str:
         """Return the stem of a table word, also when it is mistyped by one letter, or a blank."""
@@ -104,8 +105,8 @@ class Vocabulary:
         return self._mended(folded)
 
     def _mended(self, folded: str) -> str:
-        for slip in sorted(_slips(folded)):
-            for word in sorted(self._by_slip.get(slip, ())):
+        for slip in sorted(_slips(folded) & self._by_slip.keys()):
+            for word in self._by_slip[slip]:
                 if word[0] == folded[0] and _one_slip(folded, word):
                     return self._stems[word]
         return ""

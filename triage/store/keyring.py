@@ -7,7 +7,7 @@ sealed for it never opens again.
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -120,6 +120,14 @@ class Keyring:
         """Open every living key of a kind at once, before many rows are read."""
         self._refresh()
         for wrapped in self.store.of_kind(kind):
+            if wrapped.wrapped is not None and wrapped.id not in self._open:
+                self._remember(wrapped)
+
+    def warm_owners(self, owners: Iterable[str]) -> None:
+        """Open every living key of these owners that is not open yet."""
+        self._refresh()
+        missing = [owner for owner in owners if owner not in self._owned]
+        for wrapped in self.store.by_owner(*missing) if missing else ():
             if wrapped.wrapped is not None and wrapped.id not in self._open:
                 self._remember(wrapped)
 

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import case, func, or_, select, update
 
 from triage.domain import Arrival, Channel, Cursor, Position, RawMessage, new_id
+from triage.errors import NotFound
 from triage.store import tables
 from triage.store.canaries import take_out
+from triage.store.keyring import of_raw
 from triage.store.landing_rows import LANDED, RELISTED, land_all, write_ledger, write_raw
 from triage.store.transaction import Transactions, Work
 
@@ -117,27 +119,27 @@ class Landing:
 
     def raw(self, raw_id: str, *, clinic: str, by: str) -> RawMessage:
         """Return a landed message with its bytes; raise NotFound."""
+        (found,) = self.raws([raw_id], clinic=clinic, by=by)
+        return found
+
+    def raws(self, raw_ids: Sequence[str], *, clinic: str, by: str) -> list[RawMessage]:
+        """Return landed messages with their bytes, in this order; raise NotFound."""
         with self._transactions.write() as work:
-            work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
-            return open_raw(work, raw_id, clinic)
+            return _open_all(work, raw_ids, clinic, by)
 
     def glance(self, raw_ids: Sequence[str], *, clinic: str, by: str) -> list[RawMessage]:
         """Return landed messages with their bytes, for a first look that counts as a try."""
-        raws = tables.raw_messages
-        here = (raws.c.clinic == clinic, raws.c.id.in_(raw_ids))
         with self._transactions.write() as work:
-            work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
-            for raw_id in raw_ids:
-                work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
-            return [open_raw(work, raw_id, clinic) for raw_id in raw_ids]
+            _count_tries(work, raw_ids, clinic)
+            return _open_all(work, raw_ids, clinic, by)
 
-    def attempt(self, raw_id: str, *, clinic: str) -> int:
-        """Count one more try at reading this message; return how many there were."""
-        raws = tables.raw_messages
-        here = (raws.c.clinic == clinic, raws.c.id == raw_id)
+    def attempt(self, raw_ids: Sequence[str], *, clinic: str) -> dict[str, int]:
+        """Count one more try at reading each message; return how many of each there were.
+
+        Raises NotFound, and then counts none.
+        """
         with self._transactions.write() as work:
-            work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
-            return int(work.one(select(raws.c.attempts).where(*here), f"raw {raw_id}").attempts)
+            return _count_tries(work, raw_ids, clinic)
 
     def ledger_counts(self, inbox: str, *, clinic: str) -> dict[str, int]:
         """Return fate -> number of ledger rows of one inbox."""
@@ -149,6 +151,25 @@ class Landing:
         )
         with self._transactions.read() as work:
             return {str(row.fate): int(row.rows) for row in work.rows(query)}
+
+
+def _count_tries(work: Work, raw_ids: Sequence[str], clinic: str) -> dict[str, int]:
+    raws = tables.raw_messages
+    here = (raws.c.clinic == clinic, raws.c.id.in_(raw_ids))
+    work.run(update(raws).where(*here).values(attempts=raws.c.attempts + 1))
+    rows = work.rows(select(raws.c.id, raws.c.attempts).where(*here))
+    tries = {str(row.id): int(row.attempts) for row in rows}
+    for raw_id in raw_ids:
+        if raw_id not in tries:
+            raise NotFound(f"raw {raw_id}")
+    return tries
+
+
+def _open_all(work: Work, raw_ids: Sequence[str], clinic: str, by: str) -> list[RawMessage]:
+    for raw_id in raw_ids:
+        work.note("raw.read", clinic=clinic, by=by, detail={"raw": raw_id})
+    work.open_keys([of_raw(raw_id) for raw_id in raw_ids])
+    return [open_raw(work, raw_id, clinic) for raw_id in raw_ids]
 
 
 def open_raw(work: Work, raw_id: str, clinic: str) -> RawMessage:

@@ -121,6 +121,11 @@ class Work:
         if self.vault.ring is not None:
             self.vault.ring.warm(kind)
 
+    def open_keys(self, owners: Iterable[str]) -> None:
+        """Open the data keys of these owners at once, before their rows are read."""
+        if self.vault.ring is not None:
+            self.vault.ring.warm_owners(owners)
+
     def note(
         self,
         action: str,
