@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -168,23 +168,35 @@ class Practice:
 @contextmanager
 def running(home: Path, machine: Machine, parts: Sequence[str]) -> Iterator[None]:
     command = [sys.executable, "-m", "triage", "run", "--home", str(home), "--part"]
-    started = [
-        subprocess.Popen(
-            [*command, part],
-            cwd=ROOT,
-            env=machine.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for part in parts
-    ]
+    logs = [home / f"{part}.log" for part in parts]
+    started = []
+    for part, log in zip(parts, logs, strict=True):
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, part],
+                cwd=ROOT,
+                env=machine.environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+
+    def ended() -> list[str]:
+        """What those said last that should not have ended."""
+        pairs = zip(started, logs, strict=True)
+        return [log.read_text()[-2000:] for one, log in pairs if one.poll() is not None]
+
     try:
         yield
-        assert [one.poll() for one in started] == [None] * len(started), "a process has ended"
+        assert ended() == []
+    except AssertionError as trouble:
+        trouble.add_note(f"processes that have ended: {ended()}")
+        raise
     finally:
         for one in started:
-            os.killpg(one.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(one.pid, signal.SIGKILL)
             one.wait()
 
 
