@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -124,19 +124,52 @@ def test_killing_the_worker_loses_and_doubles_nothing(
         worker.wait()
     worker = start_worker(house)
     try:
-        until(lambda: filed(store) >= MAILS, many(60, long=600))
+        until(lambda: filed(store) >= MAILS, many(110, long=600))
         time.sleep(0.5)
-        rows = store.cases.queue(clinic="c1", by="test", limit=MAILS + 1)
-        digests = [digest for row in rows for digest in originals(store, row.case.id)]
+        check(store, mails, f"seed {seed}")
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         store.close()
-    wanted = sorted(hashlib.sha256(content).hexdigest() for content in mails)
-    assert sorted(digests) == wanted, f"seed {seed}"
+
+
+def check(store: Store, mails: Sequence[bytes], where: str) -> None:
+    rows = store.cases.queue(clinic="c1", by="test", limit=len(mails) + 1)
+    digests = [digest for row in rows for digest in originals(store, row.case.id)]
+    assert sorted(digests) == sorted(hashlib.sha256(one).hexdigest() for one in mails), where
 
 
 def originals(store: Store, case_id: str) -> list[str]:
     found = store.cases.get(case_id, clinic="c1", by="test").messages
     raws = [store.cases.original(message.id, clinic="c1", by="test") for message in found]
     return [hashlib.sha256(raw.content).hexdigest() for raw in raws]
+
+
+if LONG:
+    # The short form tries what two workers do to one another without processes of their own.
+
+    @pytest.mark.bar(10)
+    @pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+    def test_two_worker_processes_started_by_mistake_file_each_mail_once(
+        house: House, dovecot: DovecotServer, store_url: str, keys: Keys
+    ) -> None:
+        """One of them is killed half way through; the other waits for nothing it had begun."""
+        mails = [mail(f"number {n}", message_id=f"<{n}@example.org>") for n in range(1000)]
+        store = open_store(store_url, keys)
+        workers = [start_worker(house), start_worker(house)]
+        try:
+            for start in range(0, len(mails), 50):
+                dovecot.append(mails[start : start + 50])
+                until(lambda start=start: filed(store) >= start, 60)  # type: ignore[misc]  # Bound at once.
+                if start == len(mails) // 2:
+                    dead = workers.pop()
+                    os.killpg(dead.pid, signal.SIGKILL)
+                    dead.wait()
+            until(lambda: filed(store) >= len(mails), 300)
+            assert [one.poll() for one in workers] == [None]
+            check(store, mails, "two workers")
+        finally:
+            for one in workers:
+                os.killpg(one.pid, signal.SIGKILL)
+                one.wait()
+            store.close()
