@@ -146,7 +146,7 @@ def test_killing_the_sender_doubles_nothing(
         sender.wait()
     sender = start_sender(house)
     waiting = {ReplyState.QUEUED, ReplyState.SENDING}
-    until(lambda: not waiting & set(states(store, replies).values()), many(60, long=600))
+    until(lambda: not waiting & set(states(store, replies).values()), many(110, long=600))
     os.killpg(sender.pid, signal.SIGKILL)
     sender.wait()
     assert len(replies) == REPLIES
