@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -37,6 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("worker", "sender", "web") if LONG else ("sender",)
 HOW = [*LEAPS] * many(1, long=4) if LONG else ["an hour back"]
 UNDO = 1.0
+#: More than a case has: each look at a reply is an event of its own, and a slow machine needs many.
+EVENTS = 99_999
 #: Nothing may be later than this, in seconds of the steady clock.
 LATE = 60.0
 
@@ -168,23 +170,35 @@ class Practice:
 @contextmanager
 def running(home: Path, machine: Machine, parts: Sequence[str]) -> Iterator[None]:
     command = [sys.executable, "-m", "triage", "run", "--home", str(home), "--part"]
-    started = [
-        subprocess.Popen(
-            [*command, part],
-            cwd=ROOT,
-            env=machine.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for part in parts
-    ]
+    logs = [home / f"{part}.log" for part in parts]
+    started = []
+    for part, log in zip(parts, logs, strict=True):
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, part],
+                cwd=ROOT,
+                env=machine.environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+
+    def ended() -> list[str]:
+        """What those said last that should not have ended."""
+        pairs = zip(started, logs, strict=True)
+        return [log.read_text()[-2000:] for one, log in pairs if one.poll() is not None]
+
     try:
         yield
-        assert [one.poll() for one in started] == [None] * len(started), "a process has ended"
+        assert ended() == []
+    except AssertionError as trouble:
+        trouble.add_note(f"processes that have ended: {ended()}")
+        raise
     finally:
         for one in started:
-            os.killpg(one.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(one.pid, signal.SIGKILL)
             one.wait()
 
 
@@ -240,7 +254,7 @@ def test_whole_processes_lose_and_delay_nothing_when_the_clock_leaps(
             sent = until(lambda one=reply_id: state(store, one) is ReplyState.SENT, UNDO + LATE)  # type: ignore[misc]  # A default of a lambda.
             assert sent, where
             if how != "stands still":
-                events = store.audit.events(clinic="c1", by="t", case_id=case_id, limit=99)
+                events = store.audit.events(clinic="c1", by="t", case_id=case_id, limit=EVENTS)
                 at = next(event.at for event in events if event.action == "reply.sent")
                 assert abs(at - machine.now()) < timedelta(minutes=2), "the processes saw no leap"
             machine.goes_on()
@@ -250,7 +264,7 @@ def test_whole_processes_lose_and_delay_nothing_when_the_clock_leaps(
         assert store.landing.ledger_counts("drop", clinic="c1") == {"landed": practice.put}
         assert store.audit.verify().holds
         for case_id in answered:
-            told = store.audit.events(clinic="c1", by="t", case_id=case_id, limit=99)
+            told = store.audit.events(clinic="c1", by="t", case_id=case_id, limit=EVENTS)
             did = [event.action for event in reversed(told) if event.action in ORDER]
             assert did == list(ORDER), f"seed {seed}"
         names = [message_from_bytes(content)["Message-ID"] for _, content in practice.sink.mails]

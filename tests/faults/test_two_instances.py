@@ -49,7 +49,11 @@ def mails() -> dict[str, list[bytes]]:
 
 
 def keeper(server: DovecotServer, store: Store) -> InboxKeeper:
-    settings = {**server.settings, "mailboxes": list(MAILBOXES), "batch_messages": 7}
+    settings = {
+        **server.settings,
+        "mailboxes": list(MAILBOXES),
+        "batch_messages": many(7, long=100),
+    }
     inbox = ImapInbox(settings, PASSWORD)
     return InboxKeeper(inbox, store, clinic="c1", poll=0.0, clock=lambda: 0.0)
 

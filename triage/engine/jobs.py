@@ -7,6 +7,7 @@ messages are put in front of a person unread.
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -34,6 +35,8 @@ SPLIT_AFTER = FEW_TRIES
 GIVE_UP_AFTER = 5
 #: Bytes of an unreadable message that the red-flag rules look at all the same.
 READABLE = 200_000
+#: Looks at a batch that somebody else has begun, and seconds between two, before it is taken over.
+LOOKS, PAUSE = 80, 0.25
 
 
 class Jobs:
@@ -47,6 +50,7 @@ class Jobs:
         *,
         name: str = "worker",
         clinic: str | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         #: Only this clinic's messages are read; None reads everybody's (tests, one clinic).
@@ -57,6 +61,10 @@ class Jobs:
         self._ahead = Ahead(store, by=name, clinic=clinic)
         self._database = database
         self._walk: Callable[[str, list[str]], int] | None = None
+        self._pause = pause
+        #: Runs that ended without being written off: a later one of the same name would only be
+        #: given what became of them.
+        self._left: set[str] = set()
 
     def say_serving(self) -> None:
         """Let the audit say which models and rules file from now on."""
@@ -140,20 +148,49 @@ class Jobs:
         DBOS.destroy(destroy_registry=True)
 
     def _batch(self, clinic: str, raw_ids: list[str]) -> int:
-        from dbos import DBOS, SetWorkflowID
+        from dbos import DBOS, SetWorkflowID, error
 
         assert self._walk is not None, "launch() comes first"
         attempts = self._store.landing.attempts(raw_ids, clinic=clinic)
         job = batch_id(raw_ids, sum(attempts.values()))
         try:
-            with SetWorkflowID(job):
-                filed = int(DBOS.start_workflow(self._walk, clinic, raw_ids).get_result())
-            DBOS.delete_workflow(job)
+            for old in tuple(self._left):
+                self._forget(old)
+            try:
+                with SetWorkflowID(job, workflow_id_reuse_policy="reject"):
+                    run = DBOS.start_workflow(self._walk, clinic, raw_ids)
+                filed = int(run.get_result())
+            except error.DBOSWorkflowIDInUseError:
+                filed = self._begun(job)
+            self._forget(job)
         except Exception as trouble:
             # The rows stay landed, so the next sweep tries them again.
             log.error("batch %(job)s failed: %(error)s", blame(trouble, job=job))
+            self._left.add(job)
             return 0
         return filed
+
+    def _begun(self, job: str) -> int:
+        """Wait for a run begun by another worker, or before a restart; return what it filed.
+
+        Not for ever: its process may be gone, and the engine's own wait would not see that the
+        other one has already cleared it away. Then 0 is returned, and the next sweep begins anew.
+        """
+        from dbos import DBOS
+
+        for _ in range(LOOKS):
+            run = DBOS.get_workflow_status(job)
+            if run is None or run.status not in ("PENDING", "ENQUEUED"):
+                return int(run.output or 0) if run and run.status == "SUCCESS" else 0
+            self._pause(PAUSE)
+        return 0
+
+    def _forget(self, job: str) -> None:
+        """Clear a run away, so that its messages can be begun anew under the same name."""
+        from dbos import DBOS
+
+        DBOS.delete_workflow(job)
+        self._left.discard(job)
 
     def _file(self, clinic: str, raw_ids: list[str]) -> int:
         """File a batch, else each message alone; never raises, so no text reaches the engine.
