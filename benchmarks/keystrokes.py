@@ -3,7 +3,7 @@
 `python benchmarks/run.py keystrokes` presses every one of them in Chromium: Debian's Roundcube over
 a real Dovecot and SMTP, set up as kindly as it can be (patients with their birth dates in its own
 address book, our texts as its own standard responses, an archive folder); and the desk, with the
-same letters. Words typed or pasted words are one step each, and so are two keys at once.
+same letters. Words typed or pasted are one step each, and so are two keys at once.
 """
 
 import re
