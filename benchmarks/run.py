@@ -13,7 +13,18 @@ from pathlib import Path
 # The folder is no package of the distribution: its parent is where its modules are found.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import audit, cold, encoder, imap, newest, path, redaction, search, training
+from benchmarks import (
+    audit,
+    cold,
+    encoder,
+    imap,
+    keystrokes,
+    newest,
+    path,
+    redaction,
+    search,
+    training,
+)
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold": cold.measure,
@@ -24,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "imap": imap.measure,
     "audit": audit.measure,
     "search": search.measure,
+    "keystrokes": keystrokes.measure,
     "training": training.measure,
 }
 

@@ -127,14 +127,14 @@ def test_two_desks_at_the_same_moment_make_one_claim_and_one_reply(
                 file.replies[0].id, clinic=clinic, by="test", now=store.transactions.clock()
             )
             store.cases.release(case_id, clinic=clinic, by="test")
-            _close(store, clinic, case_id)
+            close(store, clinic, case_id)
     assert (claims, replies) == (tries, tries)
     record_property("tried", tries)  # type: ignore[operator]  # A fixture of pytest.
     for one in stores:
         one.close()
 
 
-def _close(store: Store, clinic: str, case_id: str) -> None:
+def close(store: Store, clinic: str, case_id: str) -> None:
     """Close a case, so that the next message of the patient is a case of its own."""
     file = store.cases.get(case_id, clinic=clinic, by="test")
     for part in file.case.requests:

@@ -1,7 +1,7 @@
 """A calm desk in real Chromium: nothing moves while it is read, and routine work takes few keys.
 
 Set TRIAGE_SCREENSHOTS to a folder to keep the pictures. What a plain webmail needs for the same
-work is written down step by step in docs/keystrokes.md.
+work is measured by benchmarks/keystrokes.py and written down in docs/keystrokes.md.
 """
 
 import os
