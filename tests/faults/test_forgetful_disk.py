@@ -10,11 +10,10 @@ import os
 import random
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -73,8 +72,8 @@ class Engine:
     #: Where the disk is mounted, and where it leaves its image.
     folder: Path
 
-    def work(self, disk: ForgetfulDisk) -> None:
-        """Work until all is done or the power is gone, and be gone as well."""
+    def work(self, disk: ForgetfulDisk, begin: Callable[[], None]) -> None:
+        """Say when it begins, work until all is done or the power is gone, and be gone as well."""
         raise NotImplementedError
 
     def wrong(self, image: Path, acks: Sequence[str]) -> list[str]:
@@ -87,8 +86,10 @@ def cuts(engine: Engine, program: Path, count: int) -> Iterator[Cut]:
     seed = random.randrange(10**9)
     chance = random.Random(seed)
     with forgetful(program, engine.before, engine.folder, seed=seed) as disk:
-        engine.work(disk)
+        start: list[int] = []
+        engine.work(disk, lambda: start.append(disk.counted()[0]))
         ops, acks = disk.counted()
+        ops -= start[0]
         # With its power on it keeps everything, also what nobody synced.
         assert len(disk.acks) == acks > STEPS
         assert engine.wrong(disk.mount, disk.acks) == []
@@ -97,8 +98,7 @@ def cuts(engine: Engine, program: Path, count: int) -> Iterator[Cut]:
         point, piece = chance.randint(1, most), chance.choice((512, 4096))
         grain = chance.randrange(2**32)
         with forgetful(program, engine.before, engine.folder, seed=grain, piece=piece) as disk:
-            disk.cut_at(kind, point)
-            engine.work(disk)
+            engine.work(disk, partial(disk.cut_at, kind, point))
             # A run may be a little shorter than the first one was.
             disk.cut()
             name = f"seed {seed}, cut {number} at {kind} {point} of {most}, pieces of {piece}"
@@ -119,19 +119,20 @@ def _fresh() -> ForkServerContext:
 
 class Sqlite(Engine):
     def __init__(
-        self, memory: Path, template: Path, keys: Keys, *, synchronous: str, version: str = NEW
+        self, folder: Path, template: Path, keys: Keys, *, synchronous: str, version: str
     ) -> None:
-        self.folder, self.before = memory, memory / "before"
+        self.folder, self.before = folder, folder / "before"
         self._keys, self._synchronous, self._version = keys, synchronous, version
-        self._written = written(keys, memory)
+        self._written = written(keys, folder)
         self.before.mkdir()
         copy_database(template, self.before / "triage.db")
         with self._library():
             move_in(f"sqlite:///{self.before}/triage.db", keys)
 
-    def work(self, disk: ForgetfulDisk) -> None:
+    def work(self, disk: ForgetfulDisk, begin: Callable[[], None]) -> None:
         url = f"sqlite:///{disk.mount}/triage.db?synchronous={self._synchronous}"
         words = (url, self._written, str(disk.told), STEPS, self._version)
+        begin()
         process = _fresh().Process(target=work_with, args=words)
         process.start()
         while process.is_alive() and not disk.is_cut:
@@ -159,10 +160,11 @@ class Postgresql(Engine):
         small = ("shared_buffers=1MB", "max_wal_size=2MB", "min_wal_size=2MB", *settings)
         self._settings = " ".join(f"-c {one}" for one in small)
 
-    def work(self, disk: ForgetfulDisk) -> None:
+    def work(self, disk: ForgetfulDisk, begin: Callable[[], None]) -> None:
         self._server.start(disk.mount.name, settings=self._settings)
         postmaster = int((disk.mount / "postmaster.pid").read_text().split()[0])
         try:
+            begin()
             work_unsafely(self._server.template_url, self._keys, STEPS, Acks(disk.told))
         except Exception:
             if not disk.is_cut:
@@ -201,7 +203,7 @@ if LONG:
     )
     def test_on_a_forgetful_disk_sqlite_loses_nothing(
         request: pytest.FixtureRequest,
-        memory: Path,  # noqa: F811  # The fixture.
+        memory: Path,
         keys: Keys,
         program: Path,
         template: str,
@@ -218,7 +220,7 @@ if LONG:
     )
     def test_oracle_on_a_forgetful_disk_unsafe_sqlite_loses(
         request: pytest.FixtureRequest,
-        memory: Path,  # noqa: F811  # The fixture.
+        memory: Path,
         keys: Keys,
         program: Path,
         template: str,
@@ -231,7 +233,7 @@ if LONG:
 
     @pytest.mark.postgres
     def test_on_a_forgetful_disk_postgresql_loses_nothing(
-        cluster: PostgresServer,  # noqa: F811  # The fixture.
+        cluster: PostgresServer,
         keys: Keys,
         program: Path,
         record_property: Callable[[str, object], None],
@@ -240,7 +242,7 @@ if LONG:
 
     @pytest.mark.postgres
     def test_oracle_on_a_forgetful_disk_unsafe_postgresql_loses(
-        cluster: PostgresServer,  # noqa: F811  # The fixture.
+        cluster: PostgresServer,
         keys: Keys,
         program: Path,
     ) -> None:

@@ -16,256 +16,35 @@
    happened to the rest.
 
    One thread, and nothing is freed before the end but what was synced: it serves one morning. */
-#define FUSE_USE_VERSION 35
 #define _GNU_SOURCE
-#include <dirent.h>
+#define FUSE_USE_VERSION 35
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "unsynced.h"
 
 /* Only we change anything, so the kernel may believe what it was told for good. */
 #define LONG_TIME 86400.0
 
-struct bytes { char *data; size_t size, room; };
-
-struct node;
-
-/* A name in a folder: what a program sees under it, and what is there for certain. */
-struct entry { char *name; struct node *live, *safe; };
-
-/* What stands under a name from some moment on; NULL is nothing. */
-struct naming { struct node *folder, *what; size_t entry; };
-
-/* A change that nobody has synced. Of a file: bytes written, or another length. Of a folder: one
-   name, or the two of a rename, which come true together. */
-struct change {
-    struct change *next;
-    off_t offset;
-    size_t size;
-    char *data;
-    enum { WRITTEN, CUT_OR_GROWN, GROWN, NAMED } kind;
-    struct naming names[2];
-    int count;
-};
-
-struct node {
-    struct stat stat;
-    struct bytes live, safe; /* a symbolic link's target is in `safe` */
-    struct entry *entries;
-    size_t entry_count;
-    struct change *waiting, **last;
-};
-
 static struct node *root, *acks_node, *power_node;
 static const char *image;
 static int acks_fd, dead;
-static uint64_t ops, acks, cut_op, cut_ack, chance_state;
+static uint64_t ops, acks, cut_op, cut_ack, seed;
 static size_t piece;
 
-static void *must(void *made) {
-    if (!made) abort();
-    return made;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-/* --- what waits ----------------------------------------------------------------------------- */
-
-static void resize(struct bytes *bytes, size_t size) {
-    if (size > bytes->room) {
-        bytes->room = size + size / 2 + 4096;
-        bytes->data = must(realloc(bytes->data, bytes->room));
-    }
-    if (size > bytes->size) memset(bytes->data + bytes->size, 0, size - bytes->size);
-    bytes->size = size;
-}
-
-static void put(struct bytes *bytes, off_t offset, const char *data, size_t size) {
-    if (offset + size > bytes->size) resize(bytes, offset + size);
-    memcpy(bytes->data + offset, data, size);
-}
-
-static struct node *node(mode_t mode, uid_t uid, gid_t gid) {
-    static ino_t last = FUSE_ROOT_ID;
-    struct node *made = must(calloc(1, sizeof *made));
-    made->last = &made->waiting;
-    made->stat = (struct stat){.st_ino = last++, .st_mode = mode, .st_nlink = 1, .st_uid = uid,
-                               .st_gid = gid, .st_blksize = 4096};
-    clock_gettime(CLOCK_REALTIME, &made->stat.st_mtim);
-    made->stat.st_atim = made->stat.st_ctim = made->stat.st_mtim;
-    return made;
-}
-
-static struct change *wait_for_sync(struct node *node, struct change change) {
-    struct change *made = must(malloc(sizeof *made));
-    *made = change;
-    made->next = NULL;
-    *node->last = made;
-    node->last = &made->next;
-    return made;
-}
-
-static void come_true(struct bytes *bytes, const struct change *change) {
-    if (change->kind == WRITTEN) put(bytes, change->offset, change->data, change->size);
-    if (change->kind == CUT_OR_GROWN) resize(bytes, change->offset);
-    if (change->kind == GROWN && (size_t)change->offset > bytes->size)
-        resize(bytes, change->offset);
-    for (int i = 0; change->kind == NAMED && i < change->count; i++)
-        change->names[i].folder->entries[change->names[i].entry].safe = change->names[i].what;
-}
-
-static void sync_node(struct node *node) {
-    for (struct change *change = node->waiting, *next; change; change = next) {
-        come_true(&node->safe, change);
-        next = change->next;
-        free(change->data);
-        free(change);
-    }
-    node->waiting = NULL;
-    node->last = &node->waiting;
-}
-
-/* Returns the place of a name in a folder, made if it never was there. */
-static size_t entry(struct node *folder, const char *name) {
-    for (size_t i = 0; i < folder->entry_count; i++)
-        if (!strcmp(folder->entries[i].name, name)) return i;
-    size_t count = ++folder->entry_count;
-    folder->entries = must(realloc(folder->entries, count * sizeof *folder->entries));
-    folder->entries[count - 1] = (struct entry){must(strdup(name)), NULL, NULL};
-    return count - 1;
-}
-
-static struct naming name_it(struct node *folder, const char *name, struct node *what) {
-    size_t at = entry(folder, name);
-    folder->entries[at].live = what;
-    clock_gettime(CLOCK_REALTIME, &folder->stat.st_mtim);
-    return (struct naming){folder, what, at};
-}
-
-static void named(struct node *folder, const char *name, struct node *what) {
-    struct naming one = name_it(folder, name, what);
-    wait_for_sync(folder, (struct change){.kind = NAMED, .names = {one}, .count = 1});
-}
-
-/* --- the folder before, and the one after the cut ------------------------------------------- */
-
-static void load(struct node *into, const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder) die(path);
-    for (struct dirent *found; (found = readdir(folder));) {
-        char below[PATH_MAX];
-        struct stat stat;
-        if (!strcmp(found->d_name, ".") || !strcmp(found->d_name, "..")) continue;
-        if (snprintf(below, sizeof below, "%s/%s", path, found->d_name) >= PATH_MAX) abort();
-        if (lstat(below, &stat)) die(below);
-        struct node *made = node(stat.st_mode, stat.st_uid, stat.st_gid);
-        size_t at = entry(into, found->d_name);
-        into->entries[at].live = into->entries[at].safe = made;
-        if (S_ISDIR(stat.st_mode)) {
-            load(made, below);
-            continue;
-        }
-        resize(&made->safe, stat.st_size);
-        if (S_ISLNK(stat.st_mode)) {
-            if (readlink(below, made->safe.data, stat.st_size) != stat.st_size) die(below);
-            continue;
-        }
-        FILE *file = fopen(below, "r");
-        if (!file || fread(made->safe.data, 1, stat.st_size, file) != (size_t)stat.st_size)
-            die(below);
-        fclose(file);
-        put(&made->live, 0, made->safe.data, made->safe.size);
-    }
-    closedir(folder);
-}
-
-/* Returns a number from 0 below 1, the same ones for the same seed (splitmix64). */
-static double chance(void) {
-    uint64_t z = chance_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return ((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
-
-static void save_file(struct node *node, const char *path, double mercy) {
-    struct bytes held = {0};
-    put(&held, 0, node->safe.data, node->safe.size);
-    for (struct change *change = node->waiting; change; change = change->next) {
-        if (change->kind != WRITTEN) {
-            if (chance() < mercy) come_true(&held, change);
-            continue;
-        }
-        for (size_t at = change->offset, end = at + change->size, stop; at < end; at = stop) {
-            stop = (at / piece + 1) * piece < end ? (at / piece + 1) * piece : end;
-            if (chance() < mercy) put(&held, at, change->data + (at - change->offset), stop - at);
-        }
-    }
-    FILE *file = fopen(path, "w");
-    if (!file || fwrite(held.data, 1, held.size, file) != held.size || fclose(file)) die(path);
-    free(held.data);
-}
-
-static void save(struct node *node, const char *path, double mercy) {
-    const struct stat *stat = &node->stat;
-    if (S_ISLNK(stat->st_mode)) {
-        char target[PATH_MAX];
-        snprintf(target, sizeof target, "%.*s", (int)node->safe.size, node->safe.data);
-        if (symlink(target, path)) die(path);
-        return;
-    }
-    if (!S_ISDIR(stat->st_mode)) save_file(node, path, mercy);
-    else if (mkdir(path, 0700)) die(path);
-    for (size_t i = 0; i < node->entry_count; i++) {
-        char below[PATH_MAX];
-        if (!node->entries[i].safe) continue;
-        if (snprintf(below, sizeof below, "%s/%s", path, node->entries[i].name) >= PATH_MAX)
-            abort();
-        save(node->entries[i].safe, below, mercy);
-    }
-    if (chmod(path, stat->st_mode & 07777) || lchown(path, stat->st_uid, stat->st_gid)) die(path);
-}
-
-/* Lets a beginning of what waits in a folder and in those below it come true. A folder
-   of which the name did not last takes all below it along. */
-static void settle_names(struct node *folder, double mercy) {
-    size_t count = 0, lasting;
-    for (struct change *change = folder->waiting; change; change = change->next) count++;
-    lasting = mercy > 0 ? chance() * (count + 1) : 0;
-    for (struct change *change = folder->waiting; lasting--; change = change->next)
-        come_true(NULL, change);
-    for (size_t i = 0; i < folder->entry_count; i++) {
-        struct node *below = folder->entries[i].safe;
-        if (below && S_ISDIR(below->stat.st_mode)) settle_names(below, mercy);
-    }
-}
-
-/* The image gets its name last: who waits for it finds it whole. */
 static void cut(void) {
-    static const double mercies[] = {0.0, 0.5, 0.95};
-    char beside[PATH_MAX];
-    /* Sometimes nothing that was not synced survives, sometimes nearly all of it. */
-    double mercy = mercies[(int)(chance() * 3)];
     dead = 1;
-    settle_names(root, mercy);
-    if (snprintf(beside, sizeof beside, "%s.part", image) >= PATH_MAX) abort();
-    save(root, beside, mercy);
-    if (rename(beside, image)) die(image);
+    leave(root, image, seed, piece);
 }
-
-/* --- what the kernel asks ------------------------------------------------------------------- */
 
 static struct node *at(fuse_ino_t number) {
     return number == FUSE_ROOT_ID ? root : (struct node *)(uintptr_t)number;
@@ -296,12 +75,10 @@ static void reply_entry(fuse_req_t request, struct node *node) {
     fuse_reply_entry(request, &found);
 }
 
-static struct node *look(struct node *folder, const char *name) {
+static struct node *look_in(struct node *folder, const char *name) {
     if (folder == root && !strcmp(name, ".acks")) return acks_node;
     if (folder == root && !strcmp(name, ".power")) return power_node;
-    for (size_t i = 0; i < folder->entry_count; i++)
-        if (!strcmp(folder->entries[i].name, name)) return folder->entries[i].live;
-    return NULL;
+    return look(folder, name);
 }
 
 static int is_told(struct node *node) { return node == acks_node || node == power_node; }
@@ -313,7 +90,7 @@ static void on_init(void *data, struct fuse_conn_info *connection) {
 }
 
 static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
-    struct node *found = look(at(parent), name);
+    struct node *found = look_in(at(parent), name);
     if (!powered(request, 0)) return;
     if (found) reply_entry(request, found);
     else fuse_reply_err(request, ENOENT);
@@ -322,11 +99,6 @@ static void on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
 static void on_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file) {
     (void)file;
     if (powered(request, 0)) fuse_reply_attr(request, &sized(at(number))->stat, LONG_TIME);
-}
-
-static void set_length(struct node *node, size_t size) {
-    resize(&node->live, size);
-    wait_for_sync(node, (struct change){.kind = CUT_OR_GROWN, .offset = size});
 }
 
 static void on_setattr(fuse_req_t request, fuse_ino_t number, struct stat *wanted, int which,
@@ -355,8 +127,8 @@ static void on_readlink(fuse_req_t request, fuse_ino_t number) {
 /* Makes something new under a name that the kernel knows to be free. */
 static struct node *made(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode) {
     const struct fuse_ctx *who = fuse_req_ctx(request);
-    struct node *made = node(mode, who->uid, who->gid);
-    named(at(parent), name, made);
+    struct node *made = new_node(mode, who->uid, who->gid);
+    set_name(at(parent), name, made);
     return made;
 }
 
@@ -368,7 +140,7 @@ static void on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent
                        const char *name) {
     if (!powered(request, 1)) return;
     struct node *link = made(request, parent, name, S_IFLNK | 0777);
-    put(&link->safe, 0, target, strlen(target));
+    set_target(link, target);
     reply_entry(request, link);
 }
 
@@ -382,34 +154,33 @@ static void on_create(fuse_req_t request, fuse_ino_t parent, const char *name, m
 
 static void on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name) {
     if (!powered(request, 1)) return;
-    look(at(parent), name)->stat.st_nlink--;
-    named(at(parent), name, NULL);
+    look_in(at(parent), name)->stat.st_nlink--;
+    set_name(at(parent), name, NULL);
     fuse_reply_err(request, 0);
 }
 
 static void on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
     if (!powered(request, 1)) return;
-    struct node *folder = look(at(parent), name);
+    struct node *folder = look_in(at(parent), name);
     for (size_t i = 0; i < folder->entry_count; i++)
         if (folder->entries[i].live) {
             fuse_reply_err(request, ENOTEMPTY);
             return;
         }
-    named(at(parent), name, NULL);
+    set_name(at(parent), name, NULL);
     fuse_reply_err(request, 0);
 }
 
 static void on_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t parent, const char *name) {
     if (!powered(request, 1)) return;
     at(number)->stat.st_nlink++;
-    named(at(parent), name, at(number));
+    set_name(at(parent), name, at(number));
     reply_entry(request, at(number));
 }
 
 static void on_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
                       fuse_ino_t new_parent, const char *new_name, unsigned flags) {
-    struct node *from = at(parent), *to = at(new_parent), *moved = look(from, name);
-    struct node *old = look(to, new_name);
+    struct node *from = at(parent), *to = at(new_parent), *old = look_in(to, new_name);
     int refused = flags & ~RENAME_NOREPLACE ? EINVAL : flags && old ? EEXIST : 0;
     for (size_t i = 0; !refused && old && i < old->entry_count; i++)
         if (old->entries[i].live) refused = ENOTEMPTY;
@@ -419,8 +190,7 @@ static void on_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
     }
     if (!powered(request, 1)) return;
     if (old) old->stat.st_nlink--;
-    struct naming there = name_it(to, new_name, moved), gone = name_it(from, name, NULL);
-    wait_for_sync(to, (struct change){.kind = NAMED, .names = {there, gone}, .count = 2});
+    move_name(from, name, to, new_name);
     fuse_reply_err(request, 0);
 }
 
@@ -437,14 +207,14 @@ static void on_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
 static void on_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                     struct fuse_file_info *file) {
     struct node *node = at(number);
-    char said[80];
     (void)file;
+    if (!powered(request, 0)) return;
     if (node == power_node) {
+        char said[80];
         size_t length = snprintf(said, sizeof said, "%lu ops %lu acks\n", ops, acks);
-        fuse_reply_buf(request, offset ? NULL : said, offset ? 0 : length);
+        fuse_reply_buf(request, said, offset ? 0 : length);
         return;
     }
-    if (!powered(request, 0)) return;
     size_t left = (size_t)offset < node->live.size ? node->live.size - offset : 0;
     fuse_reply_buf(request, left ? node->live.data + offset : NULL, left < size ? left : size);
 }
@@ -477,11 +247,7 @@ static void on_write(fuse_req_t request, fuse_ino_t number, const char *data, si
         return;
     }
     if (!powered(request, 1)) return;
-    put(&node->live, offset, data, size);
-    clock_gettime(CLOCK_REALTIME, &node->stat.st_mtim);
-    struct change change = {.kind = WRITTEN, .offset = offset, .size = size};
-    change.data = memcpy(must(malloc(size + 1)), data, size);
-    wait_for_sync(node, change);
+    write_bytes(node, offset, data, size);
     /* What a mapping left behind is written whenever the kernel likes, whoever opened the file. */
     if (!file->writepage && file->flags & O_DSYNC) sync_node(node);
     fuse_reply_write(request, size);
@@ -489,15 +255,13 @@ static void on_write(fuse_req_t request, fuse_ino_t number, const char *data, si
 
 static void on_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
                          off_t length, struct fuse_file_info *file) {
-    struct node *node = at(number);
     (void)file;
     if (mode) {
         fuse_reply_err(request, EOPNOTSUPP);
         return;
     }
     if (!powered(request, 1)) return;
-    if ((size_t)(offset + length) > node->live.size) resize(&node->live, offset + length);
-    wait_for_sync(node, (struct change){.kind = GROWN, .offset = offset + length});
+    grow(at(number), offset + length);
     fuse_reply_err(request, 0);
 }
 
@@ -513,13 +277,11 @@ static void on_fsync(fuse_req_t request, fuse_ino_t number, int data_only,
 static void on_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                        struct fuse_file_info *file) {
     struct node *folder = at(number);
-    char *buffer = must(malloc(size));
     size_t used = 0;
     (void)file;
-    if (!powered(request, 0)) {
-        free(buffer);
-        return;
-    }
+    if (!powered(request, 0)) return;
+    char *buffer = malloc(size);
+    if (!buffer) die("readdir");
     for (size_t i = offset; i < folder->entry_count; i++) {
         struct entry *one = &folder->entries[i];
         if (!one->live) continue;
@@ -547,13 +309,13 @@ int main(int count, char **words) {
     const char *place = words[6];
     struct stat stat;
     image = words[2];
-    chance_state = strtoull(words[4], NULL, 10);
+    seed = strtoull(words[4], NULL, 10);
     piece = strtoull(words[5], NULL, 10);
     acks_fd = open(words[3], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (!piece || acks_fd < 0 || lstat(words[1], &stat)) die(words[1]);
-    root = node(stat.st_mode, stat.st_uid, stat.st_gid);
-    acks_node = node(S_IFREG | 0666, stat.st_uid, stat.st_gid);
-    power_node = node(S_IFREG | 0666, stat.st_uid, stat.st_gid);
+    root = new_node(stat.st_mode, stat.st_uid, stat.st_gid);
+    acks_node = new_node(S_IFREG | 0666, stat.st_uid, stat.st_gid);
+    power_node = new_node(S_IFREG | 0666, stat.st_uid, stat.st_gid);
     load(root, words[1]);
 
     /* Whoever started us takes the mount along, however it ends. */

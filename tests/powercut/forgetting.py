@@ -11,19 +11,19 @@ from shutil import rmtree
 from tests.powercut.disk import records
 from tests.powercut.recording import absent, compiler
 
-_SOURCE = Path(__file__).with_name("forget.c")
+_SOURCES = [Path(__file__).with_name(name) for name in ("forget.c", "unsynced.c")]
 
 
 @cache
 def forgetter(folder: Path) -> Path:
-    """Return forget.c as a program, built in `folder`; where it cannot be, skip or fail the test."""
+    """Return forget.c as a program, built in `folder`; where it cannot run skip the test."""
     built = folder / "forget"
     if not Path("/usr/include/fuse3/fuse_lowlevel.h").exists():
         absent("libfuse is missing (apt-get install libfuse3-dev fuse3)")
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         absent("this machine lets nobody mount anything: no /dev/fuse")
-    command = [compiler(), "-O2", "-I/usr/include/fuse3", "-o", str(built), str(_SOURCE)]
-    subprocess.run([*command, "-lfuse3"], check=True)
+    options = ["-O2", "-I/usr/include/fuse3", "-o", built, *_SOURCES, "-lfuse3"]
+    subprocess.run([compiler(), *options], check=True)
     return built
 
 
@@ -88,6 +88,8 @@ def forgetful(
         # It unmounts itself, also when this process is killed.
         process.terminate()
         process.communicate(timeout=30)
+        # Only where it broke is there still something to unmount.
+        subprocess.run(["fusermount3", "-u", "-z", "-q", disk.mount], check=False)
         disk.mount.rmdir()
         disk.kept.unlink(missing_ok=True)
         rmtree(disk.image, ignore_errors=True)
