@@ -135,11 +135,11 @@ class Sqlite(Engine):
         begin()
         process = _fresh().Process(target=work_with, args=words)
         process.start()
-        while process.is_alive() and not disk.is_cut:
+        while process.is_alive() and not disk.is_cut():
             time.sleep(0.005)
         process.kill()
         process.join()
-        assert disk.is_cut or process.exitcode == 0
+        assert disk.is_cut() or process.exitcode == 0
 
     def wrong(self, image: Path, acks: Sequence[str]) -> list[str]:
         path = image / "triage.db"
@@ -167,7 +167,7 @@ class Postgresql(Engine):
             begin()
             work_unsafely(self._server.template_url, self._keys, STEPS, Acks(disk.told))
         except Exception:
-            if not disk.is_cut:
+            if not disk.is_cut():
                 raise
         finally:
             ended(postmaster)

@@ -22,7 +22,7 @@ def forgetter(folder: Path) -> Path:
         absent("libfuse is missing (apt-get install libfuse3-dev fuse3)")
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         absent("this machine lets nobody mount anything: no /dev/fuse")
-    options = ["-O2", "-I/usr/include/fuse3", "-o", built, *_SOURCES, "-lfuse3"]
+    options: list[str | Path] = ["-O2", "-I/usr/include/fuse3", "-o", built, *_SOURCES, "-lfuse3"]
     subprocess.run([compiler(), *options], check=True)
     return built
 
@@ -37,7 +37,6 @@ class ForgetfulDisk:
         self.told = self.mount / ".acks"
         self.kept = folder / "acks"
 
-    @property
     def is_cut(self) -> bool:
         return self.image.exists()
 
@@ -52,7 +51,7 @@ class ForgetfulDisk:
 
     def cut(self) -> None:
         """Cut its power now, if there still is any."""
-        if not self.is_cut:
+        if not self.is_cut():
             self._tell("now")
 
     def cut_at(self, kind: str, number: int) -> None:
