@@ -32,7 +32,7 @@ bench: .venv/tested
 
 # The long form of one number of the safety bar, e.g. ONLY=12; without one, what there is.
 faults: .venv/tested
-	sh .ci/servers
+	sh .ci/servers long
 	.venv/bin/python benchmarks/faults.py $(ONLY)
 
 lock: .venv/tested

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,15 +22,24 @@ def recorder(folder: Path) -> Path:
 
 def compiled(source: Path, library: Path) -> Path:
     """Return a source as a library that can be preloaded; without a compiler skip the test."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not Path("/usr/include/stdio.h").exists():
-        words = "a C compiler is missing (apt-get install gcc libc6-dev)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(words)
-        pytest.skip(words)
     options = ["-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-    subprocess.run([compiler, *options], check=True)
+    subprocess.run([compiler(), *options], check=True)
     return library
+
+
+def compiler() -> str:
+    """Return the C compiler; without one skip the test."""
+    found = shutil.which("gcc") or shutil.which("cc")
+    if found is None or not Path("/usr/include/stdio.h").exists():
+        absent("a C compiler is missing (apt-get install gcc libc6-dev)")
+    return found
+
+
+def absent(words: str) -> NoReturn:
+    """Skip the test because something is not here; in CI nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)
 
 
 def recorded(library: Path, log: Path, folder: Path) -> dict[str, str]:

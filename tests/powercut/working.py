@@ -96,8 +96,13 @@ def _kept(store: Store, kind: str, name: str, rest: str) -> bool:
     return _LADDER.index(state) >= _LADDER.index(ReplyState(rest))
 
 
-if __name__ == "__main__":
-    url, folder, log, steps, library = sys.argv[1:]
+def work_with(url: str, folder: str, log: str, steps: int, library: str) -> None:
+    """Work with the keys in a folder and a SQLite that says it has this version."""
     version = tuple(int(part) for part in library.split("."))
     with patch("triage.store.engine._library_version", return_value=version):
-        work_unsafely(url, Keys.load(Path(folder)), int(steps), Acks(Path(log)))
+        work_unsafely(url, Keys.load(Path(folder)), steps, Acks(Path(log)))
+
+
+if __name__ == "__main__":
+    url, folder, log, steps, library = sys.argv[1:]
+    work_with(url, folder, log, int(steps), library)
