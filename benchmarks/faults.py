@@ -50,11 +50,13 @@ BAR = {
 
 @dataclass
 class Outcome:
-    """What one test did: a test that counts what it tries says so with `record_property`."""
+    """What one test did: what it counts and measures it says with `record_property`."""
 
     tried: int = 1
     failed: int = 0
     seconds: float = 0.0
+    #: Whatever else it measured, by name.
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -148,6 +150,8 @@ class Keeper:
         for name, value in report.user_properties:
             if name == "tried":
                 one.tried = int(value)
+            elif isinstance(value, (int, float)):
+                one.figures[name] = value
         # In the long form nothing is skipped: what was not tried is not known to hold.
         one.failed = max(one.failed, 0 if report.passed else 1)
         if report.when == "teardown":
@@ -227,6 +231,10 @@ def told(run: Run) -> None:
         whole.seconds += one.seconds
     for name, one in sums.items():
         print(f"  {name}: {one.tried} tried, {one.failed} failed, {one.seconds:.1f} s")
+    for name, one in run.tests.items():
+        if one.figures:
+            said = ", ".join(f"{figure} {value:g}" for figure, value in one.figures.items())
+            print(f"  {name.split('::')[-1]}: {said}")
 
 
 def listed(path: Path) -> int:

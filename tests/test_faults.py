@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).parent
 @bar(16)
 def test_first(record_property):
     record_property("tried", 7)
+    record_property("seconds_late", 1.5)
     assert os.environ["TRIAGE_LONG"] == "1"
     (HERE / "first").open("x")
 
@@ -69,6 +70,7 @@ def test_it_goes_on_where_it_was_interrupted(suite: list[str], tmp_path: Path) -
     counts = {name.split("::")[1]: one for name, one in kept["tests"].items()}
     assert list(counts) == ["test_first", "test_second", "test_third"]
     assert [one["tried"] for one in counts.values()] == [7, 1, 1]
+    assert [one["figures"] for one in counts.values()] == [{"seconds_late": 1.5}, {}, {}]
     assert [one["failed"] for one in counts.values()] == [0, 0, 0]
     # The same seed draws the same, however often it was interrupted.
     drawn = (tmp_path / "drawn").read_text().splitlines()
