@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from triage.desk import Right, may
 from triage.domain import Protected, User
+from triage.domain.outcome import NEEDED
 from triage.web import counting, harmless, wording
 from triage.web.assets import STATIC
 from triage.web.tongue import ENGLISH, LANGUAGES, Tongue, tongue, wanted
@@ -75,6 +76,7 @@ def environment(static: str, spoken: Tongue = ENGLISH) -> ImmutableSandboxedEnvi
     )
     said = words_in(spoken)
     made.globals |= {"static": static, "scripts": SCRIPTS, "Right": Right, "wording": said}
+    made.globals |= {"needs": lambda outcome: " ".join(NEEDED.get(outcome, ()))}
     made.globals |= {"language": spoken.code, "languages": LANGUAGES}
     made.globals |= {"scripted": json.dumps(spoken.scripted) if spoken.scripted else ""}
     made.filters |= {

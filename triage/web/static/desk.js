@@ -7,6 +7,7 @@ import { startProof } from "./proof.js";
 import { startQueue } from "./queue.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startTimes } from "./times.js";
+import { startTold } from "./told.js";
 import { startUrgent } from "./urgent.js";
 
 startTimes();
@@ -19,4 +20,5 @@ startCodeKeeper();
 startProof();
 startApproval();
 startCopying();
+startTold();
 document.documentElement.dataset.ready = "";
