@@ -4,7 +4,7 @@ The readings are written by hand, so that these tests need neither parser nor mo
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -420,8 +420,10 @@ def open_practice(
     clock: Callable[[], datetime] = utcnow,
     url: str = "",
     keys: Keys | None = None,
+    staff: Collection[str] = tuple(PEOPLE),
 ) -> Practice:
     """Return the practice with its morning, on a fresh encrypted SQLite file unless told where."""
+    people = {name: PEOPLE[name] for name in staff}
     keys = keys or Keys.make(folder / "keys")
     url = url or _url(folder)
     migrate(url, keys)
@@ -429,11 +431,11 @@ def open_practice(
     store = open_store(url, keys, clock=clock)
     for clinic in (CLINIC, ELSEWHERE):
         store.people.add_clinic(clinic)
-    for user in PEOPLE.values():
+    for user in people.values():
         store.people.add_user(user, PASSWORD)
     store.people.import_roster(roster(), clinic="c1", by="test")
     practice = Practice(store, _desk(store, folder, undo))
-    for name, user in PEOPLE.items():
+    for name, user in people.items():
         if needs_second_factor(user) or may(user, Right.BREAK_GLASS):
             practice.enrol(name)
     for letter in letters:

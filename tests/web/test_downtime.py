@@ -396,7 +396,7 @@ def test_an_urgent_case_that_was_phoned_on_paper_alarms_no_more(
 ) -> None:
     outage, dana, chest = down(practice), visit("dana"), practice.cases["chest"]
     form = dana.get("/downtime").text.split(f'id="{chest}"')[1].split("</form>")[0]
-    offered = set(re.findall(r'<option value="(\w+)">', form)) & {*ON_PAPER, *URGENT_ON_PAPER}
+    offered = set(re.findall(r'<option value="(\w+)"', form)) & {*ON_PAPER, *URGENT_ON_PAPER}
     assert offered == set(URGENT_ON_PAPER)
     desk = practice.desk
     waiting = desk.urgent.now(DANA)[0].waiting
