@@ -16,8 +16,11 @@ demo: .venv/runtime
 
 test: .venv/tested
 	sh .ci/servers
-	$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@# Types are checked while the tests wait for processes and servers; either may fail the whole.
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy & types=$$!; \
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	wait $$types && exit $$tests
 
 lint: .venv/tested
 	.venv/bin/ruff check .

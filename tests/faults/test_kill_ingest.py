@@ -27,7 +27,7 @@ from triage.wiring import House
 
 pytestmark = [pytest.mark.bar(1), pytest.mark.timeout(many(180, long=2400))]
 
-KILLS = many(4, long=200)
+KILLS = many(3, long=200)
 BATCH = many(10, long=5)
 MAILS = KILLS * BATCH
 
