@@ -45,7 +45,7 @@ from triage.testing import MemoryInbox
 #: The first test of a machine trains and exports the tiny models.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.bar(27)]
 
-MANY = many(20, long=100)
+MANY = many(12, long=100)
 #: Every tenth mail hides a danger under a routine request.
 EVERY = 10
 URGENT = "please refill my inhaler. I have crushing chest pain right now"

@@ -37,7 +37,7 @@ pytestmark = [
     ),
 ]
 
-REPLIES = many(24, long=500)
+REPLIES = many(16, long=500)
 KILLS = many(4, long=200)
 
 SETTINGS = """
