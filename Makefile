@@ -8,7 +8,7 @@ ONLY ?=
 # hundred processes, and each would compile its libraries anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint notebooks bench faults lock sbom advisories clean
+.PHONY: demo test lint style types notebooks bench faults lock sbom advisories clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -16,15 +16,19 @@ demo: .venv/runtime
 
 test: .venv/tested
 	sh .ci/servers
-	@# Types are checked while the tests wait for processes and servers; either may fail the whole.
-	.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@.venv/bin/mypy & types=$$!; \
+	$(MAKE) --no-print-directory style
+	@# Types are checked while the tests wait for processes and servers; either fails the whole.
+	@$(MAKE) --no-print-directory types & types=$$!; \
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
-	wait $$types && exit $$tests
+	wait $$types || { echo "The types are wrong: see above."; exit 1; }; exit $$tests
 
-lint: .venv/tested
+lint: style types
+
+style: .venv/tested
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types: .venv/tested
 	.venv/bin/mypy
 
 notebooks: .venv/tested

@@ -152,7 +152,7 @@ def test_a_run_begun_by_another_worker_is_not_waited_for_without_end(
     """It died for good, or was done and cleared away between two looks."""
     land(MemoryInbox([mail_from(1, "refill")]), practice, clinic="c1")
     attempts = practice.landing.attempts
-    practice.landing.attempts = lambda *_, **__: {}  # type: ignore[method-assign]
+    practice.landing.attempts = lambda *_, **__: {}  # type: ignore[method-assign]  # Of this store alone.
     first = launched(practice, database, replace(rooms(), parse=dying), name="first")
     with suppress(Died):
         first.sweep()
@@ -170,5 +170,5 @@ def test_a_run_begun_by_another_worker_is_not_waited_for_without_end(
     second = launched(practice, database, rooms(), name="second", pause=pause)
     assert (second.sweep(), pauses) == (0, 1 if cleared else LOOKS)
     assert second.sweep() == 1
-    practice.landing.attempts = attempts  # type: ignore[method-assign]
+    practice.landing.attempts = attempts  # type: ignore[method-assign]  # Of this store alone.
     second.stop()

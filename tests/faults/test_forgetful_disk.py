@@ -28,9 +28,9 @@ from tests.faults.test_power_cut import (
     OLD,
     after_the_cut,
     cluster,  # noqa: F401  # Fixtures, asked for by name.
-    memory,  # noqa: F401
+    memory,  # noqa: F401  # A fixture, too.
     numbers,
-    old_template,  # noqa: F401
+    old_template,  # noqa: F401  # A fixture, too.
     whole,
 )
 from tests.postgres import PostgresServer

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: What Chromium must not do by itself: a test that counts requests would count these. And what
-#: costs a machine without a graphics card a seventh of its time.
+#: only costs time where there is no graphics card and nobody installs an extension.
 QUIET = (
     "--no-sandbox",
     "--disable-background-networking",

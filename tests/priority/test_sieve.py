@@ -1,12 +1,14 @@
 """The sieve before the red-flag rules rules out nothing that holds: without it all is the same."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import pytest
 
 from tests.sizes import many
 from triage.priority.redflags import RedFlags
-from triage.priority.sieve import LIST, Possible, Sieve
+from triage.priority.sieve import LIST, Owner, Possible, Sieve
+from triage.priority.table import Pattern
 
 EVERY = many(60, long=1)
 rules = RedFlags()
@@ -35,10 +37,10 @@ def everything(
     self: Sieve, phrases: Iterable[str], lists: Iterable[str], numbers: Collection[float]
 ) -> Possible:
     """Let every pattern through, as there was no sieve once."""
-    patterns: dict[tuple[str, str], list[object]] = {}
+    patterns: dict[Owner, list[Pattern]] = {}
     for owner, pattern in self._gates:
         patterns.setdefault(owner, []).append(pattern)
-    return Possible(frozenset(rules._finder.table.lists), patterns)  # type: ignore[arg-type]
+    return Possible(frozenset(rules._finder.table.lists), patterns)
 
 
 def test_what_is_found_is_the_same_without_the_sieve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +53,8 @@ def test_what_is_found_is_the_same_without_the_sieve(monkeypatch: pytest.MonkeyP
 def test_oracle_a_sieve_that_rules_out_too_much_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     sieved, real = found(), Sieve.possible
 
-    def narrow(self: Sieve, *told: object) -> Possible:
-        given = real(self, *told)  # type: ignore[arg-type]
+    def narrow(self: Sieve, *told: Any) -> Possible:
+        given = real(self, *told)
         kept = {owner: all for owner, all in given.patterns.items() if owner[0] != LIST}
         return Possible(given.lists, kept)
 
