@@ -508,6 +508,23 @@ def test_a_search_is_typed_in_the_queue_and_is_there_again_on_the_way_back(
     assert not [url for url in asked if "Keane" in url or "pharmacy" in url]
 
 
+def test_a_menu_closes_on_escape_and_on_a_press_elsewhere(served: Served, opened: Opened) -> None:
+    page = opened("sam")
+    page.goto(f"{served.address}/practice")
+    page.locator("html[data-ready]").wait_for()
+    name = page.locator(".menu summary", has_text="Set up")
+    expect(name).to_have_attribute("aria-current", "true")
+    inside = page.locator(".menu").get_by_role("link", name="Teams")
+    name.click()
+    expect(inside).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(inside).to_be_hidden()
+    expect(name).to_be_focused()
+    name.click()
+    page.locator("h1").click()
+    expect(inside).to_be_hidden()
+
+
 def test_every_page_fits_its_window_and_has_no_serious_barrier(
     served: Served, opened: Opened, axe_source: str, tmp_path: Path
 ) -> None:
