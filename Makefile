@@ -2,25 +2,32 @@
 PYTHON ?= python3
 # A person sees pip's progress bars; a machine does not need them.
 PIP = .venv/bin/python -m pip install $(if $(CI),--quiet --no-compile) --disable-pip-version-check
+# A lock names everything it needs, so that nothing is looked for besides; `pip check` holds it to that.
+LOCKED = $(PIP) --no-deps --require-hashes
+# Where nobody reads the progress bars, Debian's packages come in beside Python's.
+SIDE_BY_SIDE = $(if $(CI),-j2)
 ONCE ?=
 ONLY ?=
 # Python keeps what it compiled, even where the machine's settings say no: a test run starts some
 # hundred processes, and each would compile its libraries anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint style types notebooks bench faults lock sbom advisories clean
+.PHONY: demo test servers lint style types notebooks bench faults lock sbom advisories clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
 	.venv/bin/triage demo $(if $(ONCE),--once)
 
-test: .venv/tested
-	sh .ci/servers
+test:
+	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) .venv/tested servers
 	$(MAKE) --no-print-directory style
 	@# Types are checked while the tests wait for processes and servers; either fails the whole.
 	@$(MAKE) --no-print-directory types & types=$$!; \
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$types || { echo "The types are wrong: see above."; exit 1; }; exit $$tests
+
+servers:
+	sh .ci/servers
 
 lint: style types
 
@@ -57,14 +64,15 @@ advisories:
 .venv/runtime: requirements.lock requirements-torch.lock triage/web/package-lock.json
 	@echo "Setting up .venv (a few minutes the first time)"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@$(PIP) --no-deps --require-hashes -r requirements-torch.lock
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(LOCKED) -r requirements-torch.lock
+	@$(LOCKED) -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@.venv/bin/python -m triage.web.assets
 	@touch $@
 
 .venv/tested: .venv/runtime requirements-test.lock
-	@$(PIP) --require-hashes -r requirements-test.lock
+	@$(LOCKED) -r requirements-test.lock
+	@.venv/bin/python -m pip check
 	@touch $@
 
 clean:
