@@ -7,6 +7,8 @@ ever, and wait for ever for a run somebody else has begun. Each oracle is the en
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
@@ -172,3 +174,34 @@ def test_a_run_begun_by_another_worker_is_not_waited_for_without_end(
     assert second.sweep() == 1
     practice.landing.attempts = attempts  # type: ignore[method-assign]  # Of this store alone.
     second.stop()
+
+
+@pytest.mark.parametrize("left_to_itself", [False, True])
+def test_a_run_taken_over_by_a_worker_that_died_is_not_waited_for_without_end(
+    practice: Store,
+    database: Engine,
+    left_to_itself: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It started beside us, took over what we had begun, as at every start, and was killed."""
+    monkeypatch.setattr("triage.engine.jobs.LOOKS", 1)
+    if left_to_itself:
+        monkeypatch.setattr(Jobs, "_limit", lambda *_: None)
+    land(MemoryInbox([mail_from(1, "refill")]), practice, clinic="c1")
+    runs = "dbos.workflow_status" if database.dialect.name == "postgresql" else "workflow_status"
+
+    def taken_over(raw: RawMessage) -> Any:
+        with database.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE {runs} SET owner_xid = 'who died'")
+        return parse(raw)
+
+    jobs = launched(practice, database, rooms(parse=taken_over))
+    with ThreadPoolExecutor(1) as pool:
+        swept = pool.submit(jobs.sweep)
+        with suppress(StillWaiting):
+            swept.result(1.0 if left_to_itself else 60.0)
+        assert swept.done() != left_to_itself
+        jobs._clear(next(iter(jobs._limits), ""))
+    assert sum(practice.cases.counts(clinic="c1").values()) == 1
+    assert jobs.sweep() == 0
+    jobs.stop()

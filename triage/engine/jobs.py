@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
+from threading import Timer
 from typing import Any
 
 from triage.classifiers.abstain import AlwaysAbstain
@@ -65,6 +66,8 @@ class Jobs:
         #: Runs that ended without being written off: a later one of the same name would only be
         #: given what became of them.
         self._left: set[str] = set()
+        #: Runs this worker has begun and waits for -> what ends the wait, once their work is done.
+        self._limits: dict[str, Timer | None] = {}
 
     def say_serving(self) -> None:
         """Let the audit say which models and rules file from now on."""
@@ -94,7 +97,9 @@ class Jobs:
 
         @DBOS.step(name="read_and_file")
         def read_and_file(clinic: str, raw_ids: list[str]) -> int:
-            return self._file(clinic, raw_ids)
+            filed = self._file(clinic, raw_ids)
+            self._limit(str(DBOS.workflow_id))
+            return filed
 
         @DBOS.workflow(name="read_batch")
         def read_batch(clinic: str, raw_ids: list[str]) -> int:
@@ -157,11 +162,15 @@ class Jobs:
             for old in tuple(self._left):
                 self._forget(old)
             try:
+                self._limits[job] = None
                 with SetWorkflowID(job, workflow_id_reuse_policy="reject"):
                     run = DBOS.start_workflow(self._walk, clinic, raw_ids)
                 filed = int(run.get_result())
             except error.DBOSWorkflowIDInUseError:
                 filed = self._begun(job)
+            finally:
+                if limit := self._limits.pop(job, None):
+                    limit.cancel()
             self._forget(job)
         except Exception as trouble:
             # The rows stay landed, so the next sweep tries them again.
@@ -169,6 +178,24 @@ class Jobs:
             self._left.add(job)
             return 0
         return filed
+
+    def _limit(self, job: str) -> None:
+        """End the wait for a run whose work is done but whose outcome nobody writes down.
+
+        A worker that starts beside us takes our run over, and the engine lets us wait for its
+        outcome: for ever, when that worker is killed. Cleared away, the run fails for us; what
+        it filed is filed.
+        """
+        if job in self._limits:
+            limit = self._limits[job] = Timer(LOOKS * PAUSE, self._clear, [job])
+            limit.daemon = True
+            limit.start()
+
+    def _clear(self, job: str) -> None:
+        try:
+            self._forget(job)
+        except Exception as trouble:
+            log.error("run %(job)s stays: %(error)s", blame(trouble, job=job))
 
     def _begun(self, job: str) -> int:
         """Wait for a run begun by another worker, or before a restart; return what it filed.
