@@ -26,8 +26,8 @@ from triage.store import Keys, Store, open_store
 pytestmark = pytest.mark.bar(17)
 
 Place = Callable[[], AbstractContextManager[str]]
-#: The long form is 2,000 runs in parts, so that one can be interrupted.
-PARTS, RUNS, STEPS = many(1, long=20), many(2, long=100), many(20, long=50)
+#: The long form is 2,000 runs, half of them on each engine, in parts that can be interrupted.
+PARTS, RUNS, STEPS = many(1, long=10), many(2, long=100), many(20, long=50)
 
 
 def rounds(runs: int, steps: int) -> settings:
