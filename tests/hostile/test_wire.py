@@ -227,7 +227,8 @@ def test_no_payload_changes_what_a_portal_is_asked() -> None:
                 assert ear.heard == []
                 continue
             sent += 1
-            (wire,) = ear.heard
+            asked, wire = ear.heard
+            assert asked.startswith(b"GET /fhir/Communication?identifier=urn%3A"), asked[:60]
             head, _, body = wire.partition(b"\r\n\r\n")
             names = [line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
             assert len(set(names)) == len(names) <= 9

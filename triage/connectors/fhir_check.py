@@ -95,8 +95,8 @@ def _replies(resource: Mapping[str, Any], name: str) -> Iterator[str]:
         )
     elif resource.get("conditionalCreate") is not True:
         yield (
-            f"{name}: has no conditional create. A reply whose line breaks stays uncertain until a "
-            "person looked in the portal; it is never repeated by itself."
+            f"{name}: has no conditional create. A reply whose line breaks, and that is not found "
+            "by its identifier, stays uncertain until a person looked in the portal."
         )
     else:
         yield f"{name}: has conditional create; a repeated reply cannot become a second message."

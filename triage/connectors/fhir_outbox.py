@@ -1,17 +1,20 @@
 """Sends approved replies to a portal over FHIR R4.
 
-Rule of the room: an answer is created with a condition on our own identifier, so that a repetition
-cannot become a second message; where the server does not promise that, a person decides.
+Rule of the room: a reply is asked for by our own identifier before it is created, created with a
+condition on that identifier, and never created again by itself once it may stand in the portal: a
+reply that waits can be taken back and written anew, and the patient would have both.
 
 For administrators. Settings: those of the connection (see `fhir`), and `sender` (a reference such
-as `Organization/clinic`). The server should support conditional create for Communication; `check`
-says whether it does.
+as `Organization/clinic`). The server should support conditional create for Communication, and let
+us search it by `identifier`: with that, a reply whose line breaks is found instead of looked for by
+a person. The log-in then needs more than the right to create: `scope = "system/Communication.cs"`.
 """
 
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -33,13 +36,23 @@ from triage.errors import SendPostponed, SendRefused, SendUncertain, TriageError
 
 _REFERENCE = re.compile(r"(?:Patient|RelatedPerson|Practitioner|Group)/[A-Za-z0-9.-]{1,64}")
 _ANSWERED = re.compile(r"Communication/[A-Za-z0-9.-]{1,64}")
+#: Answers to our question that mean that the portal is down, so that nothing is sent to it now.
+_DOWN = {"408", "425", "429", "502", "503", "504"}
+#: Seconds before each look for a reply that may have been created, and after which none begins.
+_LOOKS, _ENOUGH = (0.0, 1.0, 3.0), 10.0
 _REPLY_ID = re.compile(r"<[A-Za-z0-9._+-]{1,200}@[A-Za-z0-9.-]{1,200}>")
 
 
 class FhirOutbox:
     """Creates Communications on a FHIR R4 server; see the module for its settings."""
 
-    def __init__(self, settings: Mapping[str, object], secret: str) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, object],
+        secret: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         options = Options(settings, "outbox")
         self.name = options.name
         self.channel = Channel.PORTAL
@@ -47,14 +60,14 @@ class FhirOutbox:
         self._sender = options.text("sender", "")
         credentials = read_credentials(options, secret, scope="system/Communication.c")
         self._client = FhirClient(options, credentials, once=True)
+        self._sleep = sleep
         options.done()
-        self._conditional: bool | None = None
 
     def send(self, approval: Approval, outgoing: Outgoing, *, message_id: str) -> str:
         """Create the reply, or find it already created, and return `Communication/<id>`.
 
-        A broken line is SendPostponed only where the server's CapabilityStatement promises
-        conditional create, which makes trying again harmless; anywhere else it is SendUncertain.
+        SendPostponed means that nothing was created. After a broken line or a fault of the server
+        the reply is looked for; where it is not found it is SendUncertain, and a person decides.
         """
         return self.send_shown(approval, outgoing, message_id=message_id, leaving=lambda _: None)
 
@@ -64,69 +77,94 @@ class FhirOutbox:
         """Do as `send` does; `leaving` is shown the body when the line is up."""
         require_approval(approval, outgoing, channel=self.channel, who=self._who, encloses=True)
         resource = self._compose(approval, outgoing, message_id)
-        harmless = self._repeating_is_harmless()
+        if there := self._before(message_id):
+            return there
         token = quote(f"{REPLY_SYSTEM}|{message_id}", safe="")
         try:
             answer = self._client.post(
                 "Communication", resource, {"If-None-Exist": f"identifier={token}"}, leaving
             )
         except Unreachable as trouble:
-            if trouble.sent and not harmless:
-                raise SendUncertain(f"{self._who} ({trouble})") from None
-            raise SendPostponed(f"{self._who} ({trouble})") from None
+            if not trouble.sent:
+                raise SendPostponed(f"{self._who} ({trouble})") from None
+            return self._after_doubt(message_id, str(trouble))
         except Refused as trouble:
             raise self._refusal(str(trouble)) from None
         except Nonsense as trouble:
-            raise SendUncertain(f"{self._who} ({trouble})") from None
-        return self._judge(answer, harmless)
+            return self._after_doubt(message_id, str(trouble))
+        return self._judge(answer, message_id)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
     def check(self) -> tuple[str, ...]:
-        """Read the CapabilityStatement and say whether repeating a reply would be harmless."""
+        """Read the CapabilityStatement and say whether a reply could be created twice."""
         try:
-            harmless = self._repeating_is_harmless()
-        except TriageError as trouble:
-            return (str(trouble),)
-        if harmless:
-            return (f"{self.name}: {self._client.base} answers and knows conditional create.",)
+            answer = self._client.get("metadata")
+        except (Unreachable, Refused) as trouble:
+            return (f"{self._who} ({trouble})",)
+        except Nonsense:
+            answer = Answer(0, None, "")
+        once = answer.status == 200 and _promises(answer.resource)
+        how = "answers and knows" if once else "answers without"
         return (
-            f"{self.name}: {self._client.base} answers without conditional create; a person "
-            "decides whenever the line breaks during a reply.",
+            f"{self.name}: {self._client.base} {how} conditional create. After a broken line the "
+            "reply is looked for by its identifier; where it is not found, a person decides.",
         )
 
-    def _judge(self, answer: Answer, harmless: bool) -> str:
+    def _judge(self, answer: Answer, message_id: str) -> str:
         who = f"{self._who}, {answer.status}"
         if answer.status in (200, 201):
             return _receipt(answer)
-        if answer.status in (409, 412):
-            raise SendUncertain(who)
         if answer.status in (408, 425, 429):
             raise SendPostponed(who)
-        if 400 <= answer.status < 500:
+        if 400 <= answer.status < 500 and answer.status not in (409, 412):
             raise SendRefused(who)
-        if answer.status >= 500 and harmless:
-            raise SendPostponed(who)
-        raise SendUncertain(who)
+        return self._after_doubt(message_id, str(answer.status))
+
+    def _before(self, message_id: str) -> str:
+        """Return the reply if it stands in the portal; raise SendPostponed when that is down."""
+        try:
+            return self._found(message_id)
+        except Unreachable as trouble:
+            # A fault of the search alone is no reason to keep a patient waiting.
+            if str(trouble) in _DOWN or not str(trouble).isdigit():
+                raise SendPostponed(f"{self._who} ({trouble})") from None
+        except (Refused, Nonsense):
+            # It does not let us look: the condition on our identifier is left.
+            pass
+        return ""
+
+    def _after_doubt(self, message_id: str, why: str) -> str:
+        """Return the reply if the portal has it after all; else raise SendUncertain."""
+        began = time.monotonic()
+        for pause in _LOOKS:
+            if time.monotonic() - began > _ENOUGH:
+                break
+            self._sleep(pause)
+            try:
+                if there := self._found(message_id):
+                    return there
+            except (Unreachable, Refused, Nonsense):
+                continue
+        raise SendUncertain(f"{self._who} ({why})")
+
+    def _found(self, message_id: str) -> str:
+        """Return `Communication/<id>` of the one with our identifier, or an empty receipt."""
+        asked = {"identifier": f"{REPLY_SYSTEM}|{message_id}"}
+        answer = self._client.get("Communication", asked)
+        if answer.status != 200:
+            raise Nonsense(str(answer.status))
+        numbers = _ours(answer.resource, message_id)
+        if len(numbers) > 1:
+            raise SendUncertain(f"{self._who}: the portal has it {len(numbers)} times")
+        return f"Communication/{numbers[0]}" if numbers else ""
 
     def _refusal(self, why: str) -> TriageError:
         """401 and a refused token are about us, not about the reply: it can still leave later."""
         kind = SendRefused if why == "403" else SendPostponed
         return kind(f"{self._who}, {why}")
-
-    def _repeating_is_harmless(self) -> bool:
-        """Whether the server promises conditional create for Communication; asked once."""
-        if self._conditional is None:
-            try:
-                answer = self._client.get("metadata")
-            except (Unreachable, Refused) as trouble:
-                raise SendPostponed(f"{self._who} ({trouble})") from None
-            except Nonsense:
-                return False
-            self._conditional = answer.status == 200 and _promises(answer.resource)
-        return self._conditional
 
     def _compose(self, approval: Approval, outgoing: Outgoing, message_id: str) -> dict[str, Any]:
         recipient = outgoing.recipient.reveal()
@@ -186,6 +224,22 @@ def _promises(statement: dict[str, Any] | None) -> bool:
         )
     except (AttributeError, TypeError):
         return False
+
+
+def _ours(bundle: dict[str, Any] | None, message_id: str) -> list[str]:
+    """Return the ids of a search's Communications that carry our identifier, whatever else came."""
+    mine = {"system": REPLY_SYSTEM, "value": message_id}
+    entries = _dicts((bundle or {}).get("entry"))
+    return [
+        str(one.get("id", ""))
+        for one in _dicts([entry.get("resource") for entry in entries])
+        if one.get("resourceType") == "Communication"
+        and any(mine.items() <= name.items() for name in _dicts(one.get("identifier")))
+    ]
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _receipt(answer: Answer) -> str:
