@@ -142,9 +142,48 @@ def test_flags_come_most_urgent_first(redflags: RedFlags) -> None:
     assert [flag.urgency for flag in flags] == sorted((f.urgency for f in flags), reverse=True)
 
 
-def test_automatic_mail_that_recites_signs_is_silent(redflags: RedFlags) -> None:
+def test_automatic_mail_that_recites_signs_is_weak(redflags: RedFlags) -> None:
     body = "I am out of the office. For chest pain or trouble breathing call 911."
-    assert not names(redflags, body, automatic=True)
+    assert all(flag.weak for flag in redflags.flags(message(body, automatic=True)))
+
+
+#: Words of people, as those forward them whose address or program says "machine".
+_DANGER = (
+    "I have crushing chest pain and my left arm is numb.",
+    "Crushing chest pain, left arm numb right now.",
+    "My baby is 3 weeks old and has a fever of 39.",
+    "I want to kill myself. I took all my pills.",
+    "Tengo un dolor fuerte en el pecho y no puedo respirar.",
+)
+_MACHINE = (
+    "Thank you for your message. {}",
+    "Thank you for contacting me back. {}",
+    "We have received your message, thanks. {}",
+    "I am on vacation until Monday. {}",
+    "Asked your staff twice and your team never called back, unsubscribe me. {}",
+    "{} Please do not reply to this address, call my wife instead.",
+    "{} When I return from the bathroom it is worse.",
+)
+
+
+@pytest.mark.parametrize("words", _DANGER)
+def test_no_phrase_and_no_header_of_a_machine_silences_a_sign(
+    redflags: RedFlags, words: str
+) -> None:
+    """Nobody but a model that has read all of it may doubt it, and then a person sorts it."""
+    plain = {flag.rule: flag.weak for flag in redflags.flags(message(words))}
+    assert plain
+    for frame in (*_MACHINE, "{}"):
+        found = redflags.flags(message(frame.format(words), automatic=frame == "{}"))
+        assert plain.keys() <= {flag.rule for flag in found}, frame
+
+
+def test_words_of_the_writer_are_as_strong_from_a_web_form(redflags: RedFlags) -> None:
+    """A form on the clinic's own page writes from an address nobody may answer."""
+    for words in (_DANGER[0], "My son passed out. He has a seizure and cannot breathe."):
+        loud = {flag.rule for flag in redflags.flags(message(words)) if not flag.weak}
+        found = redflags.flags(message(words, automatic=True))
+        assert loud == {flag.rule for flag in found if not flag.weak} != set()
 
 
 def test_automatic_mail_about_a_person_now_still_fires(redflags: RedFlags) -> None:

@@ -10,6 +10,8 @@ from triage.priority.matching import Counts, Hit, Text
 from triage.priority.papers import Papers
 from triage.priority.table import Part, Rule, Table
 
+#: What speaks against a sign and yet never silences it: who sent it, and what else stands there.
+SOFT = frozenset({"bulk"})
 #: How far "last year" or "what if" reaches.
 SENTENCE_REACH = 16
 #: "Like last year" compares; it does not date the sign.
@@ -45,10 +47,10 @@ class Context:
         self._is_calm: bool | None = None
         self._known: dict[Hit, frozenset[str]] = {}
 
-    def counts_for(self, rule: Rule) -> Counts:
-        """Return the judge of hits that one rule asks."""
+    def counts_for(self, rule: Rule, but: frozenset[str] = frozenset()) -> Counts:
+        """Return the judge of hits that one rule asks; the reasons `but` speak against none."""
         ignored = frozenset({"gone"}) if rule.even_if_gone else frozenset[str]()
-        return _Judge(self, self.facts, ignored)
+        return _Judge(self, self.facts, ignored | but)
 
     def against(self, hit: Hit) -> frozenset[str]:
         """Return what speaks against a hit: denied, past, supposed, gone, joke, bulk."""
@@ -203,11 +205,16 @@ class Context:
         return bool(self._near("dated", hit))
 
     def _recited(self, hit: Hit, *, now: bool) -> bool:
+        """Said by a machine or a seller, and not by somebody of themselves or their family."""
         if self._bulk > 3 and not now:
             return True
         if self._bulk:
-            return not self._in_sentence("writer", hit)
-        return self._automatic and not (now and self._in_sentence("first_person", hit))
+            return not self._said_by("writer", hit)
+        return self._automatic and not self._said_by("first_person", hit)
+
+    def _said_by(self, name: str, hit: Hit) -> bool:
+        """Whether one of a list stands in the sentence of a hit, be it in the hit itself."""
+        return any(self._sentence(one) == self._sentence(hit) for one in self._of(name))
 
     def _pet(self, hit: Hit) -> bool:
         """ "My dog had a seizure": whose sign it is stands right before it."""

@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from triage.domain import Flag, Message, Protected, Urgency
-from triage.priority.context import Context
+from triage.priority.context import SOFT, Context
 from triage.priority.matching import Finder, Hit, Text, everything
 from triage.priority.scorecard import Scorecard
-from triage.priority.table import CONTEXT, Rule, Table, load
+from triage.priority.table import ANYWHERE, CONTEXT, Rule, Table, load
 from triage.priority.words import visible
 
 TABLE = Path(__file__).with_name("redflags")
@@ -48,8 +48,9 @@ class RedFlags:
     def flags(self, message: Message) -> tuple[Flag, ...]:
         """Return the rules that fire on a message, most urgent first, each once.
 
-        They are weak where all that was found comes to less than the score asks for; weak ones
-        raise a message only when no model read it.
+        They are weak where all that was found comes to less than the score asks for, or where a
+        machine or a seller seems to say it; weak ones raise a message only when no model read it
+        and all but ruled danger out.
         """
         found: dict[str, Flag] = {}
         most = 0
@@ -58,10 +59,11 @@ class RedFlags:
                 flags, total = self._found(*piece)
                 most = max(most, total)
                 for flag in flags:
-                    found.setdefault(flag.rule, flag)
+                    if flag.rule not in found or found[flag.rule].weak:
+                        found[flag.rule] = flag
         weak = most < self._score.raises_at
         flags = sorted(found.values(), key=lambda flag: -flag.urgency)
-        return tuple(replace(flag, weak=weak) for flag in flags)
+        return tuple(replace(flag, weak=weak or flag.weak) for flag in flags)
 
     def fires(self, text: str) -> dict[str, str]:
         """Return rule name to quoted words for one bare text, for the table's own examples."""
@@ -92,12 +94,14 @@ class RedFlags:
             text = Text(self._finder, whole[max(0, start - _OVERLAP) : start + _PIECE])
             yield text, Context(text, self._finder.table, automatic=automatic)
 
-    def _fired(self, text: Text, context: Context) -> Iterator[tuple[Rule, tuple[Hit, ...]]]:
+    def _fired(
+        self, text: Text, context: Context, but: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[Rule, tuple[Hit, ...]]]:
         for rule in self.rules:
             if not (text.when(rule) or rule.several):
                 continue
-            hits = _first_hits(rule, text, context)
-            if hits and not _excused(rule, text):
+            hits = _first_hits(rule, text, context, but)
+            if hits and not _excused(rule, text, from_afar=not but):
                 yield rule, hits
 
     def _found(self, text: Text, context: Context) -> tuple[list[Flag], int]:
@@ -108,6 +112,12 @@ class RedFlags:
         flags = [
             Flag(rule.name, rule.urgency, Protected(text.quote(hits)), rule.because)
             for rule, hits in fired
+        ]
+        sure = {flag.rule for flag in flags}
+        flags += [
+            Flag(rule.name, rule.urgency, Protected(text.quote(hits)), rule.because, weak=True)
+            for rule, hits in self._fired(text, context, SOFT)
+            if rule.name not in sure
         ]
         if not flags and total >= self._score.alone_at:
             heaviest = sorted(signs, key=lambda sign: -self._score.signs[sign[0]])[:_SHOWN]
@@ -123,8 +133,8 @@ def _finder(table: Table) -> Finder:
     return Finder(table)
 
 
-def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
-    counts = context.counts_for(rule)
+def _first_hits(rule: Rule, text: Text, context: Context, but: frozenset[str]) -> tuple[Hit, ...]:
+    counts = context.counts_for(rule, but)
     for pattern in text.when(rule):
         for hits in text.combinations(pattern, counts):
             return hits
@@ -132,7 +142,7 @@ def _first_hits(rule: Rule, text: Text, context: Context) -> tuple[Hit, ...]:
         return ()
     seen: list[Hit] = []
     for name in rule.several:
-        fitting = (hit for hit in text.hits(name) if not context.against(hit))
+        fitting = (hit for hit in text.hits(name) if not context.against(hit) - but)
         fresh = next(
             (
                 hit
@@ -158,8 +168,10 @@ def _signs(names: Iterable[str], text: Text, context: Context) -> Iterator[tuple
             yield name, first
 
 
-def _excused(rule: Rule, text: Text) -> bool:
-    return any(next(text.combinations(one, everything), None) for one in text.unless(rule))
+def _excused(rule: Rule, text: Text, *, from_afar: bool) -> bool:
+    """Whether words that excuse a rule stand there; those of anywhere only if `from_afar`."""
+    excuses = (one for one in text.unless(rule) if from_afar or one.window < ANYWHERE)
+    return any(next(text.combinations(one, everything), None) for one in excuses)
 
 
 def _texts(message: Message) -> Iterator[str]:
