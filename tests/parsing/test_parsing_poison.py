@@ -3,15 +3,17 @@
 import base64
 import email
 import email.policy
+import signal
 import time
 
 import pytest
 from parsing_mails import mail, nested, poisons, public_mails, raw_of, read, typed
 
 from triage.domain import Mark
-from triage.parsing import parse
+from triage.parsing import failing, parse
 from triage.parsing.newest import separate
-from triage.parsing.sandbox import Sandbox
+from triage.parsing.sandbox import TOO_MANY, ChildGone, Sandbox
+from triage.parsing.sheet import Sheet
 
 SEEN_BY_A_PERSON = {Mark.NOT_READ, Mark.PARTLY_READ}
 
@@ -70,20 +72,70 @@ def test_a_huge_mail_is_not_read_but_its_beginning_is_searched() -> None:
     assert any("chest" in reading.reveal() for reading in message.readings)
 
 
-def test_a_child_that_dies_costs_one_reading_only() -> None:
+@pytest.mark.parametrize("ended", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("kind", ["mail", "portal"])
+def test_a_child_that_is_ended_between_two_messages_costs_none(
+    kind: str, ended: signal.Signals
+) -> None:
+    """A service manager asks the whole group to end; the worker goes on with what it began."""
+    words = "my chest hurts"
+    content = {
+        "mail": mail("From: a@example.org\nSubject: one", words),
+        "portal": PORTAL % words.encode(),
+    }[kind]
     sandbox = Sandbox(patience=5)
     try:
-        assert sandbox.read(mail("From: a@example.org\nSubject: one"), {"kind": "mail"}).body
+        assert sandbox.read(content, {"kind": kind}).body.strip() == words
         assert sandbox._child is not None
-        sandbox._child._process.kill()
-        lost = sandbox.read(mail("From: a@example.org\nSubject: two"), {"kind": "mail"})
-        # The child was dead before it was asked: the subject is skimmed by its successor.
-        assert lost.not_read
-        assert lost.subject == "two"
-        assert sandbox.read(mail("From: a@example.org\nSubject: three"), {"kind": "mail"}).body
-        assert sandbox.restarts == 1
+        sandbox._child._process.send_signal(ended)
+        assert sandbox.read(content, {"kind": kind}).body.strip() == words
+        assert (sandbox.restarts, sandbox.lost) == (1 if ended is signal.SIGKILL else 0, 0)
     finally:
         sandbox.close()
+
+
+PORTAL = b'{"resourceType": "Communication", "payload": [{"contentString": "%s"}]}'
+
+
+@pytest.mark.parametrize("kind", ["mail", "portal", "form"])
+def test_what_no_child_can_read_is_searched_as_it_lies(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> None:
+        raise OSError("no processes left")
+
+    monkeypatch.setattr("triage.parsing.sandbox.Child", none)
+    sandbox = Sandbox()
+    for number in range(TOO_MANY):
+        assert sandbox.lost == number
+        sheet = sandbox.read(PORTAL % b"my chest hurts" + b"x" * 100, {"kind": kind})
+        assert sheet.not_read
+        assert ["my chest hurts" in one and "xxx" not in one for one in sheet.readings] == [True]
+    monkeypatch.setattr("triage.parsing.door._sandbox", lambda: sandbox)
+    assert failing()
+
+
+def test_a_message_that_ends_its_child_at_once_is_not_read_twice_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    class Fragile:
+        answered = 0
+
+        def ask(self, content: bytes, job: dict[str, str], patience: float) -> Sheet:
+            asked.append(job["kind"])
+            if job["kind"] == "skim":
+                return Sheet(not_read=True, subject="two")
+            raise ChildGone
+
+        def kill(self) -> None:
+            """Nothing is there to end."""
+
+    monkeypatch.setattr("triage.parsing.sandbox.Child", Fragile)
+    sheet = Sandbox().read(mail("From: a@example.org\nSubject: two"), {"kind": "mail"})
+    assert asked == ["mail", "mail", "skim"]
+    assert (sheet.not_read, sheet.subject) == (True, "two")
 
 
 def test_a_late_child_is_replaced() -> None:
@@ -107,6 +159,7 @@ def test_parse_survives_when_no_child_can_be_started(monkeypatch: pytest.MonkeyP
     message = parse(raw_of(mail("From: a@example.org")))
     assert Mark.NOT_READ in message.marks
     assert message.sender_doubtful
+    assert message.readings
 
 
 @pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "punycode", "idna", "rot13", "hex"])

@@ -25,6 +25,7 @@ DUTIES = {
 NOTES = {
     "no_classifier": "The classifier is not working: every message waits for a person to sort it.",
     "no_redactor": "Redaction is not working: models see nothing and no reply is suggested.",
+    "no_parser": "Messages cannot be read by machine: open every original, the urgent ones first.",
     "no_plan": "Nobody is named who is told when nobody acts on an urgent message. A supervisor"
     " names them under Practice; until then every alert door is told.",
     "no_rules": "The red-flag rules are not working: read every new message now.",

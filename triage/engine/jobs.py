@@ -19,6 +19,7 @@ from triage.domain import NOTHING, Mark, Message, Protected, RawMessage
 from triage.engine.ahead import Ahead
 from triage.engine.serving import say
 from triage.errors import blame
+from triage.parsing import as_it_lies
 from triage.pipeline import Rooms, file
 from triage.redaction.withhold import WithholdEverything
 from triage.store import Store
@@ -34,8 +35,6 @@ ROUND = 8 * BATCH
 SPLIT_AFTER = FEW_TRIES
 #: and after this many a message is shown to a person as it lies.
 GIVE_UP_AFTER = 5
-#: Bytes of an unreadable message that the red-flag rules look at all the same.
-READABLE = 200_000
 #: Looks at a batch that somebody else has begun, and seconds between two, before it is taken over.
 LOOKS, PAUSE = 80, 0.25
 
@@ -271,7 +270,6 @@ def unread_rooms(rooms: Rooms) -> Rooms:
 
 def _unread(raw: RawMessage) -> Message:
     """Return a message nobody could read; the rules still see its bytes as text."""
-    text = raw.content[:READABLE].decode("utf-8", "replace")
     return Message(
         raw_id=raw.id,
         channel=raw.channel,
@@ -279,7 +277,7 @@ def _unread(raw: RawMessage) -> Message:
         sender_name=NOTHING,
         subject=NOTHING,
         body=NOTHING,
-        readings=(Protected(text),),
+        readings=(Protected(as_it_lies(raw.content)),),
         sender_doubtful=True,
         marks=frozenset({Mark.NOT_READ}),
     )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from threading import Event
 
+from triage import parsing
 from triage.engine.anchoring import Anchoring
 from triage.engine.chores import Chore, start_chores
 from triage.engine.inboxes import InboxKeeper
@@ -85,6 +86,7 @@ class Worker:
     def _beat(self) -> None:
         """Say what does not work just now; a beat that fails stops no message."""
         notes = {*self._notes, *self._jobs.rooms.health.failing}
+        notes |= {"no_parser"} if parsing.failing() else set()
         notes |= {"inbox_failing" for keeper in self._keepers if keeper.trouble}
         notes |= {note for chore in self._chores for note in chore.notes()}
         if self._anchoring is not None:

@@ -34,7 +34,7 @@ INBOX, START = "inbox:", "start:"
 #: Notes of the worker and the sender that mean that a part is failing.
 FAILING = frozenset(
     {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
-    | {"clock_leapt", "paper_late"}
+    | {"clock_leapt", "paper_late", "no_parser"}
 )
 #: Nobody is named for urgent messages that nobody acts on.
 NO_PLAN = "no_plan"

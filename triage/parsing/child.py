@@ -51,7 +51,9 @@ def _allow_cpu(seconds: int) -> None:
 
 
 def _fence_in() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Who ends the whole group of processes asks the worker to finish what it began, and us with it.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))

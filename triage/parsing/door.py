@@ -9,13 +9,18 @@ from dataclasses import replace
 
 from triage.domain import Channel, Mark, Message, Protected, RawMessage
 from triage.parsing.newest import Newest, separate
-from triage.parsing.sandbox import Sandbox
+from triage.parsing.sandbox import TOO_MANY, Sandbox, as_it_lies
 from triage.parsing.sheet import Sheet, to_message
 
 
 @functools.cache
 def _sandbox() -> Sandbox:
     return Sandbox()
+
+
+def failing() -> bool:
+    """Whether messages come out unread one after the other, so that it is not the messages."""
+    return _sandbox().lost >= TOO_MANY
 
 
 def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
@@ -34,6 +39,7 @@ def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
     except Exception:
         # No child can be started at all: a person still gets to see the original.
         sheet = Sheet(not_read=True, sender_doubtful=True)
+        sheet.add_reading(as_it_lies(raw.content))
     # Anybody can write a file of mails: without a server's own verdict nobody vouches for a sender.
     sheet.sender_doubtful |= raw.position.imported and not trusted_authserv_id
     message = to_message(sheet, raw_id=raw.id, channel=raw.channel)

@@ -1,12 +1,13 @@
 """A child process with limits reads messages, so that no bytes can hang or kill the worker.
 
 Rule of the room: the child gets bytes and gives plain values; one that dies or is late is
-replaced, and its message is marked as not read.
+replaced, and its message is marked as not read. What nobody could read is searched as it lies.
 """
 
 import atexit
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -23,11 +24,27 @@ START_PATIENCE = 60.0
 LARGEST_ANSWER = 200_000_000
 #: After so many messages a child is replaced, so that nothing it leaks adds up.
 MESSAGES_PER_CHILD = 5_000
+#: A child that is gone within so many seconds was ended from outside, and not by the message.
+SOON = 1.0
+#: So many unread messages in a row are no accident: no child can be started or understood.
+TOO_MANY = 3
+#: Bytes of an unreadable message that the red-flag rules look at all the same, and what in them
+#: is packed data and says by chance what nobody wrote.
+READABLE, _PACKED = 200_000, re.compile(r"[A-Za-z0-9+/=]{60,}")
 _CHUNK = 1 << 16
+
+
+def as_it_lies(content: bytes) -> str:
+    """Return the text a message's bytes show to whoever opens them without reading them."""
+    return _PACKED.sub(" ", content[:READABLE].decode("utf-8", "replace"))
 
 
 class ChildLost(Exception):
     """The child died, was late or answered nonsense; the next message gets a new one."""
+
+
+class ChildGone(ChildLost):
+    """The child was not there any more before it can have read much."""
 
 
 class Child:
@@ -59,7 +76,15 @@ class Child:
 
     def ask(self, content: bytes, job: Mapping[str, str], patience: float) -> Sheet:
         """Have one message read; raise ChildLost when that is not possible."""
-        deadline = self._clock() + patience
+        began = self._clock()
+        try:
+            return self._ask(content, job, began + patience)
+        except ChildGone as gone:
+            if self._clock() - began > SOON:
+                raise ChildLost from gone
+            raise
+
+    def _ask(self, content: bytes, job: Mapping[str, str], deadline: float) -> Sheet:
         head = json.dumps(dict(job)).encode("utf-8")
         sizes = len(head).to_bytes(8, "big") + len(content).to_bytes(8, "big")
         self._send(b"".join((sizes, head, content)), deadline)
@@ -95,7 +120,7 @@ class Child:
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise ChildLost from error
+                raise ChildGone from error
 
     def _receive(self, length: int, deadline: float) -> bytes:
         pieces, missing = [], length
@@ -108,7 +133,7 @@ class Child:
             except OSError as error:
                 raise ChildLost from error
             if not piece:
-                raise ChildLost
+                raise ChildGone
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
@@ -130,24 +155,41 @@ class Sandbox:
         self._child: Child | None = None
         self._owner = os.getpid()
         self.restarts = 0
+        #: Messages in a row that no child read.
+        self.lost = 0
         atexit.register(self.close)
 
     def read(self, content: bytes, job: Mapping[str, str]) -> Sheet:
         """Have one message read; a sheet marked as not read when no child survives it."""
         with self._turn:
-            try:
-                return self._ask(content, job)
-            except (ChildLost, OSError):
-                self._drop()
-            if job.get("kind") in ("portal", "form"):
-                return Sheet(not_read=True)
+            for again in (True, False):
+                try:
+                    sheet = self._ask(content, job)
+                except ChildGone:
+                    self._drop()
+                    if again:
+                        continue
+                except (ChildLost, OSError):
+                    self._drop()
+                else:
+                    self.lost = 0
+                    return sheet
+                break
+            self.lost += 1
+            return self._unread(content, job)
+
+    def _unread(self, content: bytes, job: Mapping[str, str]) -> Sheet:
+        """Return a sheet without a reading; the rules still see what lies there."""
+        sheet = Sheet(not_read=True, sender_doubtful=True)
+        if job.get("kind") not in ("portal", "form"):
             try:
                 # Subject and sender help the person who has to open the original; the sender is
                 # judged by the same verdicts as ever.
-                return self._ask(content[:64_000], {**job, "kind": "skim"})
+                sheet = self._ask(content[:64_000], {**job, "kind": "skim"})
             except (ChildLost, OSError):
                 self._drop()
-            return Sheet(not_read=True, sender_doubtful=True)
+        sheet.add_reading(as_it_lies(content))
+        return sheet
 
     def close(self) -> None:
         """End the child, if this process started it."""
