@@ -41,7 +41,7 @@ class InboxKeeper:
         tell: Tell | None = None,
     ) -> None:
         self._inbox = inbox
-        self._progress = Progress(inbox.name, store, tell)
+        self._progress = Progress(inbox.name, store, tell, stored=self._stored)
         self._store = store
         self._clinic = clinic
         self._landed = landed
@@ -55,6 +55,9 @@ class InboxKeeper:
     def name(self) -> str:
         """The inbox's name in triage.toml."""
         return self._inbox.name
+
+    def _stored(self) -> int:
+        return sum(self._store.landing.ledger_counts(self.name, clinic=self._clinic).values())
 
     def start(self, stop: Event) -> Thread:
         """Run in a thread of its own until `stop` is set."""

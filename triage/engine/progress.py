@@ -63,11 +63,14 @@ class Progress:
         store: Store,
         tell: Tell | None = None,
         *,
+        stored: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._store = store
         self._tell = tell
+        #: How many messages of this inbox the store holds, and held when it was last said.
+        self._stored, self._most = stored, -1
         self._clock = clock
         self._again = clock()
 
@@ -80,7 +83,17 @@ class Progress:
                 self._tell(self._name, done, whole)
             if self._clock() >= self._again:
                 self._again = self._clock() + EVERY
-                # A fetch that gets on is a sign of life; one that stands still is missed in time.
-                self._store.beats.beat(f"inbox:{self._name}", notes=[fetching(done, whole)])
+                self._beat(done, whole)
         except Exception as trouble:
             log.error("how far a fetch is cannot be said: %(error)s", blame(trouble))
+
+    def _beat(self, done: int, whole: int) -> None:
+        """Say that the fetch gets on, which is a sign of life.
+
+        One that stands still is missed in time; so is one that fails each time at the same place
+        and begins anew with what is stored already.
+        """
+        stored = self._stored()
+        if stored > self._most:
+            self._most = stored
+            self._store.beats.beat(f"inbox:{self._name}", notes=[fetching(done, whole)])
