@@ -11,7 +11,18 @@ from tests.small_practice import SECRETARY, approve, mail_from, move_in, receive
 from tests.watch.cast import Clock, Door
 from triage.classifiers.abstain import AlwaysAbstain
 from triage.desk import Desk
-from triage.domain import OLDEST, Lane, OpeningHours, Protected, ReplyState, Waiting, read_span
+from triage.domain import (
+    OLDEST,
+    Lane,
+    Listing,
+    OpeningHours,
+    Protected,
+    ReplyState,
+    Setting,
+    Waiting,
+    read_span,
+)
+from triage.domain.watch import Alarm, Fault
 from triage.engine import Watch, Watched
 from triage.engine.jobs import _unread
 from triage.store import Keys, Store, open_store
@@ -100,6 +111,37 @@ def test_a_watch_that_never_counts_is_found(store: Store, clock: Clock) -> None:
     clock.turn(2 * OLDEST.total_seconds())
     watch.once()
     assert not any(word.startswith("too_old") for word in door.words)
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_the_hours_set_in_the_app_count(store: Store, clock: Clock, said: bool) -> None:
+    """The file says that the clinic is closed today; a supervisor has opened it since."""
+    today = clock.now.weekday()
+    door, closed = Door(), OpeningHours({(today + 3) % 7: (time(8), time(17))})
+    watched = Watched("c1", processes=(), hours=closed)
+    watch = Watch(lambda: store, watched, [door], clock=clock, steady=lambda: clock.now.timestamp())
+    if said:
+        names = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+        value = {"days": dict.fromkeys(names, "00:00-23:59")}
+        store.practice.change(Setting.HOURS, value, seen=0, clinic="c1", by="user-dora")
+    leave_waiting(store, clock)
+    clock.turn(OLDEST.total_seconds() + 300)
+    watch.once()
+    assert any(word.startswith("too_old") for word in door.words) == said
+
+
+def test_what_a_server_keeps_to_itself_is_told_through_the_doors(
+    store: Store, clock: Clock
+) -> None:
+    door, mailbox = Door(), Listing("INBOX", "1", frozenset({"3"}))
+    watch = looking(store, clock, door)
+    store.mailboxes.compared("front-desk", mailbox, owed=["3"], repaired=0, clinic="c1")
+    assert watch.once() == ()
+    clock.turn(150)
+    assert watch.once() == (Alarm(Fault.INBOX_OWES, "front-desk"),)
+    assert door.words == ["inbox_owes:front-desk"]
+    store.mailboxes.ignore("front-desk", "INBOX", "3", clinic="c1", by="ana")
+    assert watch.once() == ()
 
 
 def test_a_monitor_sees_how_much_waits_where(store: Store) -> None:

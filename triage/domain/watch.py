@@ -23,6 +23,7 @@ class Fault(StrEnum):
     INBOX_SILENT = "inbox_silent"
     INBOX_REFUSED = "inbox_refused"
     INBOX_FULL = "inbox_full"
+    INBOX_OWES = "inbox_owes"
     PART_FAILING = "part_failing"
     NOT_QUEUED = "not_queued"
     CANARY_NOT_SENT = "canary_not_sent"
@@ -47,6 +48,8 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.INBOX_SILENT: "The inbox {part} has not been looked at to the end for minutes.",
     Fault.INBOX_REFUSED: "The inbox {part} refuses our log-in: is the password still valid?",
     Fault.INBOX_FULL: "The mailbox of {part} is full or nearly full.",
+    Fault.INBOX_OWES: "Messages lie in the mailbox of {part} and cannot be fetched:"
+    " read them there.",
     Fault.PART_FAILING: "A part is failing: {part}.",
     Fault.NOT_QUEUED: "Messages have landed and are in no queue.",
     Fault.CANARY_NOT_SENT: "The test mail {part} cannot be handed over.",

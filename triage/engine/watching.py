@@ -84,6 +84,9 @@ class Sight:
     late: int
     oldest: Mapping[Waiting, datetime]
     canaries: Sequence[Canary]
+    hours: OpeningHours
+    #: Inboxes whose server lists messages and does not hand them over.
+    owing: frozenset[str]
 
 
 class Bounded(Generic[Answer]):
@@ -125,6 +128,7 @@ class Watched:
     clinic: str
     inboxes: Sequence[str] = ()
     processes: Sequence[str] = PROCESSES
+    #: Those of triage.toml; they count until a supervisor sets hours under Practice.
     hours: OpeningHours = field(default_factory=OpeningHours)
 
 
@@ -225,7 +229,18 @@ class Watch:
             store.landing.late(before=now - LATE, clinic=clinic),
             store.counts.oldest(clinic=clinic),
             canaries,
+            self._hours(store),
+            store.mailboxes.owing(before=now - LATE, clinic=clinic),
         )
+
+    def _hours(self, store: Store) -> OpeningHours:
+        """Return the hours of the page Practice; where none can be read, those of the file."""
+        try:
+            set_there = store.practice.hours(clinic=self._watched.clinic)
+        except ValueError as trouble:
+            log.error("the setting %(part)s is wrong: %(error)s", blame(trouble, part="hours"))
+            return self._watched.hours
+        return set_there if set_there.days else self._watched.hours
 
     def _judge(self, sight: Sight, now: datetime) -> Iterator[Alarm]:
         self._silences.hear(sight.beats, steady=self._steady())
@@ -236,8 +251,9 @@ class Watch:
         if sight.late:
             yield Alarm(Fault.NOT_QUEUED)
         for kind, since in sight.oldest.items():
-            if self._watched.hours.between(since, now) > OLDEST:
+            if sight.hours.between(since, now) > OLDEST:
                 yield Alarm(Fault.TOO_OLD, kind.value)
+        yield from (Alarm(Fault.INBOX_OWES, name) for name in sight.owing)
         yield from self._canaries(sight.canaries, now)
 
     def _processes(self, beats: Mapping[str, Beat]) -> Iterator[Alarm]:

@@ -80,6 +80,14 @@ class Mailboxes:
         with self._transactions.read() as work:
             return work.number(query)
 
+    def owing(self, *, before: datetime, clinic: str) -> frozenset[str]:
+        """Return the inboxes that have owed a message since `before`; what is ignored is not."""
+        table = tables.uncollected
+        mine = (table.c.clinic == clinic, table.c.fate != IGNORED, table.c.since < before)
+        with self._transactions.read() as work:
+            rows = work.rows(select(table.c.inbox).where(*mine).distinct())
+        return frozenset(row.inbox for row in rows)
+
     def repaired(self, *, since: datetime, clinic: str) -> bool:
         """Whether messages were found missing here after `since`; all are fetched again."""
         table = tables.mailboxes

@@ -119,6 +119,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         "replies": "SELECT (case_id, clinic, state, not_before, claimed_at, settled_at)",
         "drafts": "SELECT (clinic, edited_at, reply_id)",
         "snoozes": "SELECT (clinic, case_id, until)",
+        "uncollected": "SELECT (clinic, inbox, fate, since)",
         **_EVERYBODY,
     },
 }
