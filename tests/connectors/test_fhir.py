@@ -1,5 +1,6 @@
 """The portal doors against a real FHIR R4 server, with faults on order."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -233,6 +234,25 @@ class TestInbox:
             with pytest.raises(InboxLied, match="somewhere else"):
                 list(inbox_of(server, page_size=10).deliveries({}))
             assert other.state["requests"] == []
+
+    @pytest.mark.parametrize("stubborn", [False, True])
+    def test_a_page_too_long_is_asked_for_in_smaller_pages(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch, stubborn: bool
+    ) -> None:
+        """Photographs of several patients side by side; one message is longer than all may be."""
+        monkeypatch.setattr("triage.connectors.fhir_client._ANSWER_BYTES", 9_000)
+        if stubborn:
+            # The oracle: the same page is asked for again and again.
+            monkeypatch.setattr(FhirInbox, "_smaller_pages", lambda _: "a page too long")
+        for number in range(1, 7):
+            words = "photograph " * (900 if number == 5 else 300)
+            server.seed(communication(number, payload=[{"contentString": words}]))
+        inbox, found = inbox_of(server, page_size=50), set[str]()
+        for _ in range(8):
+            with contextlib.suppress(InboxLied):
+                for delivery in inbox.deliveries({}):
+                    found |= set(ids([delivery]))
+        assert found == (set() if stubborn else {f"c{number}" for number in range(1, 7)})
 
     def test_redirects_are_not_followed(self, server: FhirServer) -> None:
         server.fail("GET", status=302, headers={"Location": "http://169.254.169.254/latest"})

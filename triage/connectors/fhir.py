@@ -23,7 +23,14 @@ from datetime import UTC, datetime, timedelta
 
 from triage.connectors.fhir_auth import read_credentials
 from triage.connectors.fhir_check import explain
-from triage.connectors.fhir_client import Answer, FhirClient, Nonsense, Refused, Unreachable
+from triage.connectors.fhir_client import (
+    Answer,
+    FhirClient,
+    Nonsense,
+    Refused,
+    TooLong,
+    Unreachable,
+)
 from triage.connectors.fhir_hints import Hints
 from triage.connectors.fhir_page import (
     COMMUNICATION,
@@ -83,6 +90,8 @@ class FhirInbox:
         rights = " ".join(f"system/{kind}.rs" for kind in self._kinds)
         credentials = read_credentials(options, secret, scope=rights)
         self._client = FhirClient(options, credentials, sleep=sleep)
+        if self._page == 1:
+            self._client.allow_one_long_message()
         self._hints = Hints(options, secret)
         options.done()
         self._clock = clock
@@ -277,10 +286,21 @@ class FhirInbox:
             raise InboxUnreachable(f"{self._who} ({trouble})") from None
         except Refused as trouble:
             raise InboxRefused(f"{self._who} ({trouble})") from None
+        except TooLong:
+            raise InboxLied(f"{self._who}, {self._smaller_pages()}") from None
         except Nonsense as trouble:
             raise InboxLied(f"{self._who} ({trouble})") from None
         except (LookupError, TypeError, AttributeError, ValueError) as trouble:
             raise InboxLied(f"{self._who} ({type(trouble).__name__})") from None
+
+    def _smaller_pages(self) -> str:
+        """Ask for half as many messages a page from the next look on: their files made it long."""
+        if self._page == 1:
+            return "one message is too long"
+        self._page //= 2
+        if self._page == 1:
+            self._client.allow_one_long_message()
+        return f"a page too long; {self._page} messages a page from now on"
 
     def _arrival(self, kind: str, uid: str, resource: Resource) -> Arrival:
         position = Position(self.name, kind, _EPOCH, uid)

@@ -24,7 +24,8 @@ REPLY_SYSTEM = "urn:triage:reply"
 
 _FHIR = "application/fhir+json"
 _JSON = {"Accept": "application/json"}
-_ANSWER_BYTES = 64 * 1024 * 1024
+#: Longest answer that is read, in bytes; and of one message alone.
+_ANSWER_BYTES, _MESSAGE_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 30.0
 
@@ -43,6 +44,10 @@ class Refused(Exception):
 
 class Nonsense(Exception):
     """The answer is not FHIR JSON, is too long, or points somewhere else."""
+
+
+class TooLong(Nonsense):
+    """The answer was not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class FhirClient:
             raise options.wrong("token_url (https, or http to this machine)") from None
         self._credentials = credentials
         self._sleep = sleep
+        self.most_bytes = _ANSWER_BYTES
         #: Without idle lines, no request meets one that the server has just closed.
         self._idle_lines = 0 if once else 4
         self._attempts = 1 if once else _ATTEMPTS
@@ -127,6 +133,10 @@ class FhirClient:
             return self._allowed.within(address)
         except Elsewhere as trouble:
             raise Nonsense(str(trouble)) from None
+
+    def allow_one_long_message(self) -> None:
+        """From now on read longer answers: each is asked to hold one message only."""
+        self.most_bytes = _MESSAGE_BYTES
 
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
@@ -228,8 +238,8 @@ class FhirClient:
         body = bytearray()
         for part in answer.iter_bytes():
             body += part
-            if len(body) > _ANSWER_BYTES:
-                raise Nonsense("an answer without end")
+            if len(body) > self.most_bytes:
+                raise TooLong("an answer without end")
             if time.monotonic() > end:
                 raise Unreachable("a dripping answer", sent=True)
         return bytes(body)
