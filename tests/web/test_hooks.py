@@ -229,6 +229,21 @@ def test_somebody_who_only_guesses_is_not_listened_to(practice: Practice, sender
     assert sender.send(body()).status_code == 429
 
 
+@pytest.mark.parametrize("how", [{"moment": NOW - TOLERANCE - 1}, {}], ids=["clock", "too large"])
+def test_staff_see_that_a_delivery_was_refused_until_the_next_is_taken(
+    practice: Practice, sender: Sender, hooked: FastAPI, how: dict[str, int]
+) -> None:
+    """A recording too large, or our clock wrong: the service does not come again with it."""
+    dana = Visit(hooked, "dana", practice)
+    words = "delivered something that was refused"
+    assert sender.send(b"x" * 20_000, to="nobody").status_code == 401
+    assert words not in dana.get("/queue").text
+    assert sender.send(b"x" * 20_000, **how).status_code in (401, 413)  # type: ignore[arg-type]  # Its moment.
+    assert words in dana.get("/queue").text
+    assert sender.send(body()).status_code == 200
+    assert words not in dana.get("/queue").text
+
+
 def test_what_is_counted_is_forgotten() -> None:
     now = [0.0]
     paces = Paces(lambda: now[0], most_names=2)

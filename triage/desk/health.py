@@ -42,10 +42,12 @@ NOTES = {
     " triage worked through. Is its date right? Erasing begins after five days with messages.",
     "senders_unchecked": "Nobody checks who really sent an e-mail. Compare before you act on one;"
     " an administrator sets authserv_id.",
+    "hook_refused": "A form or voicemail service delivered something that was refused: it is not"
+    " here. Tell whoever keeps this machine; the log says why.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
-#: Notes about what is set up, not about what has failed.
-WARNINGS = frozenset({"senders_unchecked", "paper_not_set_up"})
+#: Notes about what is set up, or what anybody outside can bring about.
+WARNINGS = frozenset({"senders_unchecked", "paper_not_set_up", "hook_refused"})
 
 #: Said on the page in its own words already.
 _KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})

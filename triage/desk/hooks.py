@@ -3,9 +3,16 @@
 Rule of the room: nobody is signed in here, so nothing is read, shown or changed.
 """
 
+import logging
+
 from triage.domain import Arrival, Channel
-from triage.errors import NotAllowed
+from triage.errors import NotAllowed, TriageError, blame
 from triage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: How a door's sign of life is called, and its note while the last delivery was refused.
+DOOR, REFUSED = "hook:", "hook_refused"
 
 
 class HookDesk:
@@ -23,4 +30,13 @@ class HookDesk:
         """
         if self._clinic is None or arrival.channel is not Channel.FORM:
             raise NotAllowed("hook")
-        return bool(self._store.landing.land((arrival,), clinic=self._clinic, by="hook"))
+        landed = bool(self._store.landing.land((arrival,), clinic=self._clinic, by="hook"))
+        self._store.beats.beat(f"{DOOR}{arrival.position.inbox}")
+        return landed
+
+    def refused(self, name: str) -> None:
+        """Let staff see that a delivery was refused, until this door takes one again."""
+        try:
+            self._store.beats.trouble(f"{DOOR}{name}", REFUSED)
+        except TriageError as trouble:
+            log.error("a refusal cannot be shown: %(error)s", blame(trouble, hook=name))

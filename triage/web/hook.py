@@ -66,6 +66,7 @@ class HookDoors:
         self.clock = clock
         self.refused = Paces(steady)
         self.taken = Paces(steady)
+        self._told = Paces(steady)
 
     async def take(self, name: str, request: Request) -> Arrival:
         """Return the signed delivery of a request; raise HookRefused."""
@@ -88,11 +89,26 @@ class HookDoors:
         self.taken.count(name)
         return arrival
 
+    def tell(self, name: str) -> bool:
+        """Whether staff are to be told of a refusal: of a door there is, once a minute."""
+        if name not in self.hooks or self._told.reached(name, 1):
+            return False
+        self._told.count(name)
+        return True
 
-async def signed(request: Request, name: str) -> Arrival:
-    """Return what a machine delivers; raise HookRefused unless it is signed."""
+
+async def signed(request: Request, name: str, desk: TheDesk) -> Arrival:
+    """Return what a machine delivers; raise HookRefused unless it is signed.
+
+    What is refused may be a patient's words, and the service may never come again with them.
+    """
     doors: HookDoors = request.app.state.hooks
-    return await doors.take(name, request)
+    try:
+        return await doors.take(name, request)
+    except HookRefused:
+        if doors.tell(name):
+            await run_in_threadpool(desk.hooks.refused, name)
+        raise
 
 
 @router.post("/hook/{name}")
