@@ -50,10 +50,13 @@ class ReplyDesk:
         subject: Protected,
         body: Protected,
         forms: Sequence[str] = (),
+        had: str | None = None,
     ) -> Draft:
         """Keep a person's words; the draft's digest is what an approval will be bound to.
 
-        `forms` are ids of the clinic's forms to enclose.
+        `forms` are ids of the clinic's forms to enclose. `had` is the digest of the saved words
+        on the page, empty where there were none, and None only where no page was shown. Raises
+        ChangedUnderneath when a colleague has saved other words since.
         """
         require(actor, Right.WRITE_REPLY)
         file = self._open(actor, case_id)
@@ -82,7 +85,7 @@ class ReplyDesk:
             author=actor.id,
             edited_at=self._clock(),
         )
-        self._store.replies.save_draft(draft, by=actor.id)
+        self._store.replies.save_draft(draft, by=actor.id, had=had)
         return draft
 
     def approve(

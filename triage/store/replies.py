@@ -29,7 +29,13 @@ from triage.errors import (
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
 from triage.store.checks import write_check
-from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.drafts import (
+    drop_open_draft,
+    open_draft,
+    refuse_unseen,
+    sealed_words,
+    write_draft,
+)
 from triage.store.due import act_again
 from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
@@ -50,11 +56,12 @@ class Replies:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def save_draft(self, draft: Draft, *, by: str) -> None:
+    def save_draft(self, draft: Draft, *, by: str, had: str | None = None) -> None:
         """Keep a person's words as the one open draft of the case.
 
-        Raises ChangedUnderneath when this draft was approved meanwhile, NotFound for a foreign
-        case.
+        `had` is the digest of the words they were shown, empty where there were none, and None
+        only where no page was shown. Raises ChangedUnderneath when other words of a colleague's
+        stand there now, or this draft was approved meanwhile; NotFound for a foreign case.
         """
         table = tables.drafts
         with self._transactions.write() as work:
@@ -62,6 +69,8 @@ class Replies:
             known = work.first(select(table.c.reply_id).where(table.c.id == draft.id))
             if known is not None and known.reply_id is not None:
                 raise ChangedUnderneath(f"draft {draft.id}")
+            if had is not None:
+                refuse_unseen(work, draft, had, by)
             drop_open_draft(work, draft.case_id)
             write_draft(work, draft)
             _noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
