@@ -1,15 +1,21 @@
-"""What changed between a page and the press of its button: a colleague's words stay."""
+"""What changed between a page and the press of its button, or while the button was being served."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.proofs import enrol
 from tests.store.practice import ana, reading, signing_key
 from triage.desk import Desk
-from triage.domain import Protected, Role, User, new_id
-from triage.errors import ChangedUnderneath
-from triage.store import Store
+from triage.desk.checking import Checker
+from triage.domain import Protected, Role, Route, User, new_id
+from triage.errors import AlreadyClaimed, ChangedUnderneath
+from triage.store import Store, tables
+from triage.store.second import SecondApprovers
 
 EMPTY = ""
 
@@ -76,3 +82,61 @@ def test_words_that_are_gone_are_not_written_on(
     with pytest.raises(ChangedUnderneath):
         save(desk, staff["dora"], case_id, had="0" * 64)
     assert saved(desk, staff["dora"], case_id) == ""
+
+
+def after(
+    monkeypatch: pytest.MonkeyPatch, room: type, step: str, happens: Callable[[], object]
+) -> None:
+    """Let something happen right after a step of an approval."""
+    taken = getattr(room, step)
+
+    def then(*given: Any, **more: Any) -> Any:
+        result = taken(*given, **more)
+        happens()
+        return result
+
+    monkeypatch.setattr(room, step, then)
+
+
+def test_what_happens_while_the_words_are_looked_at_stops_the_yes(
+    store: Store, clinic: str, desk: Desk, staff: dict[str, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one yes and with the first of two; nothing is queued and nobody has said yes."""
+    dora, nia = staff["dora"], staff["nia"]
+
+    def joins(case_id: str) -> None:
+        about = desk.queue.open(dora, case_id).file.messages[0].message_id
+        words = {"references": (about,), "body": Protected("Please ignore, I am in hospital.")}
+        more = reading(store, clinic, uid=new_id(), **words)  # type: ignore[arg-type]  # Any field.
+        assert store.cases.file(more, clinic=clinic, by="worker") == case_id
+
+    def taken(case_id: str) -> None:
+        desk.queue.take_over(nia, case_id, reason=Protected("I know her"))
+
+    def closed(case_id: str) -> None:
+        no_words = Protected("")
+        store.cases.close(case_id, "phoned", no_words, clinic=clinic, by=nia.id, all_done=True)
+
+    happened = ((joins, ChangedUnderneath), (taken, AlreadyClaimed), (closed, ChangedUnderneath))
+    looked_at, asked_for_two = (Checker, "require"), (SecondApprovers, "first")
+    for moment, routes in (looked_at, []), (looked_at, [Route.REFILL]), (asked_for_two, []):
+        store.second.set_routes(routes, clinic=clinic, by="user-sam")
+        for what, expected in happened:
+            came = reading(store, clinic, uid=new_id())
+            case_id = store.cases.file(came, clinic=clinic, by="worker")
+            desk.queue.claim(dora, case_id)
+            digest = save(desk, dora, case_id, had=EMPTY)
+            view = desk.queue.open(dora, case_id)
+            assert view.draft
+            yes = signing_key(dora.id).prove(view.draft.id, digest)
+            with monkeypatch.context() as patched:
+                after(patched, *moment, partial(what, case_id))
+                with pytest.raises(expected):
+                    desk.replies.approve(
+                        dora, case_id, digest=digest, proof=yes, seen=view.file.newest
+                    )
+            with store.transactions.read() as work:
+                for table in (tables.replies, tables.approvals, tables.first_approvals):
+                    assert work.rows(select(table)) == [], (what.__name__, moment, routes)
+            if what is not closed:
+                closed(case_id)

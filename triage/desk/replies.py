@@ -103,8 +103,8 @@ class ReplyDesk:
         `proof` is made by the approver's browser (`web/static/proof.js`); the sender checks it.
         `seen` is the newest message on the page, `confirmed` the ids of the facts without a source
         that the person answers for by name. Raises ChangedUnderneath when the words are no
-        longer those of the digest, or another message has joined the case; and what
-        `Checker.require` finds in the way.
+        longer those of the digest, or another message has joined the case, also while they were
+        looked at; AlreadyClaimed for a colleague's case; and what `Checker.require` finds.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
@@ -119,7 +119,7 @@ class ReplyDesk:
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
         message_id = f"<{reply_id}@{self._domain}>"
-        if self._store.second.first(approval, draft, check):
+        if self._store.second.first(approval, draft, check, seen=file.newest):
             # The first of two: nothing is queued before somebody else approves the same words.
             return ReplyView(reply_id, ReplyState.DRAFT, message_id, now)
         reply = self._store.replies.approve(
@@ -128,6 +128,7 @@ class ReplyDesk:
             not_before=now + self._undo,
             message_id=message_id,
             check=check,
+            seen=file.newest,
         )
         return _view(reply)
 

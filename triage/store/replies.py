@@ -28,6 +28,7 @@ from triage.errors import (
 )
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
+from triage.store.case_row import free_for
 from triage.store.checks import write_check
 from triage.store.drafts import (
     drop_open_draft,
@@ -92,18 +93,21 @@ class Replies:
         not_before: datetime,
         message_id: str,
         check: Check | None = None,
+        seen: str | None = None,
     ) -> Reply:
         """Store the approval and queue the words it names, in one transaction.
 
-        `check` is what was looked at before the yes, and is kept beside it. Raises
-        ChangedUnderneath when the stored draft is not, to the byte, what was approved;
-        NoProofKey when the proof names no key of a living session of the approver's;
-        NoRecipient when it is not addressed to a verified contact of the case's patient who, for
-        e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
+        `check` is what was looked at before the yes, and is kept beside it; `seen` is the newest
+        message that was. Raises ChangedUnderneath when the stored draft is not, to the byte, what
+        was approved, another message has joined or the case was closed; AlreadyClaimed when a
+        colleague has it; NoProofKey when the proof names no key of a living session of the
+        approver's; NoRecipient when it is not addressed to a verified contact of the case's
+        patient who, for e-mail, has agreed to it; SecondApprover when two must approve and nobody
+        else has.
         """
         clinic = approval.clinic
         with self._transactions.write() as work:
-            _lock_case(work, draft.case_id, clinic)
+            free_for(work, draft.case_id, clinic, approval.approver, seen=seen)
             row = work.first(open_draft(draft.case_id, clinic).with_for_update())
             if row is None or row.id != draft.id:
                 raise ChangedUnderneath(f"draft {draft.id}")
