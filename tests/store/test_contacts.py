@@ -7,7 +7,16 @@ from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from tests.store.practice import NOON, ana, queued, reading
-from triage.domain import Channel, Clinic, Contact, Mark, Protected
+from triage.domain import (
+    Channel,
+    Clinic,
+    Contact,
+    IdentifierType,
+    Mark,
+    Protected,
+    Reached,
+    Spot,
+)
 from triage.errors import ChangedUnderneath, NotAnswerable, NotFound
 from triage.store import Keys, Store, tables
 from triage.store import contacts as shelf
@@ -191,3 +200,40 @@ def test_mail_from_a_retired_address_is_a_stranger_s(store: Store, clinic: str) 
     file = store.cases.get(case, clinic=clinic, by="t")
     assert (file.patient, file.contact) == (None, None)
     assert Mark.UNKNOWN_SENDER in file.case.marks
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_retired_contact_is_on_no_paper_and_its_reader_is_a_stranger_in_drafts(
+    store: Store, clinic: str
+) -> None:
+    """Bo read for Ana, as a contact of hers; he is a patient himself, at the same address."""
+    (patient, (own,)), (other, (at,)) = ana(clinic), ana(clinic, number=2)
+    bo, address = Protected("Bo Tanner"), Protected("bo@patients.example")
+    his = replace(at, address=address, name=bo)
+    for_ana = replace(own, id="reader", address=address, name=bo, relation="proxy")
+    people = [(patient, [own, for_ana]), (replace(other, name=bo), [his])]
+    store.people.import_roster(people, clinic=clinic, by="t")
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    spots = (
+        Spot(IdentifierType.NAME, bo, ("bo", "tanner"), sure=True),
+        Spot(IdentifierType.EMAIL, address, (address.reveal(),), sure=True),
+        Spot(IdentifierType.EMAIL, own.address, (own.address.reveal(),), sure=True),
+    )
+
+    def printed() -> str:
+        return repr(store.paper.now(clinic=clinic, by="paper").content["items"])
+
+    def strangers() -> set[IdentifierType]:
+        where = {"clinic": clinic, "by": BY, "case_id": case_id}
+        reached = Reached(patient.id, Channel.EMAIL, own.address)
+        return {one.kind for one in store.bystanders.among(spots, reached, **where)}
+
+    assert (address.reveal() in printed(), strangers()) == (True, set())
+    store.contacts.retire("reader", version=0, clinic=clinic, by=BY)
+    assert "bo@" not in printed()
+    assert own.address.reveal() in printed()
+    assert strangers() == {IdentifierType.NAME, IdentifierType.EMAIL}
+    # An old address of the patient's that is nobody else's names nobody else.
+    store.contacts.retire("contact-1", version=0, clinic=clinic, by=BY)
+    spots = spots[2:]
+    assert strangers() == set()

@@ -254,7 +254,7 @@ def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visi
     dana.post(f"/case/{case_id}/draft", subject="s", body="first words")
     page = dana.get(f"/case/{case_id}").text
     ((reply, digest),) = re.findall(r'data-reply="(\w+)" data-digest="([0-9a-f]{64})"', page)
-    sam.post(f"/case/{case_id}/draft", subject="s", body="other words")
+    sam.post(f"/case/{case_id}/draft", subject="s", body="other words", had=digest)
     proof = dana.proof("u-dana", reply, digest)
     answer = dana.decide(case_id, "approve", digest=digest, proof=proof)
     assert answer.status_code == 409

@@ -84,4 +84,4 @@ class BulkDesk:
         if words[0] is None or words[1] is None:
             raise NotAnswerable("The text has a place nobody can fill.")
         self._queue.claim(actor, case_id)
-        self._replies.save(actor, case_id, subject=words[0], body=words[1])
+        self._replies.save(actor, case_id, subject=words[0], body=words[1], had="")

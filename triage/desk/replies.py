@@ -50,10 +50,13 @@ class ReplyDesk:
         subject: Protected,
         body: Protected,
         forms: Sequence[str] = (),
+        had: str | None = None,
     ) -> Draft:
         """Keep a person's words; the draft's digest is what an approval will be bound to.
 
-        `forms` are ids of the clinic's forms to enclose.
+        `forms` are ids of the clinic's forms to enclose. `had` is the digest of the saved words
+        on the page, empty where there were none, and None only where no page was shown. Raises
+        ChangedUnderneath when a colleague has saved other words since.
         """
         require(actor, Right.WRITE_REPLY)
         file = self._open(actor, case_id)
@@ -82,7 +85,7 @@ class ReplyDesk:
             author=actor.id,
             edited_at=self._clock(),
         )
-        self._store.replies.save_draft(draft, by=actor.id)
+        self._store.replies.save_draft(draft, by=actor.id, had=had)
         return draft
 
     def approve(
@@ -100,8 +103,8 @@ class ReplyDesk:
         `proof` is made by the approver's browser (`web/static/proof.js`); the sender checks it.
         `seen` is the newest message on the page, `confirmed` the ids of the facts without a source
         that the person answers for by name. Raises ChangedUnderneath when the words are no
-        longer those of the digest, or another message has joined the case; and what
-        `Checker.require` finds in the way.
+        longer those of the digest, or another message has joined the case, also while they were
+        looked at; AlreadyClaimed for a colleague's case; and what `Checker.require` finds.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
@@ -116,7 +119,7 @@ class ReplyDesk:
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)
         message_id = f"<{reply_id}@{self._domain}>"
-        if self._store.second.first(approval, draft, check):
+        if self._store.second.first(approval, draft, check, seen=file.newest):
             # The first of two: nothing is queued before somebody else approves the same words.
             return ReplyView(reply_id, ReplyState.DRAFT, message_id, now)
         reply = self._store.replies.approve(
@@ -125,6 +128,7 @@ class ReplyDesk:
             not_before=now + self._undo,
             message_id=message_id,
             check=check,
+            seen=file.newest,
         )
         return _view(reply)
 

@@ -40,19 +40,22 @@ class RewritingDesk:
         body: Protected,
         forms: Sequence[str] = (),
         agreed: bool = False,
+        had: str | None = None,
     ) -> Draft:
         """Save the words without their courtesies, with these forms of the clinic.
 
         A person's own words are shortened only where they agreed to it; raise NotAnswerable.
+        `had`, here and below, is what `ReplyDesk.save` compares.
         """
         require(actor, Right.WRITE_REPLY)
         view = self._queue.open(actor, case_id)
         if not agreed and not is_same(body, view.suggested_body):
             raise NotAnswerable("These are your own words. Tick that they may be shortened.")
         short = shortened(body)
-        return self._replies.save(actor, case_id, subject=subject, body=short, forms=forms)
+        words = {"subject": subject, "body": short}
+        return self._replies.save(actor, case_id, **words, forms=forms, had=had)
 
-    def acknowledge(self, actor: User, case_id: str) -> Draft:
+    def acknowledge(self, actor: User, case_id: str, *, had: str | None = None) -> Draft:
         """Save the clinic's acknowledgement in place of words that give clinical advice."""
         require(actor, Right.WRITE_REPLY)
         file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
@@ -62,7 +65,8 @@ class RewritingDesk:
         facts = {**self._facts, "own_templates": own}
         subject, body = acknowledgement(facts, language=language, name=name)
         forms = self._enclosed(actor, file)
-        return self._replies.save(actor, case_id, subject=subject, body=body, forms=forms)
+        words = {"subject": subject, "body": body}
+        return self._replies.save(actor, case_id, **words, forms=forms, had=had)
 
     def hand_over(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
         """Sort a case as a question for a clinician, who reads why; its draft stays for them.

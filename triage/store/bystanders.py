@@ -75,7 +75,9 @@ def _known(work: Work, reached: Reached, clinic: str) -> _Known:
     )
     patient = records.patient(row, work.vault) if row is not None else None
     mine = select(contacts).where(
-        contacts.c.clinic == clinic, contacts.c.patient_id == reached.patient_id
+        contacts.c.clinic == clinic,
+        contacts.c.patient_id == reached.patient_id,
+        contacts.c.retired_at.is_(None),
     )
     readers = [records.contact(one, work.vault) for one in work.rows(mine)]
     address = work.vault.blind_address(clinic, reached.channel, reached.address.reveal())
@@ -177,10 +179,13 @@ def _foreign(
 def _mail_of_another(work: Work, spot: Spot, known: _Known, clinic: str) -> bool:
     table = tables.contacts
     index = work.vault.blind_address(clinic, Channel.EMAIL, spot.keys[0])
-    query = select(table.c.patient_id).where(
+    query = select(table.c.patient_id, table.c.retired_at).where(
         table.c.clinic == clinic,
         table.c.channel == Channel.EMAIL.value,
         table.c.address_index == index,
     )
-    ids = {str(row.patient_id) for row in work.rows(query)}
-    return bool(ids) and not ids & {known.own, *known.family}
+    rows = work.rows(query)
+    others = {str(row.patient_id) for row in rows} - {known.own}
+    # What the patient no longer uses is not theirs to be told where it is another's as well.
+    theirs = any(row.patient_id == known.own and row.retired_at is None for row in rows)
+    return bool(others) and not theirs and not others & known.family

@@ -6,7 +6,7 @@ Rule of the room: every read and write of a case leaves its audit row in the sam
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import or_, select, update
 
 from triage.domain import (
     ALL,
@@ -27,9 +27,10 @@ from triage.domain import (
     ReplyState,
     SavedView,
 )
-from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import records, tables
-from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
+from triage.store.case_row import case_row, here
+from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, must_act_if_it_rises, placed_again
@@ -101,14 +102,14 @@ class Cases:
     def get(self, case_id: str, *, clinic: str, by: str) -> CaseFile:
         """Return everything about one case; raise NotFound."""
         with self._transactions.write() as work:
-            file = case_file(work, _case(work, case_id, clinic))
+            file = case_file(work, case_row(work, case_id, clinic))
             work.note("case.read", clinic=clinic, by=by, cases=(case_id,))
         return file
 
     def asked_portal(self, case_id: str, *, clinic: str, by: str) -> None:
         """Note that somebody looks up in the portal whom a case is about; raise NotFound."""
         with self._transactions.write() as work:
-            _case(work, case_id, clinic)
+            case_row(work, case_id, clinic)
             work.note("portal.read", clinic=clinic, by=by, cases=(case_id,))
 
     def claim(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
@@ -124,11 +125,11 @@ class Cases:
         with self._transactions.write() as work:
             taken = work.run(
                 update(cases)
-                .where(*_here(case_id, clinic), cases.c.state == CaseState.OPEN.value, free)
+                .where(*here(case_id, clinic), cases.c.state == CaseState.OPEN.value, free)
                 .values(claimed_by=by, claimed_at=now)
             )
             if taken != 1:
-                _case(work, case_id, clinic)
+                case_row(work, case_id, clinic)
                 raise AlreadyClaimed(case_id)
             _changed(work, "case.claimed", case_id, clinic, by)
 
@@ -137,7 +138,7 @@ class Cases:
     ) -> None:
         """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
+            case = case_row(work, case_id, clinic, lock=True)
             if case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
             _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
@@ -150,7 +151,7 @@ class Cases:
     def release(self, case_id: str, *, clinic: str, by: str) -> None:
         """Give a case back to the queue, whoever had it; the audit keeps who."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
+            case = case_row(work, case_id, clinic, lock=True)
             _set(work, case_id, clinic, claimed_by=None, claimed_at=None)
             earlier = case.claimed_by or ""
             _changed(work, "case.released", case_id, clinic, by, earlier=earlier)
@@ -172,7 +173,7 @@ class Cases:
         taken before another message joined raises ChangedUnderneath.
         """
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
             act = must_act_if_it_rises(case, label.urgency, work.now)
@@ -221,7 +222,7 @@ class Cases:
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             work.one(belongs, f"contact {contact_id}")
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
                 raise ChangedUnderneath("a reply is on its way")
@@ -249,7 +250,7 @@ class Cases:
             table.c.id == request_id,
         )
         with self._transactions.write() as work:
-            _case(work, case_id, clinic, lock=True, seen=seen)
+            case_row(work, case_id, clinic, lock=True, seen=seen)
             values = {"done": True, "done_by": by, "done_at": work.now}
             if work.run(update(table).where(*here).values(**values)) != 1:
                 raise NotFound(f"request {request_id}")
@@ -273,7 +274,7 @@ class Cases:
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             if within is not None:
                 within(work)
             if all_done:
@@ -335,7 +336,7 @@ class Cases:
     ) -> None:
         """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
             marks = records.marks(case.marks) | {mark}
@@ -360,32 +361,14 @@ class Cases:
             .order_by(audit.c.seq)
         )
         with self._transactions.write() as work:
-            work.one(select(tables.cases.c.id).where(*_here(case_id, clinic)), f"case {case_id}")
+            work.one(select(tables.cases.c.id).where(*here(case_id, clinic)), f"case {case_id}")
             found = tuple(records.event(row) for row in work.rows(query))
             work.note("history.read", clinic=clinic, by=by, cases=(case_id,))
         return found
 
 
-def _here(case_id: str, clinic: str) -> tuple[Any, Any]:
-    return tables.cases.c.clinic == clinic, tables.cases.c.id == case_id
-
-
-def _case(
-    work: Work, case_id: str, clinic: str, *, lock: bool = False, seen: str | None = None
-) -> Row[Any]:
-    """Return a case's row; with `lock` and `seen`, only while `seen` is its newest message."""
-    query = select(tables.cases).where(*_here(case_id, clinic))
-    row = work.one(query.with_for_update() if lock else query, f"case {case_id}")
-    if row.erased_at is not None:
-        raise Erased(f"case {case_id}")
-    # Filing takes the same row's lock before it adds a message, so none joins from here on.
-    if seen is not None and newest_message(work, case_id) != seen:
-        raise ChangedUnderneath("Another message has joined this case. Read it first.")
-    return row
-
-
 def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
-    if work.run(update(tables.cases).where(*_here(case_id, clinic)).values(**values)) != 1:
+    if work.run(update(tables.cases).where(*here(case_id, clinic)).values(**values)) != 1:
         raise NotFound(f"case {case_id}")
 
 

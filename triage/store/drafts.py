@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Select, Table, delete, select
 
 from triage.domain import Draft, Outgoing
-from triage.errors import NotFound
-from triage.store import tables
+from triage.errors import ChangedUnderneath, NotFound
+from triage.store import records, tables
 from triage.store.keyring import of_case
 from triage.store.transaction import Work
 from triage.store.vault import dump
@@ -21,6 +21,22 @@ def open_draft(case_id: str, clinic: str) -> Select[Any]:
     return select(table).where(
         table.c.clinic == clinic, table.c.case_id == case_id, table.c.reply_id.is_(None)
     )
+
+
+def refuse_unseen(work: Work, draft: Draft, had: str, by: str) -> None:
+    """Raise ChangedUnderneath where these words would replace others that `by` was not shown.
+
+    A person's own words never stand in their way: whoever presses twice, or goes back in the
+    browser, replaces what they wrote themselves. Call it under the lock of the case.
+    """
+    row = work.first(open_draft(draft.case_id, draft.clinic))
+    if row is not None and row.author == by:
+        return
+    here = records.draft(row, work.vault).outgoing.digest if row is not None else ""
+    if here != had:
+        raise ChangedUnderneath(
+            "The saved words are no longer the ones you were shown. Nothing of yours was saved."
+        )
 
 
 def drop_open_draft(work: Work, case_id: str) -> None:

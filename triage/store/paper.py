@@ -294,7 +294,9 @@ def _people(work: Work, ids: Sequence[str]) -> dict[str, dict[str, object]]:
             }
         except Erased:
             continue
-    for row in work.rows(select(contacts).where(contacts.c.patient_id.in_(list(found)))):
+    # Who works from paper believes it: an address out of use would reach somebody else.
+    used = (contacts.c.patient_id.in_(list(found)), contacts.c.retired_at.is_(None))
+    for row in work.rows(select(contacts).where(*used)):
         reached = found[row.patient_id]["reached"]
         assert isinstance(reached, list)
         sure = "" if row.verified_by else " (not verified)"

@@ -28,8 +28,15 @@ from triage.errors import (
 )
 from triage.store import records, tables
 from triage.store.bounces import with_bounces
+from triage.store.case_row import free_for
 from triage.store.checks import write_check
-from triage.store.drafts import drop_open_draft, open_draft, sealed_words, write_draft
+from triage.store.drafts import (
+    drop_open_draft,
+    open_draft,
+    refuse_unseen,
+    sealed_words,
+    write_draft,
+)
 from triage.store.due import act_again
 from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
@@ -50,11 +57,12 @@ class Replies:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def save_draft(self, draft: Draft, *, by: str) -> None:
+    def save_draft(self, draft: Draft, *, by: str, had: str | None = None) -> None:
         """Keep a person's words as the one open draft of the case.
 
-        Raises ChangedUnderneath when this draft was approved meanwhile, NotFound for a foreign
-        case.
+        `had` is the digest of the words they were shown, empty where there were none, and None
+        only where no page was shown. Raises ChangedUnderneath when other words of a colleague's
+        stand there now, or this draft was approved meanwhile; NotFound for a foreign case.
         """
         table = tables.drafts
         with self._transactions.write() as work:
@@ -62,6 +70,8 @@ class Replies:
             known = work.first(select(table.c.reply_id).where(table.c.id == draft.id))
             if known is not None and known.reply_id is not None:
                 raise ChangedUnderneath(f"draft {draft.id}")
+            if had is not None:
+                refuse_unseen(work, draft, had, by)
             drop_open_draft(work, draft.case_id)
             write_draft(work, draft)
             _noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
@@ -83,18 +93,21 @@ class Replies:
         not_before: datetime,
         message_id: str,
         check: Check | None = None,
+        seen: str | None = None,
     ) -> Reply:
         """Store the approval and queue the words it names, in one transaction.
 
-        `check` is what was looked at before the yes, and is kept beside it. Raises
-        ChangedUnderneath when the stored draft is not, to the byte, what was approved;
-        NoProofKey when the proof names no key of a living session of the approver's;
-        NoRecipient when it is not addressed to a verified contact of the case's patient who, for
-        e-mail, has agreed to it; SecondApprover when two must approve and nobody else has.
+        `check` is what was looked at before the yes, and is kept beside it; `seen` is the newest
+        message that was. Raises ChangedUnderneath when the stored draft is not, to the byte, what
+        was approved, another message has joined or the case was closed; AlreadyClaimed when a
+        colleague has it; NoProofKey when the proof names no key of a living session of the
+        approver's; NoRecipient when it is not addressed to a verified contact of the case's
+        patient who, for e-mail, has agreed to it; SecondApprover when two must approve and nobody
+        else has.
         """
         clinic = approval.clinic
         with self._transactions.write() as work:
-            _lock_case(work, draft.case_id, clinic)
+            free_for(work, draft.case_id, clinic, approval.approver, seen=seen)
             row = work.first(open_draft(draft.case_id, clinic).with_for_update())
             if row is None or row.id != draft.id:
                 raise ChangedUnderneath(f"draft {draft.id}")

@@ -14,6 +14,7 @@ from sqlalchemy import Row, Table, select, update
 from triage.domain import Approval, AuditEvent, Check, Draft, FirstYes, Reply, Route
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself, OutOfScope
 from triage.store import records, tables
+from triage.store.case_row import free_for
 from triage.store.checks import said_of
 from triage.store.claims import let_go
 from triage.store.drafts import open_draft
@@ -53,19 +54,24 @@ class SecondApprovers:
             detail = {"routes": " ".join(sorted(wanted))}
             work.note("approvers.set", clinic=clinic, by=by, detail=detail)
 
-    def first(self, approval: Approval, draft: Draft, check: Check | None = None) -> bool:
+    def first(
+        self,
+        approval: Approval,
+        draft: Draft,
+        check: Check | None = None,
+        *,
+        seen: str | None = None,
+    ) -> bool:
         """Keep this as the first of two approvals and return True; False where it may be the last.
 
-        `check` is what was looked at before the yes; its approver's claim ends, so that somebody
-        else can say theirs. Raises NotYourself when the same person says yes twice, OutOfScope
-        when it may not be the last because nobody licensed has said yes, and what
+        `check` and `seen` are what was looked at before the yes; its approver's claim ends, so
+        that somebody else can say theirs. Raises NotYourself when the same person says yes twice,
+        OutOfScope when it may not be the last because nobody licensed has said yes, and what
         `Replies.approve` raises.
         """
         clinic, case_id = approval.clinic, draft.case_id
-        cases = tables.cases
-        here = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
         with self._transactions.write() as work:
-            work.one(here.with_for_update(), f"case {case_id}")
+            free_for(work, case_id, clinic, approval.approver, seen=seen)
             if not demanded(work, case_id, clinic=clinic, approver=approval.approver):
                 return _last(check, draft)
             row = work.first(open_draft(case_id, clinic).with_for_update())

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Row, delete, or_, select, update
 
 from triage.domain import MAY_SLEEP, CaseState, Lane, ReplyState, SnoozeKind, Urgency
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
-from triage.store import claims, tables
-from triage.store.casefile import newest_message, reply_states
+from triage.errors import NotAnswerable
+from triage.store import tables
+from triage.store.case_row import free_for
+from triage.store.casefile import reply_states
 from triage.store.due import ASLEEP, lies_down, stands_up
 from triage.store.transaction import Transactions, Work
 
@@ -34,16 +35,14 @@ class Snoozes:
         ChangedUnderneath when another message has joined since.
         """
         with self._transactions.write() as work:
-            row = _mine(work, case_id, clinic, by)
-            if seen is not None and newest_message(work, case_id) != seen:
-                raise ChangedUnderneath("Another message has joined this case. Read it first.")
+            row = free_for(work, case_id, clinic, by, seen=seen)
             _refuse_awake(row, Lane(row.lane))
             _lay_down(work, row, SnoozeKind.LATER, until, by=by, asleep=True)
 
     def remind(self, case_id: str, until: datetime, *, clinic: str, by: str) -> None:
         """Let a case whose reply has left, or is leaving, come back when nobody answers it."""
         with self._transactions.write() as work:
-            row = _mine(work, case_id, clinic, by)
+            row = free_for(work, case_id, clinic, by)
             states = reply_states(work, [case_id])[case_id]
             newest = states[-1] if states else None
             if newest not in _UNDERWAY | {ReplyState.SENT}:
@@ -55,7 +54,7 @@ class Snoozes:
     def wake(self, case_id: str, *, clinic: str, by: str) -> None:
         """Take a case out of its sleep by hand; raise NotFound."""
         with self._transactions.write() as work:
-            _mine(work, case_id, clinic, by)
+            free_for(work, case_id, clinic, by)
             attended(work, case_id)
             work.note("case.woken", clinic=clinic, by=by, cases=(case_id,))
             work.moved(clinic)
@@ -110,18 +109,6 @@ def wake_for_message(
         attended(work, row.case_id)
         detail = {"why": "message"}
         work.note("case.woken", clinic=clinic, by=by, cases=(row.case_id,), detail=detail)
-
-
-def _mine(work: Work, case_id: str, clinic: str, by: str) -> Row[Any]:
-    """Return an open case's locked row; raise AlreadyClaimed while a colleague has it."""
-    cases = tables.cases
-    here = (cases.c.clinic == clinic, cases.c.id == case_id)
-    row = work.one(select(cases).where(*here).with_for_update(), f"case {case_id}")
-    if row.state != CaseState.OPEN.value:
-        raise ChangedUnderneath(f"case {case_id} is closed")
-    if claims.holder(row, work.now) not in (None, by):
-        raise AlreadyClaimed(case_id)
-    return row
 
 
 def _refuse_awake(row: Row[Any], lane: Lane) -> None:

@@ -81,6 +81,14 @@ def status_of(error: errors.TriageError) -> tuple[int, str]:
     return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
 
 
+def told(error: errors.TriageError) -> tuple[int, str, str]:
+    """Return the status, the headline and the advice that a page gives for an error."""
+    advice = " ".join((type(error).__doc__ or "").split())
+    what = str(error.args[0]) if error.args else ""
+    # Ids mean nothing to the reader; sentences do.
+    return *status_of(error), what if what.endswith(".") else advice
+
+
 def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.TriageError)
     if isinstance(error, errors.NotSignedIn):
@@ -89,13 +97,10 @@ def _domain_error(request: Request, error: Exception) -> Response:
         # A machine asked: one line, and when to come again where that would help.
         later = {"Retry-After": "60"} if error.status in (429, 503) else None
         return PlainTextResponse(f"{error}\n", error.status, headers=later)
-    status, headline = status_of(error)
+    status, headline, advice = told(error)
     if status >= 500:
         log.error("a page failed: %(error)s", errors.blame(error))
-    advice = " ".join((type(error).__doc__ or "").split())
-    what = str(error.args[0]) if error.args else ""
-    # Ids mean nothing to the reader; sentences do.
-    return _page(request, status, headline, what if what.endswith(".") else advice)
+    return _page(request, status, headline, advice)
 
 
 def _shut_case(request: Request, status: int) -> str:

@@ -10,15 +10,23 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
 from triage.web.case import Seen, back_to
 from triage.web.counting import MOST_ASKED
 from triage.web.pages import pages
+from triage.web.unsaved import unsaved
 from triage.web.visitor import Posting, TheDesk, Watching
 
 router = APIRouter(prefix="/case/{case_id}")
 
 #: `run` while somebody goes from draft to draft of a day that has to be moved.
 Then = Annotated[str, Form(pattern="^(run)?$")]
+
+#: The digest of the saved words on the page; empty where there were none. The store compares.
+Had = Annotated[str, Form(pattern="^([0-9a-f]{64})?$")]
+
+#: A colleague saved other words since, or has the case.
+_QUICKER = (ChangedUnderneath, AlreadyClaimed)
 
 
 def _check(case_id: str, then: str) -> Response:
@@ -27,27 +35,36 @@ def _check(case_id: str, then: str) -> Response:
 
 @router.post("/draft")
 def save(
+    request: Request,
     desk: TheDesk,
     posting: Posting,
     case_id: str,
     *,
+    had: Had = "",
     subject: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
     form: Annotated[list[str] | None, Form()] = None,
     then: Then = "",
 ) -> Response:
-    """Keep the words and show exactly what would leave."""
+    """Keep the words and show exactly what would leave; show both where a colleague was quicker."""
     words = {"subject": Protected(subject), "body": Protected(body)}
-    desk.replies.save(posting.user, case_id, **words, forms=form or ())
+    try:
+        desk.replies.save(posting.user, case_id, **words, forms=form or (), had=had)
+    except (*_QUICKER, NotAnswerable) as why:
+        return unsaved(
+            request, desk, posting, case_id, why, **words, forms=form or (), run=bool(then)
+        )
     return _check(case_id, then)
 
 
 @router.post("/shorter")
 def shorter(
+    request: Request,
     desk: TheDesk,
     posting: Posting,
     case_id: str,
     *,
+    had: Had = "",
     subject: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
     agreed: Annotated[str, Form(pattern="^(yes|)$")] = "",
@@ -57,14 +74,32 @@ def shorter(
     """Keep the words without their courtesies, and the forms that are ticked."""
     words = {"subject": Protected(subject), "body": Protected(body)}
     own = agreed == "yes"
-    desk.rewriting.shorter(posting.user, case_id, **words, forms=form or (), agreed=own)
+    try:
+        desk.rewriting.shorter(
+            posting.user, case_id, **words, forms=form or (), agreed=own, had=had
+        )
+    except _QUICKER as why:
+        return unsaved(
+            request, desk, posting, case_id, why, **words, forms=form or (), run=bool(then)
+        )
     return _check(case_id, then)
 
 
 @router.post("/acknowledge")
-def acknowledge(desk: TheDesk, posting: Posting, case_id: str, then: Then = "") -> Response:
+def acknowledge(
+    request: Request,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    *,
+    had: Had = "",
+    then: Then = "",
+) -> Response:
     """Put the clinic's acknowledgement in the place of clinical advice."""
-    desk.rewriting.acknowledge(posting.user, case_id)
+    try:
+        desk.rewriting.acknowledge(posting.user, case_id, had=had)
+    except _QUICKER as why:
+        return unsaved(request, desk, posting, case_id, why)
     return _check(case_id, then)
 
 
