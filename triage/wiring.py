@@ -90,7 +90,8 @@ class House:
         """Open the store as one process, or as the owner; the caller closes it."""
         from triage.store import open_store
 
-        return open_store(self.url_of(part), self.keys, part=part or "command")
+        clinic = self.settings.clinic.id
+        return open_store(self.url_of(part), self.keys, part=part or "command", clinic=clinic)
 
     @property
     def anchor_file(self) -> AnchorFile:

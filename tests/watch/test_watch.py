@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -9,13 +10,15 @@ from threading import Event
 import pytest
 
 from tests.sizes import LONG, many
-from tests.watch.cast import ROUND, Clock, Door, Scene, opened
+from tests.small_practice import SECRETARY
+from tests.watch.cast import CLINIC, PARTS, ROUND, Clock, Door, Scene, opened
+from triage.desk.health import banners
 from triage.domain import Alarm, Fault, Notice
 from triage.engine import SecondEye
 from triage.engine.alarms import AlarmBook
 from triage.engine.watching import FAILING, Bounded, read_sign, write_sign
 from triage.errors import StoreRefused
-from triage.store import Keys, Store
+from triage.store import Keys, Store, open_store
 
 pytestmark = pytest.mark.bar(30)
 #: What may stop -> how it is told.
@@ -70,6 +73,32 @@ def test_what_stops_is_told_within_180_seconds_and_that_it_is_well_again(
         scene.clock.turn(3700)
         for name in STOPS:
             scene.store.beats.beat(name)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_no_clinic_s_processes_live_for_another_s_in_the_same_store(
+    store_url: str, keys: Keys, clock: Clock, living: Store, marked: bool
+) -> None:
+    """Both call their processes and their inbox alike; ours have died."""
+    ours, others = (
+        open_store(store_url, keys, clock=clock, clinic=one if marked else "")
+        for one in (CLINIC, "c2")
+    )
+    scene = Scene(ours, clock)
+    for name in (*PARTS, "inbox:front-desk"):
+        ours.beats.beat(name)
+    for _ in range(20):
+        clock.turn(ROUND)
+        for name in (*PARTS, "inbox:front-desk"):
+            others.beats.beat(name, notes=["no_rules"] if name == "worker" else ())
+        scene.watch.once()
+    dead = {f"process_silent:{one}" for one in PARTS} | {"inbox_silent:front-desk"}
+    # The sabotage: without the clinic's mark theirs count as ours.
+    assert set(scene.door.words) == (dead if marked else {"part_failing:no_rules"})
+    told = banners(ours, replace(SECRETARY, clinic="c2"), clock(), {})
+    assert ("red-flag rules are not working" in " ".join(one.text for one in told)) is True
+    for one in (ours, others):
+        one.close()
 
 
 def test_a_watch_that_waits_longer_would_be_found(living: Store, clock: Clock) -> None:

@@ -63,7 +63,7 @@ def banners(
 ) -> tuple[Banner, ...]:
     """Return what a person must know before they go to work."""
     clinic, found = actor.clinic, list(_emergencies(store, actor))
-    beats = store.beats.all()
+    beats = store.beats.all(clinic=clinic)
     silent = DUTIES.keys() - {beat.process for beat in beats}
     found += [Banner("alarm", DUTIES[process]) for process in sorted(silent)]
     for beat in beats:

@@ -77,7 +77,7 @@ __all__ = [
 class Store:
     """The open store; each attribute is one shelf."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, clinic: str = "") -> None:
         self._transactions = transactions
         #: For the other parts of this room.
         self.transactions = transactions
@@ -105,7 +105,7 @@ class Store:
         self.leaks = LeakCounts(transactions)
         self.audit = AuditLog(transactions)
         self.signatures = Signatures(transactions)
-        self.beats = Beats(transactions)
+        self.beats = Beats(transactions, clinic)
         self.canaries = Canaries(transactions)
         self.counts = Counts(transactions)
         self.practice = PracticeSettings(transactions)
@@ -143,12 +143,18 @@ def open_life(url: str, keys: Keys, store: Store, *, lists: Sequence[Path]) -> L
 
 
 def open_store(
-    url: str, keys: Keys, *, clock: Callable[[], datetime] = utcnow, part: str = COMMAND
+    url: str,
+    keys: Keys,
+    *,
+    clock: Callable[[], datetime] = utcnow,
+    part: str = COMMAND,
+    clinic: str = "",
 ) -> Store:
     """Open a migrated database that is safe to trust.
 
     `url` is `sqlite:///path` or `postgresql+psycopg://role@/name?host=…`; `part` is the kind of
-    process that asks (web, worker, sender, command), whose audit chains it writes. Raises
+    process that asks (web, worker, sender, command), whose audit chains it writes; its signs of
+    life are those of `clinic`, where several share the store. Raises
     StoreRefused when the engine's settings could lose a commit or a guard is missing, WrongKey
     when a key is not the database's own, StoreLocked when another process does not let go.
     """
@@ -165,4 +171,4 @@ def open_store(
         if ring is not None:
             ring.close()
         raise
-    return Store(Transactions(engine, keys, clock, ring, part=part))
+    return Store(Transactions(engine, keys, clock, ring, part=part), clinic)
