@@ -199,8 +199,9 @@ def test_nothing_runs_on_any_page_with_policy_and_sandbox_alone(
 def test_the_pages_are_seen_to_run_scripts_without_any_fence(
     browser: Browser, raw: tuple[FastAPI, list[Answer]]
 ) -> None:
-    loud = {"GET /case/{case_id}", "GET /queue", "GET /users"}
-    # More vectors stand on the pages of the long form, and not each runs where it stands first.
+    loud = {"GET /case/{case_id}", "GET /queue"}
+    # Of the thousands of the long form the few names on the page of users may hold none that runs.
+    loud |= set() if LONG else {"GET /users"}
     seen = show(browser, raw, policy=False, each=many(1, long=12), wanted=loud)
     assert loud <= seen.ran
     assert len(seen.ran) >= 5
