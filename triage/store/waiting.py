@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, String, Table, cast, func, or_, select
 
 from triage.domain import MAY_SLEEP, CaseState, Figures, Lane, Mark, ReplyState, Waiting
 from triage.store import tables
+from triage.store.planning import unindexed
 from triage.store.transaction import Transactions
 
 _STUCK = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
@@ -86,12 +87,14 @@ class Counts:
             .group_by(replies.c.state)
         )
         landed = select(func.count()).select_from(raws).where(raws.c.clinic == clinic)
+        waits = (unindexed(raws.c.clinic) == clinic, raws.c.filed_at.is_(None))
+        waiting = select(func.count()).select_from(raws).where(*waits)
         with self._transactions.read() as work:
             rows = work.rows(lanes)
             return Figures(
                 open={str(row.lane): int(row.rows) for row in rows},
                 oldest={str(row.lane): row.since for row in rows},
                 landed=work.number(landed),
-                in_no_queue=work.number(landed.where(raws.c.filed_at.is_(None))),
+                in_no_queue=work.number(waiting),
                 replies={str(row.state): int(row.rows) for row in work.rows(states)},
             )
