@@ -6,7 +6,7 @@ Rule of the room: every read and write of a case leaves its audit row in the sam
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import or_, select, update
 
 from triage.domain import (
     ALL,
@@ -27,9 +27,17 @@ from triage.domain import (
     ReplyState,
     SavedView,
 )
-from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import records, tables
-from triage.store.casefile import case_file, newest_message, queue_rows, reply_states
+from triage.store.case_rows import (
+    case_row,
+    changed,
+    one_case,
+    set_case,
+    still_linked,
+    still_sorted,
+)
+from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, must_act_if_it_rises, placed_again
@@ -40,8 +48,7 @@ from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.notes import write_note
-from triage.store.snoozes import attended
-from triage.store.transaction import Transactions, Within, Work
+from triage.store.transaction import Transactions, Within
 from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
 
@@ -101,14 +108,14 @@ class Cases:
     def get(self, case_id: str, *, clinic: str, by: str) -> CaseFile:
         """Return everything about one case; raise NotFound."""
         with self._transactions.write() as work:
-            file = case_file(work, _case(work, case_id, clinic))
+            file = case_file(work, case_row(work, case_id, clinic))
             work.note("case.read", clinic=clinic, by=by, cases=(case_id,))
         return file
 
     def asked_portal(self, case_id: str, *, clinic: str, by: str) -> None:
         """Note that somebody looks up in the portal whom a case is about; raise NotFound."""
         with self._transactions.write() as work:
-            _case(work, case_id, clinic)
+            case_row(work, case_id, clinic)
             work.note("portal.read", clinic=clinic, by=by, cases=(case_id,))
 
     def claim(self, case_id: str, *, clinic: str, by: str, now: datetime) -> None:
@@ -124,36 +131,36 @@ class Cases:
         with self._transactions.write() as work:
             taken = work.run(
                 update(cases)
-                .where(*_here(case_id, clinic), cases.c.state == CaseState.OPEN.value, free)
+                .where(*one_case(case_id, clinic), cases.c.state == CaseState.OPEN.value, free)
                 .values(claimed_by=by, claimed_at=now)
             )
             if taken != 1:
-                _case(work, case_id, clinic)
+                case_row(work, case_id, clinic)
                 raise AlreadyClaimed(case_id)
-            _changed(work, "case.claimed", case_id, clinic, by)
+            changed(work, "case.claimed", case_id, clinic, by)
 
     def take_over(
         self, case_id: str, *, clinic: str, by: str, now: datetime, reason: Protected = NOTHING
     ) -> None:
         """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
+            case = case_row(work, case_id, clinic, lock=True)
             if case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
-            _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
+            set_case(work, case_id, clinic, claimed_by=by, claimed_at=now)
             earlier = case.claimed_by or ""
             if reason:
                 told, kind = {earlier} - {""}, NoteKind.TAKEN_OVER
                 write_note(work, case_id, reason, kind=kind, clinic=clinic, by=by, told=told)
-            _changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
+            changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
 
     def release(self, case_id: str, *, clinic: str, by: str) -> None:
         """Give a case back to the queue, whoever had it; the audit keeps who."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True)
-            _set(work, case_id, clinic, claimed_by=None, claimed_at=None)
+            case = case_row(work, case_id, clinic, lock=True)
+            set_case(work, case_id, clinic, claimed_by=None, claimed_at=None)
             earlier = case.claimed_by or ""
-            _changed(work, "case.released", case_id, clinic, by, earlier=earlier)
+            changed(work, "case.released", case_id, clinic, by, earlier=earlier)
 
     def reroute(
         self,
@@ -165,20 +172,23 @@ class Cases:
         score: int,
         lane: Lane,
         seen: str | None = None,
+        was: str | None = None,
     ) -> None:
         """Sort a case as a person says and keep the label; requests follow the new routes.
 
-        `seen`, here and below, is the id of the newest message the person was shown: a decision
-        taken before another message joined raises ChangedUnderneath.
+        `seen`, here and below, is the id of the newest message the person was shown, and `was` the
+        case as it was shown (`CaseFile.was`): a decision taken before another message joined, or
+        before a colleague sorted or linked it anew, raises ChangedUnderneath.
         """
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            still_sorted(case, was)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
             act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             keep_need(work, case_id, clinic)
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -195,7 +205,7 @@ class Cases:
             keep_need(work, case_id, clinic)
             follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
-            _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
+            changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 
     def link(
         self,
@@ -206,6 +216,7 @@ class Cases:
         patient_id: str,
         contact_id: str,
         seen: str | None = None,
+        was: str | None = None,
     ) -> None:
         """Say whose case it is; its messages and thread follow. Raises NotFound.
 
@@ -221,8 +232,9 @@ class Cases:
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             work.one(belongs, f"contact {contact_id}")
+            still_linked(work, case, was)
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
                 raise ChangedUnderneath("a reply is on its way")
             marks = records.marks(case.marks) - _WHO_IS_THIS
@@ -232,11 +244,11 @@ class Cases:
                 came = case.last_message_at
                 haste = haste_of(work, patient_id, clinic, before=came, besides=case_id)
                 again = placed_again(work, case, haste=max(case.haste, haste))
-            _set(work, case_id, clinic, marks=records.listed(marks), **again, **who)
+            set_case(work, case_id, clinic, marks=records.listed(marks), **again, **who)
             work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
             work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
             drop_draft_for_others(work, case_id, contact_id)
-            _changed(work, "case.linked", case_id, clinic, by, **who)
+            changed(work, "case.linked", case_id, clinic, by, **who)
 
     def tick(
         self, case_id: str, request_id: str, *, clinic: str, by: str, seen: str | None = None
@@ -249,11 +261,11 @@ class Cases:
             table.c.id == request_id,
         )
         with self._transactions.write() as work:
-            _case(work, case_id, clinic, lock=True, seen=seen)
+            case_row(work, case_id, clinic, lock=True, seen=seen)
             values = {"done": True, "done_by": by, "done_at": work.now}
             if work.run(update(table).where(*here).values(**values)) != 1:
                 raise NotFound(f"request {request_id}")
-            _changed(work, "request.done", case_id, clinic, by, request=request_id)
+            changed(work, "request.done", case_id, clinic, by, request=request_id)
 
     def close(
         self,
@@ -264,6 +276,7 @@ class Cases:
         clinic: str,
         by: str,
         seen: str | None = None,
+        was: str | None = None,
         all_done: bool = False,
         within: Within | None = None,
     ) -> None:
@@ -273,7 +286,8 @@ class Cases:
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            still_sorted(case, was)
             if within is not None:
                 within(work)
             if all_done:
@@ -281,7 +295,7 @@ class Cases:
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
             sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -293,7 +307,7 @@ class Cases:
                 **closes(work, case, outcome, by),
                 **sealed,
             )
-            _changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
+            changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
 
     def attachment(self, case_id: str, attachment_id: str, *, clinic: str, by: str) -> Attachment:
         """Return one file with its bytes; raise NotFound."""
@@ -335,11 +349,11 @@ class Cases:
     ) -> None:
         """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = _case(work, case_id, clinic, lock=True, seen=seen)
+            case = case_row(work, case_id, clinic, lock=True, seen=seen)
             if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
                 raise ChangedUnderneath(f"case {case_id} is closed")
             marks = records.marks(case.marks) | {mark}
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -348,7 +362,7 @@ class Cases:
                 closed_at=None,
                 **(must_act(case, case.urgency, work.now) if case.closed_at else {}),
             )
-            _changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
+            changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
 
     def history(self, case_id: str, *, clinic: str, by: str) -> tuple[AuditEvent, ...]:
         """Return everything that ever happened to a case, oldest first; raise NotFound."""
@@ -360,36 +374,7 @@ class Cases:
             .order_by(audit.c.seq)
         )
         with self._transactions.write() as work:
-            work.one(select(tables.cases.c.id).where(*_here(case_id, clinic)), f"case {case_id}")
+            work.one(select(tables.cases.c.id).where(*one_case(case_id, clinic)), f"case {case_id}")
             found = tuple(records.event(row) for row in work.rows(query))
             work.note("history.read", clinic=clinic, by=by, cases=(case_id,))
         return found
-
-
-def _here(case_id: str, clinic: str) -> tuple[Any, Any]:
-    return tables.cases.c.clinic == clinic, tables.cases.c.id == case_id
-
-
-def _case(
-    work: Work, case_id: str, clinic: str, *, lock: bool = False, seen: str | None = None
-) -> Row[Any]:
-    """Return a case's row; with `lock` and `seen`, only while `seen` is its newest message."""
-    query = select(tables.cases).where(*_here(case_id, clinic))
-    row = work.one(query.with_for_update() if lock else query, f"case {case_id}")
-    if row.erased_at is not None:
-        raise Erased(f"case {case_id}")
-    # Filing takes the same row's lock before it adds a message, so none joins from here on.
-    if seen is not None and newest_message(work, case_id) != seen:
-        raise ChangedUnderneath("Another message has joined this case. Read it first.")
-    return row
-
-
-def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
-    if work.run(update(tables.cases).where(*_here(case_id, clinic)).values(**values)) != 1:
-        raise NotFound(f"case {case_id}")
-
-
-def _changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
-    attended(work, case_id)
-    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
-    work.moved(clinic)

@@ -1,0 +1,66 @@
+"""One case's row: found, locked, compared with the page somebody decided from, and changed.
+
+Rule of the room: the caller's transaction holds the row until its decision is written.
+"""
+
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from triage.errors import ChangedUnderneath, Erased, NotFound
+from triage.store import tables
+from triage.store.casefile import linked_to, newest_message, sorted_as
+from triage.store.drafts import open_draft
+from triage.store.snoozes import attended
+from triage.store.transaction import Work
+
+
+def one_case(case_id: str, clinic: str) -> tuple[Any, Any]:
+    """Return what finds the row of a case of this clinic."""
+    return tables.cases.c.clinic == clinic, tables.cases.c.id == case_id
+
+
+def case_row(
+    work: Work, case_id: str, clinic: str, *, lock: bool = False, seen: str | None = None
+) -> Row[Any]:
+    """Return a case's row; with `lock` and `seen`, only while `seen` is its newest message."""
+    query = select(tables.cases).where(*one_case(case_id, clinic))
+    row = work.one(query.with_for_update() if lock else query, f"case {case_id}")
+    if row.erased_at is not None:
+        raise Erased(f"case {case_id}")
+    # Filing takes the same row's lock before it adds a message, so none joins from here on.
+    if seen is not None and newest_message(work, case_id) != seen:
+        raise ChangedUnderneath("Another message has joined this case. Read it first.")
+    return row
+
+
+def still_sorted(row: Row[Any], was: str | None) -> None:
+    """Raise ChangedUnderneath unless the locked case is sorted as the page `was` of showed it."""
+    if was is not None and was.partition("/")[0] != sorted_as(row):
+        raise ChangedUnderneath(
+            "Somebody sorted this case differently meanwhile. Read it again before you decide."
+        )
+
+
+def still_linked(work: Work, row: Row[Any], was: str | None) -> None:
+    """Raise ChangedUnderneath unless the locked case is whose it was, with the same saved words."""
+    if was is None:
+        return
+    if was.partition("/")[2] != linked_to(row, work.first(open_draft(row.id, row.clinic))):
+        raise ChangedUnderneath(
+            "Somebody linked this case or saved words in it meanwhile. "
+            "Read it again before you decide."
+        )
+
+
+def set_case(work: Work, case_id: str, clinic: str, **values: Any) -> None:
+    """Change columns of a case; raise NotFound."""
+    if work.run(update(tables.cases).where(*one_case(case_id, clinic)).values(**values)) != 1:
+        raise NotFound(f"case {case_id}")
+
+
+def changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
+    """Note what a hand did to a case, which wakes it, and let the open queues know."""
+    attended(work, case_id)
+    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
+    work.moved(clinic)
