@@ -436,6 +436,29 @@ def test_a_case_closes_only_when_every_request_is_done(store: Store, clinic: str
 
 
 @pytest.mark.usefixtures("people")
+def test_what_is_closed_is_decided_once(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    dora: dict[str, Any] = {"clinic": clinic, "by": "user-dora"}
+    label = label_for(case_id, clinic, Route.GENERAL)
+    other = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    _close(store, clinic, case_id)
+    before = store.cases.get(case_id, **dora)
+    for attempt in (
+        lambda: store.cases.close(case_id, "phoned", Protected("voicemail"), **dora),
+        lambda: store.cases.close(case_id, "phoned", NOTHING, **dora, all_done=True),
+        lambda: store.cases.reroute(case_id, label, **dora, score=95, lane=Lane.URGENT),
+        lambda: store.cases.link(case_id, **dora, **other),
+        lambda: store.cases.tick(case_id, before.case.requests[0].id, **dora),
+    ):
+        with pytest.raises(ChangedUnderneath):
+            attempt()
+    assert store.cases.get(case_id, **dora) == before
+    # A case that came back is everybody's again.
+    store.cases.mark(case_id, Mark.NOT_DELIVERED, clinic=clinic, by="worker")
+    store.cases.reroute(case_id, label, **dora, score=95, lane=Lane.URGENT)
+
+
+@pytest.mark.usefixtures("people")
 def test_linking_moves_the_messages_and_later_ones_join(store: Store, clinic: str) -> None:
     first = reading(store, clinic, uid="1", sender_doubtful=True)
     case_id = store.cases.file(first, clinic=clinic, by="worker")

@@ -118,3 +118,50 @@ def test_who_is_between_the_look_and_the_lock_is_not_overruled(
     with pytest.raises(ChangedUnderneath):
         do(DANA, case_id, **form)
     assert file_of(practice, case_id).case.urgency is Urgency.EMERGENCY
+
+
+CLOSED = "This case was closed meanwhile; nothing of yours was kept."
+
+
+def test_the_second_who_closes_a_case_changes_nothing_of_the_first(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana, nia = practice.cases["chest"], visit("dana"), visit("nia")
+    for part in file_of(practice, case_id).case.requests:
+        assert nia.decide(case_id, "tick", part=part.id).status_code == 303
+    old, words = dana.shown(case_id), {"who": "her husband", "said": "an ambulance is there"}
+    first = {"outcome": "sent_to_emergency_services", "note": "Ambulance called.", **words}
+    assert nia.decide(case_id, "close", **first).status_code == 303
+    before = file_of(practice, case_id)
+    second = {"outcome": "phoned", "who": "voicemail", "said": "call back"}
+    stale = dana.post(f"/case/{case_id}/close", **old, **second)
+    assert stale.status_code == 409
+    assert CLOSED in stale.text
+    after = file_of(practice, case_id)
+    assert after.case == before.case
+    assert "Ambulance called." in after.outcome_note.reveal()
+    assert practice.store.cases.queue(clinic="c1", by="test")
+
+
+def test_nobody_sorts_links_or_ticks_what_is_closed(practice: Practice, visit: Visits) -> None:
+    case_id, dana, nia = practice.cases["refill"], visit("dana"), visit("nia")
+    (part,) = file_of(practice, case_id).case.requests
+    old = nia.shown(case_id)
+    assert dana.decide(case_id, "tick", part=part.id).status_code == 303
+    assert dana.decide(case_id, "close", outcome="no_reply_needed").status_code == 303
+    before, waiting = file_of(practice, case_id), practice.desk.urgent.now(DANA)[0]
+    for what, form in {
+        "reroute": {"route": "refill", "urgency": "emergency"},
+        "link": {"contact": "p2:p2-mail"},
+        "tick": {"part": part.id},
+        "take-over": {"reason": "Left early."},
+    }.items():
+        stale = (visit("sam") if what == "take-over" else nia).post(
+            f"/case/{case_id}/{what}", **old, **form
+        )
+        assert stale.status_code == 409, what
+        assert CLOSED in stale.text, what
+        assert "call the patient or tell a colleague now." in stale.text
+    after = file_of(practice, case_id)
+    assert (after.case, after.labels) == (before.case, ())
+    assert practice.desk.urgent.now(DANA)[0] == waiting

@@ -204,7 +204,7 @@ class QueueDesk:
         `seen`, here and below, is the id of the newest message on the page the person decided
         from, `was` the case as the page showed it (`CaseFile.was`); both are None only where no
         page was shown. Raises ChangedUnderneath when another message has joined since, or a
-        colleague has sorted or linked the case anew.
+        colleague has sorted, linked or closed the case.
         """
         file = self._work(actor, case_id)
         route = Route.URGENT_CLINICAL if urgency > Urgency.ROUTINE else route

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
+from triage.domain import CaseState
 from triage.errors import ChangedUnderneath, Erased, NotFound
 from triage.store import tables
 from triage.store.casefile import linked_to, newest_message, sorted_as
@@ -31,6 +32,21 @@ def case_row(
     # Filing takes the same row's lock before it adds a message, so none joins from here on.
     if seen is not None and newest_message(work, case_id) != seen:
         raise ChangedUnderneath("Another message has joined this case. Read it first.")
+    return row
+
+
+def open_row(work: Work, case_id: str, clinic: str, *, seen: str | None = None) -> Row[Any]:
+    """Return the locked row of a case that is still open; else raise ChangedUnderneath.
+
+    A closed case is in no queue and rings no alarm: what was decided about it would be lost, and
+    the outcome and note of whoever closed it would be another's.
+    """
+    row = case_row(work, case_id, clinic, lock=True, seen=seen)
+    if row.state != CaseState.OPEN.value:
+        raise ChangedUnderneath(
+            "This case was closed meanwhile; nothing of yours was kept. Read there what was done. "
+            "If somebody must still act, call the patient or tell a colleague now."
+        )
     return row
 
 

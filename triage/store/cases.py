@@ -33,6 +33,7 @@ from triage.store.case_rows import (
     case_row,
     changed,
     one_case,
+    open_row,
     set_case,
     still_linked,
     still_sorted,
@@ -144,9 +145,7 @@ class Cases:
     ) -> None:
         """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True)
-            if case.state != CaseState.OPEN.value:
-                raise ChangedUnderneath(f"case {case_id} is closed")
+            case = open_row(work, case_id, clinic)
             set_case(work, case_id, clinic, claimed_by=by, claimed_at=now)
             earlier = case.claimed_by or ""
             if reason:
@@ -178,10 +177,10 @@ class Cases:
 
         `seen`, here and below, is the id of the newest message the person was shown, and `was` the
         case as it was shown (`CaseFile.was`): a decision taken before another message joined, or
-        before a colleague sorted or linked it anew, raises ChangedUnderneath.
+        before a colleague sorted, linked or closed it, raises ChangedUnderneath.
         """
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
             still_sorted(case, was)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
@@ -232,7 +231,7 @@ class Cases:
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
             work.one(belongs, f"contact {contact_id}")
             still_linked(work, case, was)
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
@@ -261,7 +260,7 @@ class Cases:
             table.c.id == request_id,
         )
         with self._transactions.write() as work:
-            case_row(work, case_id, clinic, lock=True, seen=seen)
+            open_row(work, case_id, clinic, seen=seen)
             values = {"done": True, "done_by": by, "done_at": work.now}
             if work.run(update(table).where(*here).values(**values)) != 1:
                 raise NotFound(f"request {request_id}")
@@ -286,7 +285,7 @@ class Cases:
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
             still_sorted(case, was)
             if within is not None:
                 within(work)
@@ -349,9 +348,10 @@ class Cases:
     ) -> None:
         """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
-            if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
-                raise ChangedUnderneath(f"case {case_id} is closed")
+            if mark is Mark.BY_PERSON:
+                case = open_row(work, case_id, clinic, seen=seen)
+            else:
+                case = case_row(work, case_id, clinic, lock=True, seen=seen)
             marks = records.marks(case.marks) | {mark}
             set_case(
                 work,
