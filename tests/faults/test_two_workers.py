@@ -20,7 +20,7 @@ from triage.engine import Jobs
 from triage.errors import ChangedUnderneath
 from triage.parsing import parse
 from triage.pipeline import file, land
-from triage.store import Keys, Store, casefile, cases, open_store, senders, tables
+from triage.store import Keys, Store, case_row, casefile, open_store, senders, tables
 from triage.store.transaction import Work
 from triage.testing import MemoryInbox
 
@@ -141,7 +141,7 @@ def test_nobody_decides_without_what_joined_late(
         return str(work.one(query.order_by(table.c.received_at.desc()), case_id).id)
 
     # The oracle: the newest is the one that landed last.
-    for room in (casefile, cases):
+    for room in (casefile, case_row):
         monkeypatch.setattr(room, "newest_message", youngest)
     late(stores)
 

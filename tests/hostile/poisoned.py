@@ -179,7 +179,8 @@ def walked(app: FastAPI, found: Poisoned) -> Iterator[Answer]:
                 said = visit.get(where)
             else:
                 form = {**FORM, "words": "x0", "case_id": case_id, "patient": "x0"}
-                form |= {"seen": ids["message_id"], "username": f"new{len(app.title)}"}
+                form |= {"seen": ids["message_id"], "was": found.practice.was(case_id)}
+                form |= {"username": f"new{len(app.title)}"}
                 said = visit.post(where, **form)
             yield Answer(f"{method} {path}", said.status_code, dict(said.headers), said.text)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -390,6 +391,35 @@ def test_what_was_decided_before_a_message_joined_is_refused(store: Store, clini
 
 
 @pytest.mark.usefixtures("people")
+def test_what_was_decided_before_a_colleague_changed_it_is_refused(
+    store: Store, clinic: str
+) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    dora: dict[str, Any] = {"clinic": clinic, "by": "user-dora"}
+    own = {"patient_id": "patient-1", "contact_id": "contact-1"}
+    other = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    rank: dict[str, Any] = {"score": 1, "lane": Lane.SORTED}
+    was = store.cases.get(case_id, **dora).was
+    store.cases.reroute(case_id, label_for(case_id, clinic, Route.RESULTS), **dora, **rank, was=was)
+    store.cases.link(case_id, **dora, **other, was=was)
+    now = store.cases.get(case_id, **dora).was
+    again = replace(label_for(case_id, clinic, Route.GENERAL), id="label-2")
+    for attempt in (
+        lambda: store.cases.reroute(case_id, again, **dora, **rank, was=was),
+        lambda: store.cases.close(case_id, "phoned", NOTHING, **dora, was=was, all_done=True),
+        lambda: store.cases.link(case_id, **dora, **own, was=was),
+        lambda: store.cases.link(case_id, **dora, **own, was="no such page"),
+    ):
+        with pytest.raises(ChangedUnderneath):
+            attempt()
+    file = store.cases.get(case_id, **dora)
+    assert (file.case.route, file.case.patient_id) == (Route.RESULTS, "patient-2")
+    assert (file.case.state, file.was) == (CaseState.OPEN, now)
+    store.cases.link(case_id, **dora, **own, was=now)
+    store.cases.reroute(case_id, again, **dora, **rank, was=now)
+
+
+@pytest.mark.usefixtures("people")
 def test_a_case_closes_only_when_every_request_is_done(store: Store, clinic: str) -> None:
     given = reading(store, clinic, also=frozenset({Route.RESULTS}))
     case_id = store.cases.file(given, clinic=clinic, by="worker")
@@ -403,6 +433,29 @@ def test_a_case_closes_only_when_every_request_is_done(store: Store, clinic: str
     store.cases.mark(case_id, Mark.NOT_DELIVERED, clinic=clinic, by="worker")
     (row,) = store.cases.queue(clinic=clinic, by="user-dora")
     assert Mark.NOT_DELIVERED in row.case.marks
+
+
+@pytest.mark.usefixtures("people")
+def test_what_is_closed_is_decided_once(store: Store, clinic: str) -> None:
+    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    dora: dict[str, Any] = {"clinic": clinic, "by": "user-dora"}
+    label = label_for(case_id, clinic, Route.GENERAL)
+    other = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    _close(store, clinic, case_id)
+    before = store.cases.get(case_id, **dora)
+    for attempt in (
+        lambda: store.cases.close(case_id, "phoned", Protected("voicemail"), **dora),
+        lambda: store.cases.close(case_id, "phoned", NOTHING, **dora, all_done=True),
+        lambda: store.cases.reroute(case_id, label, **dora, score=95, lane=Lane.URGENT),
+        lambda: store.cases.link(case_id, **dora, **other),
+        lambda: store.cases.tick(case_id, before.case.requests[0].id, **dora),
+    ):
+        with pytest.raises(ChangedUnderneath):
+            attempt()
+    assert store.cases.get(case_id, **dora) == before
+    # A case that came back is everybody's again.
+    store.cases.mark(case_id, Mark.NOT_DELIVERED, clinic=clinic, by="worker")
+    store.cases.reroute(case_id, label, **dora, score=95, lane=Lane.URGENT)
 
 
 @pytest.mark.usefixtures("people")

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from triage.store.proof import BrowserKey
 from triage.web.app import create_app
 
 HERE = "http://127.0.0.1"
+#: What the forms of a case say of the page they were sent from.
+SHOWN = ("seen", "was")
 #: The smallest thing that passes for a form.
 PDF = b"%PDF-1.4\nA form to sign.\n%%EOF\n"
 
@@ -66,9 +69,14 @@ class Visit:
 
     def decide(self, case_id: str, what: str, **form: str) -> Response:
         """Open a case and send one of the forms on its page."""
-        shown = re.search(r'name="seen" value="(\w+)"', self.get(f"/case/{case_id}").text)
-        assert shown
-        return self.post(f"/case/{case_id}/{what}", seen=shown.group(1), **form)
+        return self.post(f"/case/{case_id}/{what}", **self.shown(case_id), **form)
+
+    def shown(self, case_id: str) -> dict[str, str]:
+        """Open a case and return what its forms say that the page showed."""
+        page = self.get(f"/case/{case_id}").text
+        found = {name: re.search(f'name="{name}" value="([^"]+)"', page) for name in SHOWN}
+        assert all(found.values()), "a form of this page must say what it showed"
+        return {name: unescape(each.group(1)) for name, each in found.items() if each}
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from triage.classifiers.promises import POINTS, Point, write_points
 from triage.classifiers.verdict import Policy
 from triage.desk import Desk, Right, may, needs_second_factor
@@ -42,7 +44,8 @@ from triage.domain import (
     new_id,
 )
 from triage.encoder.registry import Registry
-from triage.store import Keys, Store, migrate, open_store
+from triage.store import Keys, Store, migrate, open_store, tables
+from triage.store.casefile import case_file
 from triage.store.totp import STEP, code_at, step_of, unspelled
 
 CLINIC = Clinic("c1", "Alder Street Practice")
@@ -299,6 +302,12 @@ class Practice:
     def user(self, name: str) -> User:
         """Return one of the people."""
         return PEOPLE[name]
+
+    def was(self, case_id: str) -> str:
+        """Return how a case stands as its page says it to its forms; leaves no row in the audit."""
+        found = select(tables.cases).where(tables.cases.c.id == case_id)
+        with self.store.transactions.read() as work:
+            return case_file(work, work.one(found, case_id)).was
 
     def view(self) -> str:
         """Save a view of the queue under a fresh name; return its id."""

@@ -208,6 +208,7 @@ class Walk:
             file = self.file(key)
             parts["message_id"] = file.messages[0].id
             form.setdefault("seen", file.messages[0].id)
+            form.setdefault("was", file.was)
             if file.messages[0].attachments:
                 parts["attachment_id"] = file.messages[0].attachments[0].id
         own = ("reply_id", "item_id", "user_id", "glass_id", "search_id", "list_id")

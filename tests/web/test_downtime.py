@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pytest
 from tests.sizes import many
 from tests.store.practice import Clock
 from tests.web.conftest import Visit
-from tests.web.practice import PEOPLE, Letter, Practice, open_practice
+from tests.web.practice import MORNING, PEOPLE, Letter, Practice, open_practice
 from triage.desk.paper import ON_PAPER, PHONED_OPEN, URGENT_ON_PAPER
 from triage.domain import CaseState, Mark, PaperList, Protected, Route, Told, Waiting
 from triage.domain.outcome import NEEDED
@@ -408,6 +409,56 @@ def test_an_urgent_case_that_was_phoned_on_paper_alarms_no_more(
     assert (case.state, case.acted_by) == (CaseState.OPEN, DANA.id)
     with pytest.raises(NotAnswerable):
         desk.paper.enter(DANA, outage, practice.cases["bill"], **said)
+
+
+@pytest.mark.parametrize("clock", ["right", "set back", "an earlier version's list"])
+def test_nothing_on_paper_closes_a_case_over_a_message_nobody_has_read(
+    practice: Practice, visit: Callable[[str], Visit], clock: str
+) -> None:
+    """The list was made, somebody phoned, and what the patient wrote meanwhile is filed later."""
+    outage, dana, store = down(practice), visit("dana"), practice.store
+    lists, real = tables.paper_lists, store.transactions.clock
+    if clock == "set back":
+        # What comes back after the power was cut may believe that it is yesterday.
+        store.transactions.clock = lambda: real() - timedelta(days=1)
+    elif clock != "right":
+        with store.transactions.write() as work:
+            row = work.one(lists.select().where(lists.c.id == outage), "the list")
+            old = lists.update().where(lists.c.id == outage)
+            work.run(old.values(cases=list(row.cases)))
+    letters = {letter.key: letter for letter in MORNING}
+    for key in ("bill", "chest"):
+        more = replace(letters[key], key=f"{key}-again", body="It got much worse.")
+        assert practice.receive(more, after=key) == practice.cases[key]
+    store.transactions.clock = real
+    waiting = practice.desk.urgent.now(DANA)[0]
+    form = {"acted_by": "u-milo", "acted_at": "2026-01-05T09:30", "done": "yes"}
+    words = {"who": "Ana", "said": "told"}
+    for key, outcome in (("bill", "phoned"), ("chest", PHONED_OPEN), ("chest", "phoned")):
+        said = {**form, **words, "case": practice.cases[key], "outcome": outcome}
+        refused = dana.post(f"/downtime/{outage}", **said)
+        assert refused.status_code == 409
+        assert "Another message has joined since this list was made. Read it first." in refused.text
+        case = store.cases.get(practice.cases[key], clinic="c1", by="test").case
+        assert (case.state, case.acted_at) == (CaseState.OPEN, None)
+        assert not any(part.done for part in case.requests)
+        assert practice.desk.paper.entered(DANA, outage, case.id) is None
+    assert practice.desk.urgent.now(DANA)[0] == waiting
+    # As the page says: read, decided in the case itself, and then entered.
+    chest = practice.cases["chest"]
+    assert dana.decide(chest, "acted", how="phoned").status_code == 303
+    for key, outcome in (("chest", PHONED_OPEN), ("bill", "still_open"), ("refill", "phoned")):
+        said = {**form, **words, "case": practice.cases[key], "outcome": outcome}
+        assert dana.post(f"/downtime/{outage}", **said).status_code == 303
+
+
+def test_an_entry_that_asks_for_no_new_message_would_be_seen(
+    practice: Practice, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: nobody compares the case with what stood on the list, as it once was."""
+    monkeypatch.setattr("triage.store.paper._nothing_joined", lambda *_: None)
+    with pytest.raises(AssertionError):
+        test_nothing_on_paper_closes_a_case_over_a_message_nobody_has_read(practice, visit, "right")
 
 
 def test_a_night_without_the_machine_is_one_button_and_no_alarm(

@@ -73,6 +73,9 @@ def guesses(app: FastAPI, both: Neighbours, count: int) -> Iterator[Guess]:
     foreign = sorted({both.first[name] for name in ids_of} | {contact(both)})
     own = {"case_id": both.own_case, "message_id": both.own_message, "seen": both.own_message}
     pages = sorted(routes(app) - LEFT_OUT)
+    was = {
+        case_id: both.practice.was(case_id) for case_id in (both.own_case, both.first["case_id"])
+    }
     for number in range(count):
         method, path = pages[number % len(pages)]
         form, named = dict[str, str | list[str]](forms(both)), False
@@ -84,6 +87,7 @@ def guesses(app: FastAPI, both: Neighbours, count: int) -> Iterator[Guess]:
             named = named or ids[name] != own.get(name)
         for name in ("seen", "contact", "part", "patient", "case_id", "contact_id"):
             form[name] = chance.choice([str(form.get(name, "")), *foreign, both.own_message])
+        form["was"] = was.get(ids.get("case_id", ""), "")
         if path.endswith("/link"):
             form["contact"] = contact(both)
         spelling = chance.choice(SPELLINGS)

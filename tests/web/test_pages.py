@@ -405,6 +405,7 @@ def test_nobody_decides_on_a_page_that_lacks_the_newest_message(
     page = dana.get(f"/case/{case_id}").text
     old = re.findall(r'name="seen" value="(\w+)"', page)
     assert len(set(old)) == 1
+    was = practice.was(case_id)
     (part,) = practice.desk.queue.open(PEOPLE["dana"], case_id).file.case.requests
     follow_up(practice, "refill")
     for what, form in {
@@ -413,12 +414,13 @@ def test_nobody_decides_on_a_page_that_lacks_the_newest_message(
         "link": {"contact": "p1:p1-portal"},
         "close": {"outcome": "no_reply_needed"},
     }.items():
-        stale = dana.post(f"/case/{case_id}/{what}", seen=old[0], **form)
+        stale = dana.post(f"/case/{case_id}/{what}", seen=old[0], was=was, **form)
         assert stale.status_code == 409, what
         assert "Another message has joined" in stale.text
-        assert dana.post(f"/case/{case_id}/{what}", **form).status_code == 422, what
-    found = dana.post(f"/case/{case_id}/patients", words="keane", seen=old[0]).text
+        assert dana.post(f"/case/{case_id}/{what}", was=was, **form).status_code == 422, what
+    found = dana.post(f"/case/{case_id}/patients", words="keane", seen=old[0], was=was).text
     assert f'name="seen" value="{old[0]}"' in found
+    assert f'name="was" value="{was}"' in found
     file = practice.desk.queue.open(PEOPLE["dana"], case_id).file
     assert (len(file.messages), file.labels, file.case.contact_id) == (2, (), "p1-mail")
     assert dana.decide(case_id, "tick", part=part.id).status_code == 303

@@ -153,6 +153,7 @@ FORM = {
     "urgency": "routine",
     "part": NOBODY,
     "seen": NOBODY,
+    "was": NOBODY,
     "outcome": "answered",
     "contact": f"{NOBODY}:{NOBODY}",
     "words": "nobody",
@@ -319,7 +320,8 @@ def test_nobody_sees_another_clinic(practice: Practice, visit: Callable[[str], V
         assert eve.get(f"/case/{case_id}/history").status_code == 404
         assert eve.post(f"/case/{case_id}/claim").status_code == 404
     assert "Keane" not in eve.get("/queue").text
-    assert "Keane" not in eve.post(f"/case/{NOBODY}/patients", words="Keane", seen=NOBODY).text
+    shown = {"seen": NOBODY, "was": NOBODY}
+    assert "Keane" not in eve.post(f"/case/{NOBODY}/patients", words="Keane", **shown).text
 
 
 def test_the_menu_offers_only_what_is_allowed(visit: Callable[[str], Visit]) -> None:

@@ -199,7 +199,7 @@ def test_a_whole_visit_leaves_nothing_about_patients_in_the_log(
     dana.get("/queue")
     for case_id in practice.cases.values():
         dana.get(f"/case/{case_id}")
-        dana.post(f"/case/{case_id}/patients", words="Lindqvist", seen="x")
+        dana.post(f"/case/{case_id}/patients", words="Lindqvist", seen="x", was="x")
         dana.post(f"/case/{case_id}/draft", subject="About lisinopril", body="Dear Ms Keane")
     surnames = {name.split()[1] for name, _ in NAMES}
     words = surnames | {letter.subject for letter in MORNING if letter.subject} | {"lisinopril"}

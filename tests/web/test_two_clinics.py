@@ -191,6 +191,8 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
         if path.endswith("/link"):
             form |= {"contact": f"{both.first['patient_id']}:{both.first['contact_id']}"}
         where = re.sub(r"{(\w+)}", lambda found: ids[found.group(1)], path)
+        if "{case_id}" in path:
+            form |= {"was": both.practice.was(ids["case_id"])}
         answer = visit.get(where) if method == "GET" else visit.post(where, **form)
         form |= {"contact": both.first["contact_id"]}
         assert answer.status_code != 422, (method, path)
@@ -214,7 +216,7 @@ def test_no_page_lets_a_neighbour_in(app: FastAPI, both: Neighbours) -> None:
 def test_what_is_the_neighbour_s_own_stays_apart(app: FastAPI, both: Neighbours) -> None:
     before = both.rows()
     visit = Visit(app, NEIGHBOUR.username, both.practice)
-    search = visit.post(f"/case/{both.own_case}/patients", words="Keane", seen="x")
+    search = visit.post(f"/case/{both.own_case}/patients", words="Keane", seen="x", was="x")
     assert (search.status_code, told(search.text)) == (200, [])
     taken = visit.post("/users", **FORM | {"username": "milo"})
     assert (taken.status_code, told(taken.text)) == (409, [])
@@ -258,9 +260,10 @@ def test_the_walk_finds_a_query_that_forgets_the_clinic(
     """Sabotage: one condition of one query of the store is gone."""
     from triage.store import tables
 
-    monkeypatch.setattr(
-        "triage.store.cases._here", lambda case_id, _: (tables.cases.c.id == case_id,) * 2
-    )
+    for room in ("cases", "case_row", "case_decisions"):
+        monkeypatch.setattr(
+            f"triage.store.{room}.here", lambda case_id, _: (tables.cases.c.id == case_id,) * 2
+        )
     found = walk(app, both)
     # A case's own page reads it twice, and the second look still asks for the clinic.
     assert found["POST /case/{case_id}/claim"]

@@ -14,7 +14,7 @@ from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES, QueueDesk
 from triage.desk.rights import Right, require
 from triage.desk.urgent import PHONED, UrgentDesk
 from triage.desk.views import PaperView
-from triage.domain import Case, CaseState, PaperEntry, Protected, Told, User
+from triage.domain import CaseState, PaperEntry, Protected, Told, User
 from triage.errors import NotAnswerable
 from triage.store import Store
 
@@ -88,8 +88,9 @@ class PaperDesk:
         `told` are the fields that go with the outcome, asked for as they are at the desk; when
         it was needs no field, it is `acted_at`. `all_done` says that this was all it asked for.
         Raises OutcomeIncomplete, NotAnswerable for a time that has not come, NotFound,
-        AlreadyEntered, OpenRequest, AlreadyClaimed and whatever else keeps a case from being
-        closed; then nothing is entered, closed or ticked off.
+        AlreadyEntered, OpenRequest, AlreadyClaimed, ChangedUnderneath where a message has joined
+        that stood on no list, and whatever else keeps a case from being closed; then nothing is
+        entered, closed or ticked off, and the alarm goes on.
         """
         require(actor, Right.WORK_CASE)
         if outcome not in {*ON_PAPER, *URGENT_ON_PAPER}:
@@ -101,24 +102,20 @@ class PaperDesk:
         # Before anything happens to the case: what can be refused is refused at once.
         self._store.paper.check(list_id, entry, clinic=actor.clinic)
         case = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id).case
-        if outcome == PHONED_OPEN:
-            self._phoned(actor, case)
-        elif outcome in OUTCOMES and case.state is CaseState.OPEN:
-            # One transaction: of two who enter the same case one closes it, and the other nothing.
-            step = self._store.paper.entering(list_id, entry, clinic=actor.clinic)
+        if outcome == PHONED_OPEN and not case.urgency:
+            raise NotAnswerable(f"outcome {PHONED_OPEN}")
+        # One transaction: of two who enter the same case one acts on it, and the other nothing.
+        step = self._store.paper.entering(list_id, entry, clinic=actor.clinic)
+        is_open = case.state is CaseState.OPEN
+        if outcome == PHONED_OPEN and is_open and case.acted_at is None:
+            self._urgent.act(actor, case_id, how=PHONED, within=step)
+        elif outcome in OUTCOMES and is_open:
             said: Any = {"outcome": outcome, "note": note, "all_done": all_done}
             self._queue.close(actor, case_id, **said, within=step)
-            return
-        self._store.paper.enter(list_id, entry, clinic=actor.clinic)
+        else:
+            self._store.paper.enter(list_id, entry, clinic=actor.clinic)
 
     def entered(self, actor: User, list_id: str, case_id: str) -> PaperEntry | None:
         """Return what a colleague entered first, for whom it kept from entering; None if nobody."""
         require(actor, Right.WORK_CASE)
         return self._store.paper.entry(list_id, case_id, clinic=actor.clinic, by=actor.id)
-
-    def _phoned(self, actor: User, case: Case) -> None:
-        """End the alarm of an urgent case, unless somebody has already."""
-        if not case.urgency:
-            raise NotAnswerable(f"outcome {PHONED_OPEN}")
-        if case.state is CaseState.OPEN and case.acted_at is None:
-            self._urgent.act(actor, case.id, how=PHONED)

@@ -196,13 +196,15 @@ class QueueDesk:
         also: frozenset[Route] = frozenset(),
         why: Protected,
         seen: str | None = None,
+        was: str | None = None,
         source: str = "reroute",
     ) -> Label:
         """Sort a case by hand; the choice is kept as a Label for retraining.
 
         `seen`, here and below, is the id of the newest message on the page the person decided
-        from, and None only where no page was shown. Raises ChangedUnderneath when another
-        message has joined since.
+        from, `was` the case as the page showed it (`CaseFile.was`); both are None only where no
+        page was shown. Raises ChangedUnderneath when another message has joined since, or a
+        colleague has sorted, linked or closed the case.
         """
         file = self._work(actor, case_id)
         route = Route.URGENT_CLINICAL if urgency > Urgency.ROUTINE else route
@@ -232,6 +234,7 @@ class QueueDesk:
             score=RANKS[urgency],
             lane=lane,
             seen=seen,
+            was=file.was if was is None else was,
         )
         return label
 
@@ -243,6 +246,7 @@ class QueueDesk:
         patient_id: str,
         contact_id: str,
         seen: str | None = None,
+        was: str | None = None,
     ) -> None:
         """Say whose case it is and which verified contact is answered."""
         require(actor, Right.IDENTIFY_PATIENT)
@@ -254,6 +258,7 @@ class QueueDesk:
             patient_id=patient_id,
             contact_id=contact_id,
             seen=seen,
+            was=was,
         )
 
     def by_person(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
@@ -276,6 +281,7 @@ class QueueDesk:
         note: Protected,
         told: Told | None = None,
         seen: str | None = None,
+        was: str | None = None,
         all_done: bool = False,
         within: Within | None = None,
     ) -> None:
@@ -291,7 +297,9 @@ class QueueDesk:
         note = words_of(outcome, told, note)
         if any(reply.state in UNFINISHED for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
-        who: Any = {"clinic": actor.clinic, "by": actor.id, "seen": seen, "within": within}
+        # The outcome is allowed for the case as it stood: not where somebody raised it since.
+        shown = {"seen": seen, "was": file.was if was is None else was}
+        who: Any = {"clinic": actor.clinic, "by": actor.id, "within": within, **shown}
         self._store.cases.close(case_id, outcome, note, **who, all_done=all_done)
 
     def attachment(self, actor: User, case_id: str, attachment_id: str) -> Attachment:

@@ -68,7 +68,9 @@ class RewritingDesk:
         words = {"subject": subject, "body": body}
         return self._replies.save(actor, case_id, **words, forms=forms, had=had)
 
-    def hand_over(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
+    def hand_over(
+        self, actor: User, case_id: str, *, seen: str | None = None, was: str | None = None
+    ) -> None:
         """Sort a case as a question for a clinician, who reads why; its draft stays for them.
 
         It goes to a team of nurses where there is one, and a note names every nurse. That says
@@ -87,6 +89,8 @@ class RewritingDesk:
             also=case.also | {case.route},
             why=HANDED_OVER,
             seen=seen,
+            # The urgency above was read before the case is locked: it must be the same then.
+            was=file.was if was is None else was,
             source=HAND_OVER,
         )
         self._store.assignments.assign(

@@ -12,6 +12,7 @@ from triage.domain import Protected, Step, User
 from triage.errors import NotAllowed, NotAnswerable
 from triage.store import Store
 from triage.store.escalations import UrgentNow
+from triage.store.transaction import Within
 
 #: What can be said of an urgent message that stays in the queue; closing it is an act, too.
 PHONED, EMERGENCY_SERVICES, HANDED_OVER = "phoned", "sent_to_emergency_services", "handed_over"
@@ -55,12 +56,20 @@ class UrgentDesk:
         return UrgentCase(tuple(Step)[:number], at, can)
 
     def act(
-        self, actor: User, case_id: str, *, how: str, to: str = "", seen: str | None = None
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        how: str,
+        to: str = "",
+        seen: str | None = None,
+        within: Within | None = None,
     ) -> None:
         """Say what was done; `to` is who it is handed to, and until they act the alarms go on.
 
-        Raises NotAllowed where that person may not work on cases, NotAnswerable for anything that
-        is no act, and ChangedUnderneath when another message has joined.
+        `within` is kept together with an act that ends them, or not at all. Raises NotAllowed where
+        that person may not work on cases, NotAnswerable for anything that is no act, and
+        ChangedUnderneath when another message has joined.
         """
         require(actor, Right.WORK_CASE)
         if how not in ACTS or (how == HANDED_OVER) != bool(to):
@@ -72,4 +81,4 @@ class UrgentDesk:
                 raise NotAllowed(Right.WORK_CASE.value)
             self._store.escalations.hand_over(case_id, YOURS, to=to, **who, seen=seen)
         else:
-            self._store.escalations.act(case_id, how, **who, seen=seen)
+            self._store.escalations.act(case_id, how, **who, seen=seen, within=within)

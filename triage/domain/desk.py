@@ -97,6 +97,8 @@ class CaseFile:
     chain: Chain = UNCHAINED
     #: The id of the message that joined last: who decides must have been shown it.
     newest: str = ""
+    #: How it is sorted and whose it is, in ids: who decides must have been shown the same.
+    was: str = ""
 
     @property
     def deciding(self) -> StoredMessage:

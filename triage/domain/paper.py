@@ -1,7 +1,7 @@
 """Nouns of the time without a machine: the list that was on paper, and what was done from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from triage.domain.text import NOTHING, Protected
@@ -69,3 +69,5 @@ class PaperList:
     cases: tuple[str, ...]
     #: What stands on it, for the one file it is sealed into; patient text.
     content: Mapping[str, object]
+    #: How many messages each case had: whoever worked from it has read no more.
+    messages: Mapping[str, int] = field(default_factory=dict)

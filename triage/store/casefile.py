@@ -100,7 +100,19 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
         outcome_note=vault.text(row.note, row.id),
         chain=chain_of(work, row),
         newest=newest_message(work, row.id) if messages else "",
+        was=f"{sorted_as(row)}/{linked_to(row, draft)}",
     )
+
+
+def sorted_as(row: Row[Any]) -> str:
+    """Return how a case is sorted, in words that can be compared."""
+    return "|".join((row.route, "+".join(sorted(row.also)), str(int(row.urgency))))
+
+
+def linked_to(row: Row[Any], draft: Row[Any] | None) -> str:
+    """Return whose a case is and which words are saved for them, as ids that can be compared."""
+    words = f"{draft.id} {draft.edited_at.isoformat()}" if draft else ""
+    return "|".join((row.patient_id or "", row.contact_id or "", words))
 
 
 def newest_message(work: Work, case_id: str) -> str:

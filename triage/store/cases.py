@@ -29,6 +29,13 @@ from triage.domain import (
 )
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
 from triage.store import records, tables
+from triage.store.case_decisions import (
+    changed,
+    open_row,
+    set_case,
+    still_linked,
+    still_sorted,
+)
 from triage.store.case_row import case_row, here
 from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
@@ -41,8 +48,7 @@ from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.notes import write_note
-from triage.store.snoozes import attended
-from triage.store.transaction import Transactions, Within, Work
+from triage.store.transaction import Transactions, Within
 from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
 
@@ -131,30 +137,28 @@ class Cases:
             if taken != 1:
                 case_row(work, case_id, clinic)
                 raise AlreadyClaimed(case_id)
-            _changed(work, "case.claimed", case_id, clinic, by)
+            changed(work, "case.claimed", case_id, clinic, by)
 
     def take_over(
         self, case_id: str, *, clinic: str, by: str, now: datetime, reason: Protected = NOTHING
     ) -> None:
         """Take an open case whoever has it, who is told the reason. Raises NotFound."""
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True)
-            if case.state != CaseState.OPEN.value:
-                raise ChangedUnderneath(f"case {case_id} is closed")
-            _set(work, case_id, clinic, claimed_by=by, claimed_at=now)
+            case = open_row(work, case_id, clinic)
+            set_case(work, case_id, clinic, claimed_by=by, claimed_at=now)
             earlier = case.claimed_by or ""
             if reason:
                 told, kind = {earlier} - {""}, NoteKind.TAKEN_OVER
                 write_note(work, case_id, reason, kind=kind, clinic=clinic, by=by, told=told)
-            _changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
+            changed(work, "case.taken_over", case_id, clinic, by, earlier=earlier)
 
     def release(self, case_id: str, *, clinic: str, by: str) -> None:
         """Give a case back to the queue, whoever had it; the audit keeps who."""
         with self._transactions.write() as work:
             case = case_row(work, case_id, clinic, lock=True)
-            _set(work, case_id, clinic, claimed_by=None, claimed_at=None)
+            set_case(work, case_id, clinic, claimed_by=None, claimed_at=None)
             earlier = case.claimed_by or ""
-            _changed(work, "case.released", case_id, clinic, by, earlier=earlier)
+            changed(work, "case.released", case_id, clinic, by, earlier=earlier)
 
     def reroute(
         self,
@@ -166,20 +170,23 @@ class Cases:
         score: int,
         lane: Lane,
         seen: str | None = None,
+        was: str | None = None,
     ) -> None:
         """Sort a case as a person says and keep the label; requests follow the new routes.
 
-        `seen`, here and below, is the id of the newest message the person was shown: a decision
-        taken before another message joined raises ChangedUnderneath.
+        `seen`, here and below, is the id of the newest message the person was shown, and `was` the
+        case as it was shown (`CaseFile.was`): a decision taken before another message joined, or
+        before a colleague sorted, linked or closed it, raises ChangedUnderneath.
         """
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
+            still_sorted(case, was)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
             act = must_act_if_it_rises(case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             keep_need(work, case_id, clinic)
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -196,7 +203,7 @@ class Cases:
             keep_need(work, case_id, clinic)
             follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
-            _changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
+            changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 
     def link(
         self,
@@ -207,6 +214,7 @@ class Cases:
         patient_id: str,
         contact_id: str,
         seen: str | None = None,
+        was: str | None = None,
     ) -> None:
         """Say whose case it is; its messages and thread follow. Raises NotFound.
 
@@ -222,8 +230,9 @@ class Cases:
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
             work.one(belongs, f"contact {contact_id}")
+            still_linked(work, case, was)
             if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
                 raise ChangedUnderneath("a reply is on its way")
             marks = records.marks(case.marks) - _WHO_IS_THIS
@@ -233,11 +242,11 @@ class Cases:
                 came = case.last_message_at
                 haste = haste_of(work, patient_id, clinic, before=came, besides=case_id)
                 again = placed_again(work, case, haste=max(case.haste, haste))
-            _set(work, case_id, clinic, marks=records.listed(marks), **again, **who)
+            set_case(work, case_id, clinic, marks=records.listed(marks), **again, **who)
             work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
             work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
             drop_draft_for_others(work, case_id, contact_id)
-            _changed(work, "case.linked", case_id, clinic, by, **who)
+            changed(work, "case.linked", case_id, clinic, by, **who)
 
     def tick(
         self, case_id: str, request_id: str, *, clinic: str, by: str, seen: str | None = None
@@ -250,11 +259,11 @@ class Cases:
             table.c.id == request_id,
         )
         with self._transactions.write() as work:
-            case_row(work, case_id, clinic, lock=True, seen=seen)
+            open_row(work, case_id, clinic, seen=seen)
             values = {"done": True, "done_by": by, "done_at": work.now}
             if work.run(update(table).where(*here).values(**values)) != 1:
                 raise NotFound(f"request {request_id}")
-            _changed(work, "request.done", case_id, clinic, by, request=request_id)
+            changed(work, "request.done", case_id, clinic, by, request=request_id)
 
     def close(
         self,
@@ -265,6 +274,7 @@ class Cases:
         clinic: str,
         by: str,
         seen: str | None = None,
+        was: str | None = None,
         all_done: bool = False,
         within: Within | None = None,
     ) -> None:
@@ -274,7 +284,8 @@ class Cases:
         with self._transactions.write() as work:
             # The same lock as filing: a message may not join a case while it is being closed.
             work.lock(f"filing {clinic}")
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
+            case = open_row(work, case_id, clinic, seen=seen)
+            still_sorted(case, was)
             if within is not None:
                 within(work)
             if all_done:
@@ -282,7 +293,7 @@ class Cases:
             if work.first(undone) is not None:
                 raise OpenRequest(case_id)
             sealed = work.seal(tables.cases, case_id, under=of_case(case_id), note=note)
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -294,7 +305,7 @@ class Cases:
                 **closes(work, case, outcome, by),
                 **sealed,
             )
-            _changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
+            changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
 
     def attachment(self, case_id: str, attachment_id: str, *, clinic: str, by: str) -> Attachment:
         """Return one file with its bytes; raise NotFound."""
@@ -336,11 +347,12 @@ class Cases:
     ) -> None:
         """Put a sign on a case; one that a machine puts on a closed case opens it again."""
         with self._transactions.write() as work:
-            case = case_row(work, case_id, clinic, lock=True, seen=seen)
-            if mark is Mark.BY_PERSON and case.state != CaseState.OPEN.value:
-                raise ChangedUnderneath(f"case {case_id} is closed")
+            if mark is Mark.BY_PERSON:
+                case = open_row(work, case_id, clinic, seen=seen)
+            else:
+                case = case_row(work, case_id, clinic, lock=True, seen=seen)
             marks = records.marks(case.marks) | {mark}
-            _set(
+            set_case(
                 work,
                 case_id,
                 clinic,
@@ -349,7 +361,7 @@ class Cases:
                 closed_at=None,
                 **(must_act(case, case.urgency, work.now) if case.closed_at else {}),
             )
-            _changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
+            changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
 
     def history(self, case_id: str, *, clinic: str, by: str) -> tuple[AuditEvent, ...]:
         """Return everything that ever happened to a case, oldest first; raise NotFound."""
@@ -365,14 +377,3 @@ class Cases:
             found = tuple(records.event(row) for row in work.rows(query))
             work.note("history.read", clinic=clinic, by=by, cases=(case_id,))
         return found
-
-
-def _set(work: Work, case_id: str, clinic: str, **values: Any) -> None:
-    if work.run(update(tables.cases).where(*here(case_id, clinic)).values(**values)) != 1:
-        raise NotFound(f"case {case_id}")
-
-
-def _changed(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
-    attended(work, case_id)
-    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
-    work.moved(clinic)

@@ -19,7 +19,7 @@ from triage.store import tables
 from triage.store.assignments import hand
 from triage.store.casefile import newest_message
 from triage.store.claims import holder
-from triage.store.transaction import Transactions, Work
+from triage.store.transaction import Transactions, Within, Work
 
 _ORDER = tuple(Step)
 
@@ -129,17 +129,28 @@ class Escalations:
                 work.note("urgent.told", clinic=clinic, by=by, cases=(one.case_id,), detail=detail)
             work.moved(clinic)
 
-    def act(self, case_id: str, how: str, *, clinic: str, by: str, seen: str | None) -> None:
+    def act(
+        self,
+        case_id: str,
+        how: str,
+        *,
+        clinic: str,
+        by: str,
+        seen: str | None,
+        within: Within | None = None,
+    ) -> None:
         """Say by name what was done about an urgent case, and take it where it is free.
 
         Whoever else has the case: who phoned must be able to say so, and the audit keeps whose it
         was. Raises NotFound, ChangedUnderneath where another message joined, and NotAnswerable
-        where there is nothing to act on.
+        where there is nothing to act on. `within` is kept together with the act or not.
         """
         cases = tables.cases
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
             row = _unacted(work, case_id, clinic, seen)
+            if within is not None:
+                within(work)
             others = holder(row, work.now) not in (None, by)
             taken = {} if others else {"claimed_by": by, "claimed_at": work.now}
             values = taken | acted(work, how, by)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 
 from triage.domain import (
     NOTHING,
@@ -22,7 +22,7 @@ from triage.domain import (
     Urgency,
     new_id,
 )
-from triage.errors import AlreadyEntered, Erased, NotFound
+from triage.errors import AlreadyEntered, ChangedUnderneath, Erased, NotFound
 from triage.store import tables
 from triage.store.casefile import queue_rows
 from triage.store.keyring import of_case
@@ -64,7 +64,9 @@ class Paper:
             "made_at": work.now.isoformat(timespec="seconds"),
             "items": items,
         }
-        return PaperList(work.now, ids, content)
+        counts = [int(str(item["messages"])) for item in items]
+        messages = dict(zip(ids, counts, strict=True))
+        return PaperList(work.now, ids, content, messages)
 
     def written(self, made: PaperList, *, clinic: str) -> None:
         """Remember which cases stood on the list that lies on the disk now.
@@ -76,7 +78,8 @@ class Paper:
         with self._transactions.write() as work:
             work.lock(f"paper {clinic}")
             row = work.first(select(table.c.id, table.c.made_at, table.c.cases).where(*newest))
-            fresh = {"made_at": made.made_at, "cases": list(made.cases)}
+            cases = {case_id: made.messages.get(case_id) for case_id in made.cases}
+            fresh = {"made_at": made.made_at, "cases": cases}
             # Nobody can have worked from a list with nothing on it.
             if row is not None and row.cases and made.made_at - row.made_at > OLDEST_LIST:
                 _end(work, row.id, made.made_at, clinic=clinic, by="worker")
@@ -139,18 +142,17 @@ class Paper:
     def enter(self, list_id: str, entry: PaperEntry, *, clinic: str) -> None:
         """Keep what was done with one case on paper; raise NotFound, AlreadyEntered."""
         with self._transactions.write() as work:
-            self.entering(list_id, entry, clinic=clinic)(work)
+            _enter(work, list_id, entry, clinic)
 
     def entering(self, list_id: str, entry: PaperEntry, *, clinic: str) -> Within:
-        """Return `enter` as a step of another transaction, such as the one that closes the case."""
+        """Return `enter` as a step of the transaction that closes the case or ends its alarm.
+
+        Raises ChangedUnderneath where a message has joined that did not stand on the list.
+        """
 
         def step(work: Work) -> None:
-            work.lock(f"paper {clinic}")
-            _check(work, list_id, entry, clinic)
-            _write(work, list_id, entry, clinic)
-            detail = {"outcome": entry.outcome, "acted_by": entry.acted_by}
-            said = {"clinic": clinic, "by": entry.entered_by}
-            work.note("paper.entered", **said, cases=(entry.case_id,), detail=detail)
+            _enter(work, list_id, entry, clinic)
+            _nothing_joined(work, list_id, entry.case_id)
 
         return step
 
@@ -219,6 +221,37 @@ def _check(work: Work, list_id: str, entry: PaperEntry, clinic: str) -> None:
         raise NotFound(f"case {entry.case_id}")
     if work.first(told) is not None:
         raise AlreadyEntered(f"case {entry.case_id}")
+
+
+def _enter(work: Work, list_id: str, entry: PaperEntry, clinic: str) -> None:
+    work.lock(f"paper {clinic}")
+    _check(work, list_id, entry, clinic)
+    _write(work, list_id, entry, clinic)
+    detail = {"outcome": entry.outcome, "acted_by": entry.acted_by}
+    said = {"clinic": clinic, "by": entry.entered_by}
+    work.note("paper.entered", **said, cases=(entry.case_id,), detail=detail)
+
+
+def _nothing_joined(work: Work, list_id: str, case_id: str) -> None:
+    """Raise ChangedUnderneath unless a case, locked by the caller, has what stood on the list.
+
+    Messages are counted, because a machine that comes back may have any time on its clock. Only a
+    list that an earlier version wrote does not know the number.
+    """
+    lists, messages, raws = tables.paper_lists, tables.messages, tables.raw_messages
+    made = work.one(select(lists.c.cases, lists.c.made_at).where(lists.c.id == list_id), "a list")
+    mine = select(func.count()).select_from(messages).where(messages.c.case_id == case_id)
+    known = made.cases[case_id] if isinstance(made.cases, dict) else None
+    if known is None:
+        late = mine.join(raws, raws.c.id == messages.c.raw_id)
+        joined = work.number(late.where(raws.c.filed_at >= made.made_at)) > 0
+    else:
+        joined = work.number(mine) > known
+    if joined:
+        raise ChangedUnderneath(
+            "Another message has joined since this list was made. Read it first. "
+            "Decide in the case itself, then enter this again."
+        )
 
 
 def _write(work: Work, list_id: str, entry: PaperEntry, clinic: str) -> None:

@@ -21,6 +21,8 @@ router = APIRouter(prefix="/case/{case_id}")
 
 #: The newest message on the page a form was sent from; the store compares.
 Seen = Annotated[str, Form()]
+#: How the case was sorted and whose it was on that page; the store compares this, too.
+Was = Annotated[str, Form()]
 
 
 def back_to(case_id: str, part: str = "") -> Response:
@@ -54,6 +56,7 @@ def case(
         locked=view.claimed_by is not None and view.claimed_by.id != asking.user.id,
         banners=view.banners,
         seen=file.newest,
+        was=file.was,
         attempt=0,
         alarm=alarm,
     )
@@ -94,6 +97,7 @@ def reroute(
     route: Annotated[Route, Form()],
     urgency: Annotated[str, Form()],
     seen: Seen,
+    was: Was,
     also: Annotated[list[Route] | None, Form()] = None,
     why: Annotated[str, Form()] = "",
 ) -> Response:
@@ -106,17 +110,25 @@ def reroute(
         also=frozenset(also or ()),
         why=Protected(why.strip()),
         seen=seen,
+        was=was,
     )
     return back_to(case_id)
 
 
 @router.post("/link")
 def link(
-    desk: TheDesk, posting: Posting, case_id: str, contact: Annotated[str, Form()], seen: Seen
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    contact: Annotated[str, Form()],
+    seen: Seen,
+    was: Was,
 ) -> Response:
     """Say whose case it is: the form names `patient:contact`."""
     patient_id, _, contact_id = contact.partition(":")
-    desk.queue.link(posting.user, case_id, patient_id=patient_id, contact_id=contact_id, seen=seen)
+    whose = {"patient_id": patient_id, "contact_id": contact_id}
+    desk.queue.link(posting.user, case_id, **whose, seen=seen, was=was)
     return back_to(case_id)
 
 
@@ -144,6 +156,7 @@ def close(
     case_id: str,
     outcome: Annotated[str, Form()],
     seen: Seen,
+    was: Was,
     note: Annotated[str, Form()] = "",
     who: Annotated[str, Form()] = "",
     when: Annotated[str, Form()] = "",
@@ -151,7 +164,9 @@ def close(
 ) -> Response:
     """Close the case with a named outcome and go on with the queue."""
     words, told = Protected(note.strip()), Told(Protected(who), Protected(when), Protected(said))
-    desk.queue.close(posting.user, case_id, outcome=outcome, note=words, told=told, seen=seen)
+    desk.queue.close(
+        posting.user, case_id, outcome=outcome, note=words, told=told, seen=seen, was=was
+    )
     return RedirectResponse("/queue", status_code=303)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from triage.domain import Protected
-from triage.web.case import Seen, back_to
+from triage.web.case import Seen, Was, back_to
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk
 
@@ -24,6 +24,7 @@ def find(
     posting: Posting,
     case_id: str,
     seen: Seen,
+    was: Was,
     words: Annotated[str, Form()] = "",
 ) -> HTMLResponse:
     """Return the patients that match every word, each with the contacts one may answer."""
@@ -38,6 +39,7 @@ def find(
         contacts=contacts,
         searched=searched,
         seen=seen,
+        was=was,
     )
 
 

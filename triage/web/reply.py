@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
-from triage.web.case import Seen, back_to
+from triage.web.case import Seen, Was, back_to
 from triage.web.counting import MOST_ASKED
 from triage.web.pages import pages
 from triage.web.unsaved import unsaved
@@ -104,9 +104,9 @@ def acknowledge(
 
 
 @router.post("/hand-over")
-def hand_over(desk: TheDesk, posting: Posting, case_id: str, seen: Seen) -> Response:
+def hand_over(desk: TheDesk, posting: Posting, case_id: str, seen: Seen, was: Was) -> Response:
     """Give the case to those who may advise."""
-    desk.rewriting.hand_over(posting.user, case_id, seen=seen)
+    desk.rewriting.hand_over(posting.user, case_id, seen=seen, was=was)
     return back_to(case_id)
 
 
