@@ -276,6 +276,7 @@ class Walk:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)
         self.ask("dana", "POST", f"{CASE}/by-person", "stranger")
         self.ask("dana", "POST", f"{CASE}/close", "stranger", outcome="passed_on", who="Kerr")
+        self.ask("dana", "POST", f"{CASE}/open-again", "stranger", reason="Kerr is away")
 
     def reply(self) -> None:
         """Writing, approving, watching and taking back."""

@@ -51,6 +51,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,
     ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,
+    ("POST", f"{CASE}/open-again"): Right.WORK_CASE,
     ("GET", f"{CASE}/here"): Right.SEE_QUEUE,
     ("POST", f"{CASE}/note"): Right.WORK_CASE,
     ("POST", f"{CASE}/assign"): Right.WORK_CASE,

@@ -7,12 +7,13 @@ import pytest
 
 from tests.web.conftest import Visit
 from tests.web.practice import PEOPLE, Practice
-from triage.domain import CaseFile, Protected, Route, Urgency
+from triage.domain import CaseFile, CaseState, Protected, Route, Urgency
 from triage.errors import ChangedUnderneath
 from triage.store import cases
 
 Visits = Callable[[str], Visit]
 DANA, NIA = PEOPLE["dana"], PEOPLE["nia"]
+SPOKEN = {"who": "Ana Ruiz", "said": "Ambulance was called."}
 AGAIN = "Read it again before you decide."
 
 
@@ -143,6 +144,27 @@ def test_the_second_who_closes_a_case_changes_nothing_of_the_first(
     assert practice.store.cases.queue(clinic="c1", by="test")
 
 
+def test_what_was_closed_is_opened_again_with_a_reason_and_rings_anew(
+    practice: Practice, visit: Visits
+) -> None:
+    case_id, dana, nia = practice.cases["chest"], visit("dana"), visit("nia")
+    rings = practice.desk.urgent.now(DANA)[0]
+    assert nia.post(f"/case/{case_id}/open-again", reason="He called back.").status_code == 409
+    for part in file_of(practice, case_id).case.requests:
+        dana.decide(case_id, "tick", part=part.id)
+    assert dana.decide(case_id, "close", outcome="phoned", **SPOKEN).status_code == 303
+    assert practice.desk.urgent.now(DANA)[0].waiting == rings.waiting - 1
+    assert nia.post(f"/case/{case_id}/open-again", reason="").status_code == 422
+    assert nia.post(f"/case/{case_id}/open-again", reason="He called back.").status_code == 303
+    found = file_of(practice, case_id).case
+    assert (found.state, found.claimed_by) == (CaseState.OPEN, "u-nia")
+    assert practice.desk.urgent.now(DANA)[0].waiting == rings.waiting
+    page = dana.get(f"/case/{case_id}").text
+    assert "Opened again" in page
+    assert "He called back." in page
+    assert SPOKEN["said"] in page, "what it was closed with is read beside it"
+
+
 def test_nobody_sorts_links_or_ticks_what_is_closed(practice: Practice, visit: Visits) -> None:
     case_id, dana, nia = practice.cases["refill"], visit("dana"), visit("nia")
     (part,) = file_of(practice, case_id).case.requests
@@ -161,7 +183,7 @@ def test_nobody_sorts_links_or_ticks_what_is_closed(practice: Practice, visit: V
         )
         assert stale.status_code == 409, what
         assert CLOSED in stale.text, what
-        assert "call the patient or tell a colleague now." in stale.text
+        assert "open it again." in stale.text
     after = file_of(practice, case_id)
     assert (after.case, after.labels) == (before.case, ())
     assert practice.desk.urgent.now(DANA)[0] == waiting

@@ -248,6 +248,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept.add("POST /hook/{name}")
     # A note that names somebody is ticked off by that person; nothing was sent that is awaited.
     kept |= {"POST /for-me/{mention_id}", "POST /case/{case_id}/remind"}
+    # Only what is closed is opened again.
+    kept.add("POST /case/{case_id}/open-again")
     # Words saved by the walk before stand there by now, and no page showed them.
     kept.add("POST /case/{case_id}/draft")
     # They say which version they were made from, and the page before was a change.
@@ -373,7 +375,7 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     # A reply is on its way by then, so that nobody could write another or close the case.
     away = {"QueueDesk.close", "ReplyDesk.save", "PaperDesk.enter", "UrgentDesk.act"}
     away |= {"RewritingDesk.acknowledge", "RewritingDesk.shorter", "PracticeDesk.set_plan"}
-    away |= {f"TogetherDesk.{name}" for name in ("ask", "give_back", "snooze")}
+    away |= {f"TogetherDesk.{name}" for name in ("ask", "give_back", "snooze", "open_again")}
     # Nobody practises here.
     away |= {f"ScoreDesk.{name}" for name in ("sheet", "table", "listed")}
     # The version it names was released a moment before.

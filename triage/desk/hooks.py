@@ -39,4 +39,4 @@ class HookDesk:
         try:
             self._store.beats.trouble(f"{DOOR}{name}", REFUSED)
         except TriageError as trouble:
-            log.error("a refusal cannot be shown: %(error)s", blame(trouble, hook=name))
+            log.error("a refusal cannot be shown: %(error)s", blame(trouble, inbox=name))

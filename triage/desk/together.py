@@ -80,6 +80,12 @@ class TogetherDesk:
             over=may(actor, Right.TAKE_OVER),
         )
 
+    def open_again(self, actor: User, case_id: str, *, reason: Protected) -> None:
+        """Open a closed case and take it; raise NoWords without a reason, which colleagues read."""
+        require(actor, Right.WORK_CASE)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.open_again(case_id, _some(reason), **who)
+
     def snooze(
         self, actor: User, case_id: str, *, until: datetime, seen: str | None = None
     ) -> None:

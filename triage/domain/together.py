@@ -24,6 +24,8 @@ class NoteKind(StrEnum):
     NOTE = "note"
     HANDED_OVER = "handed_over"
     TAKEN_OVER = "taken_over"
+    #: Why a closed case is open again, and what it had been closed with.
+    OPENED_AGAIN = "opened_again"
     #: A writer asks for approval; an approver gives the words back with a remark.
     ASKED = "asked"
     REMARK = "remark"

@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import Row, update
 
-from triage.domain import CaseState
+from triage.domain import CaseState, NoteKind, Protected
 from triage.errors import ChangedUnderneath, NotFound
 from triage.store import tables
 from triage.store.case_row import case_row, here
 from triage.store.casefile import linked_to, sorted_as
 from triage.store.drafts import open_draft
+from triage.store.due import must_act
+from triage.store.notes import write_note
 from triage.store.snoozes import attended
 from triage.store.transaction import Work
 
@@ -27,7 +29,7 @@ def open_row(work: Work, case_id: str, clinic: str, *, seen: str | None = None) 
     if row.state != CaseState.OPEN.value:
         raise ChangedUnderneath(
             "This case was closed meanwhile; nothing of yours was kept. Read there what was done. "
-            "If somebody must still act, call the patient or tell a colleague now."
+            "If somebody must still act, open it again."
         )
     return row
 
@@ -49,6 +51,24 @@ def still_linked(work: Work, row: Row[Any], was: str | None) -> None:
             "Somebody linked this case or saved words in it meanwhile. "
             "Read it again before you decide."
         )
+
+
+def open_again(work: Work, case_id: str, clinic: str, why: Protected, by: str) -> None:
+    """Open a closed case for whoever asks; where it is urgent its alarm begins anew.
+
+    What it had been closed with is kept in the note: the next closing writes its own words.
+    """
+    row = case_row(work, case_id, clinic, lock=True)
+    if row.state == CaseState.OPEN.value:
+        raise ChangedUnderneath("This case is open already.")
+    earlier = work.vault.text(row.note, row.id).reveal()
+    words = Protected(f"{why.reveal()}\n\n“{earlier}”") if earlier else why
+    write_note(work, case_id, words, kind=NoteKind.OPENED_AGAIN, clinic=clinic, by=by)
+    again = must_act(row, row.urgency, work.now)
+    taken = {"claimed_by": by, "claimed_at": work.now}
+    state = {"state": CaseState.OPEN.value, "closed_at": None}
+    set_case(work, case_id, clinic, **state, **taken, **again)
+    changed(work, "case.opened_again", case_id, clinic, by, outcome=row.outcome or "")
 
 
 def set_case(work: Work, case_id: str, clinic: str, **values: Any) -> None:

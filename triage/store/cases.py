@@ -31,6 +31,7 @@ from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenReque
 from triage.store import records, tables
 from triage.store.case_decisions import (
     changed,
+    open_again,
     open_row,
     set_case,
     still_linked,
@@ -306,6 +307,12 @@ class Cases:
                 **sealed,
             )
             changed(work, "case.closed", case_id, clinic, by, outcome=outcome)
+
+    def open_again(self, case_id: str, why: Protected, *, clinic: str, by: str) -> None:
+        """Open a closed case and take it. Raises NotFound, Erased, ChangedUnderneath."""
+        with self._transactions.write() as work:
+            work.lock(f"filing {clinic}")
+            open_again(work, case_id, clinic, why, by)
 
     def attachment(self, case_id: str, attachment_id: str, *, clinic: str, by: str) -> Attachment:
         """Return one file with its bytes; raise NotFound."""

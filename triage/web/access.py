@@ -69,6 +69,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", f"{_CASE}/claim"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/release"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/take-over"): (Right.TAKE_OVER,),
+    ("POST", f"{_CASE}/open-again"): (Right.WORK_CASE,),
     ("GET", f"{_CASE}/here"): (Right.SEE_QUEUE,),
     ("POST", f"{_CASE}/note"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/assign"): (Right.WORK_CASE,),

@@ -88,6 +88,18 @@ def take_over(
     return back_to(case_id)
 
 
+@router.post("/open-again")
+def open_again(
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    reason: Annotated[str, Form(min_length=3, max_length=1000)],
+) -> Response:
+    """Open a closed case: somebody must still act, or it was closed by mistake."""
+    desk.together.open_again(posting.user, case_id, reason=Protected(reason.strip()))
+    return back_to(case_id)
+
+
 @router.post("/reroute")
 def reroute(
     *,

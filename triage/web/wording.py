@@ -145,6 +145,7 @@ NOTES: Mapping[NoteKind, str] = {
     NoteKind.NOTE: "Note",
     NoteKind.HANDED_OVER: "Handed over",
     NoteKind.TAKEN_OVER: "Taken over",
+    NoteKind.OPENED_AGAIN: "Opened again",
     NoteKind.ASKED: "Asks for approval",
     NoteKind.REMARK: "Words given back",
 }
