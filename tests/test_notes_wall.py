@@ -109,7 +109,14 @@ def talk(desk: Desk, staff: dict[str, User], case_id: str) -> set[NoteKind]:
     """Write a note of every kind, each with a canary; return which were written."""
     dora, wim, nia = staff["dora"], staff["wim"], staff["nia"]
     desk.together.write(dora, case_id, words=Protected("zanzibar-note @wim knows her"))
-    desk.queue.claim(dora, case_id)
+    desk.queue.close(
+        dora,
+        case_id,
+        outcome="no_reply_needed",
+        note=Protected("Nothing to do."),
+        all_done=True,
+    )
+    desk.together.open_again(dora, case_id, reason=Protected("zanzibar-opened"))
     desk.queue.take_over(nia, case_id, reason=Protected("zanzibar-taken"))
     desk.together.assign(nia, case_id, to=f"user:{wim.id}", reason=Protected("zanzibar-handed"))
     desk.replies.save(wim, case_id, subject=Protected("Refill"), body=Protected("It is ready."))
