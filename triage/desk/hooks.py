@@ -4,6 +4,7 @@ Rule of the room: nobody is signed in here, so nothing is read, shown or changed
 """
 
 import logging
+from contextlib import suppress
 
 from triage.domain import Arrival, Channel
 from triage.errors import NotAllowed, TriageError, blame
@@ -31,7 +32,9 @@ class HookDesk:
         if self._clinic is None or arrival.channel is not Channel.FORM:
             raise NotAllowed("hook")
         landed = bool(self._store.landing.land((arrival,), clinic=self._clinic, by="hook"))
-        self._store.beats.beat(f"{DOOR}{arrival.position.inbox}")
+        # It is kept, and its sender hears so, whatever becomes of the sign of life.
+        with suppress(TriageError):
+            self._store.beats.beat(f"{DOOR}{arrival.position.inbox}")
         return landed
 
     def refused(self, name: str) -> None:
