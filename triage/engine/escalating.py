@@ -50,6 +50,8 @@ class Found:
     overdue: Sequence[Overdue] = ()
     plan: EscalationPlan = field(default_factory=EscalationPlan)
     hours: OpeningHours = field(default_factory=OpeningHours)
+    #: User names of everybody who works here by now.
+    staff: Collection[str] = ()
 
 
 class Escalator:
@@ -76,7 +78,8 @@ class Escalator:
         self._last = (now, tick)
         if not overdue:
             return Found()
-        return Found(overdue, self._plan(store), self._hours(store))
+        staff = store.practice.staff(clinic=self._clinic)
+        return Found(overdue, self._plan(store), self._hours(store), staff)
 
     def _hidden(self, now: datetime, tick: Tick) -> float:
         """Return for how many seconds, at most, what is new has waited where the clock hides it.
@@ -102,7 +105,9 @@ class Escalator:
                 continue
             notice = Notice(self._clinic, now, ((Alarm(FAULTS[step], str(len(due))), True),))
             called = found.plan.called(step, in_hours=in_hours)
-            doors = tell(notice, called.doors) if called.doors else ()
+            # The first step tells a room; behind the doors of the others stands whoever is named.
+            here = step is Step.AGAIN or called.who in found.staff
+            doors = tell(notice, called.doors) if called.doors and here else ()
             doors = doors or tell(notice, None)
             facts = {"step": step.value, "doors": len(doors)}
             log.warning("urgent step %(step)s told to %(doors)d", facts)

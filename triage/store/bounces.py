@@ -106,7 +106,7 @@ def _open_again(work: Work, case_id: str) -> Row[Any]:
             **stands_up(),
             marks=records.listed(records.marks(row.marks) | {Mark.NOT_DELIVERED}),
             # What the patient was to read did not come: somebody must act again.
-            **must_act(row, row.urgency, work.now),
+            **must_act(work, row, row.urgency, work.now),
         )
     )
     return row

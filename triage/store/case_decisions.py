@@ -64,7 +64,7 @@ def open_again(work: Work, case_id: str, clinic: str, why: Protected, by: str) -
     earlier = work.vault.text(row.note, row.id).reveal()
     words = Protected(f"{why.reveal()}\n\n“{earlier}”") if earlier else why
     write_note(work, case_id, words, kind=NoteKind.OPENED_AGAIN, clinic=clinic, by=by)
-    again = must_act(row, row.urgency, work.now)
+    again = must_act(work, row, row.urgency, work.now)
     taken = {"claimed_by": by, "claimed_at": work.now}
     state = {"state": CaseState.OPEN.value, "closed_at": None}
     set_case(work, case_id, clinic, **state, **taken, **again)

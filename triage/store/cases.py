@@ -184,7 +184,7 @@ class Cases:
             still_sorted(case, was)
             states = reply_states(work, [case_id])[case_id]
             away = bool(states) and states[-1] in _NOT_ARRIVED
-            act = must_act_if_it_rises(case, label.urgency, work.now)
+            act = must_act_if_it_rises(work, case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             keep_need(work, case_id, clinic)
             set_case(
@@ -366,7 +366,7 @@ class Cases:
                 marks=records.listed(marks),
                 state=CaseState.OPEN.value,
                 closed_at=None,
-                **(must_act(case, case.urgency, work.now) if case.closed_at else {}),
+                **(must_act(work, case, case.urgency, work.now) if case.closed_at else {}),
             )
             changed(work, "case.marked", case_id, clinic, by, mark=mark.value)
 

@@ -11,7 +11,17 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select, update
 
-from triage.domain import TIERS, CaseState, Lane, OpeningHours, Place, Route, Targets, Urgency
+from triage.domain import (
+    TIERS,
+    CaseState,
+    Lane,
+    OpeningHours,
+    Place,
+    Route,
+    Step,
+    Targets,
+    Urgency,
+)
 from triage.store import tables
 from triage.store.practice_settings import hours_of, targets_of
 from triage.store.transaction import Transactions, Work
@@ -102,25 +112,37 @@ def sooner(case: Row[Any], places: Mapping[str, Any]) -> dict[str, Any]:
     return {**places, "due_at": due, "tier": max(case.tier, places["tier"])}
 
 
-def must_act(case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, Any]:
+def must_act(work: Work, case: Row[Any] | None, urgency: int, since: datetime) -> dict[str, Any]:
     """Return the columns by which somebody has to act from `since` on.
 
-    Nothing changes for what is not urgent, nor while nobody has acted yet: time goes on.
+    Nothing changes for what is not urgent, nor while somebody is still to be told: time goes on.
+    Where everybody was told and nobody acted they are told anew, or nobody would hear of this.
     """
     if not urgency:
         return {}
-    if case is not None and case.urgency and case.acted_at is None and case.urgent_since:
+    waits = case is not None and case.urgency and case.acted_at is None and case.urgent_since
+    if case is not None and waits and not _all_told(work, case.id):
         return {}
     nobody = dict.fromkeys(_ACTED)
     return {"urgent_since": since, **nobody}
 
 
-def must_act_if_it_rises(case: Row[Any], urgency: int, since: datetime) -> dict[str, Any]:
+def _all_told(work: Work, case_id: str) -> bool:
+    """Whether every step was taken for a case that still waits for somebody to act."""
+    table = tables.escalations
+    living = (table.c.case_id == case_id, table.c.ended_at.is_(None))
+    row = work.first(select(table.c.step).where(*living))
+    return row is not None and row.step >= len(Step)
+
+
+def must_act_if_it_rises(
+    work: Work, case: Row[Any], urgency: int, since: datetime
+) -> dict[str, Any]:
     """Return those columns where a person sorts a case anew: nothing takes an act back but worse.
 
     Sorting a case that stays as urgent as it was, or gets calmer, changes none of them.
     """
-    return must_act(case, urgency, since) if urgency > case.urgency else {}
+    return must_act(work, case, urgency, since) if urgency > case.urgency else {}
 
 
 def act_again(work: Work, case_id: str, *, closed: bool = False) -> None:

@@ -66,6 +66,7 @@ class Escalations:
             func.count().label("waiting"),
             func.min(_since()).label("since"),
             func.max(_since()).label("newest"),
+            func.max(cases.c.last_message_at, type_=_MOMENT).label("joined"),
         ).where(*_waiting(clinic))
         steps = (
             select(func.coalesce(func.sum(table.c.step), 0))
@@ -76,7 +77,9 @@ class Escalations:
             row = work.rows(numbers)[0]
             if not row.waiting:
                 return UrgentNow()
-            return UrgentNow(row.waiting, row.since, row.newest, work.number(steps))
+            # A message that joins a case nobody acted on is news, though its time goes on.
+            newest = max(row.newest, row.joined)
+            return UrgentNow(row.waiting, row.since, newest, work.number(steps))
 
     def steps(self, case_id: str, *, clinic: str) -> tuple[int, datetime | None]:
         """Return how many steps were taken for a case nobody has acted on, and when the last.
@@ -174,7 +177,7 @@ class Escalations:
             row = _unacted(work, case_id, clinic, seen)
             hand(work, row, to, None, words, clinic=clinic, by=by)
             counted = work.first(select(table.c.step).where(*living))
-            if counted is not None and counted.step == len(_ORDER):
+            if counted is not None and counted.step >= len(_ORDER):
                 again = {"urgent_since": work.now}
                 work.run(update(cases).where(cases.c.id == case_id).values(**again))
             detail = {"to": to}

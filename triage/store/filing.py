@@ -120,7 +120,7 @@ def _open_case(
         opened_at=came,
         last_message_at=came,
         **placed(work, clinic, place),
-        **must_act(None, rank.urgency, came),
+        **must_act(work, None, rank.urgency, came),
     )
     return case_id
 
@@ -157,7 +157,7 @@ def _sooner(
 ) -> dict[str, Any]:
     """Return when a case is due that another message joined, and since when somebody must act."""
     rank = reading.priority
-    act = must_act(case, rank.urgency, reading.raw.received_at)
+    act = must_act(work, case, rank.urgency, reading.raw.received_at)
     changed = {
         "route": route.value,
         "home_lane": lane.value,
@@ -182,7 +182,7 @@ def _raise(work: Work, case: Row[Any], report: Reading) -> None:
             urgency=max(case.urgency, int(rank.urgency)),
             score=max(case.score, rank.score),
             last_message_at=max(case.last_message_at, report.raw.received_at),
-            **must_act(case, rank.urgency, report.raw.received_at),
+            **must_act(work, case, rank.urgency, report.raw.received_at),
         )
     )
 

@@ -239,7 +239,7 @@ def _raise_case(work: Work, case_id: str, label: Label, score: int) -> None:
             closed_at=None,
             tier=0,
             due_at=work.now,
-            **must_act(case, label.urgency, work.now),
+            **must_act(work, case, label.urgency, work.now),
         )
     )
     ask_for(work, (Route.URGENT_CLINICAL,), label.urgency, clinic=label.clinic, case_id=case_id)
