@@ -1,7 +1,9 @@
 """PostgreSQL roles: each process can do its own work, and nothing of anybody else's."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -17,14 +19,18 @@ from triage.domain import (
     Label,
     Lane,
     Mark,
+    Notice,
     Position,
     Protected,
     ReplyState,
     Route,
     Urgency,
     User,
+    Waiting,
     new_id,
 )
+from triage.domain.watch import Fault
+from triage.engine import Escalator, Watch, Watched
 from triage.errors import StoreRefused
 from triage.store import Keys, Store, migrate, open_store, tables
 from triage.store.engine import connect
@@ -40,6 +46,7 @@ class House:
     worker: Store
     web: Store
     sender: Store
+    watch: Store
 
 
 @pytest.fixture
@@ -48,7 +55,9 @@ def house(postgres: PostgresServer, keys: Keys) -> Iterator[House]:
         stores = [
             open_store(url.replace("triage_owner@", f"triage_{role}@"), keys, part=part)
             for role, part in zip(
-                ("owner", "worker", "web", "sender"), (COMMAND, WORKER, WEB, SENDER), strict=True
+                ("owner", "worker", "web", "sender", "watch"),
+                (COMMAND, WORKER, WEB, SENDER, COMMAND),
+                strict=True,
             )
         ]
         yield House(*stores)
@@ -116,6 +125,45 @@ def test_a_message_walks_through_all_processes(house: House) -> None:
     assert house.worker.signatures.signed("redflags", "ab", clinic=CLINIC) is not None
     house.web.people.close_session(token)
     assert house.web.audit.verify().holds
+
+
+def urgent(house: House, uid: str, urgency: Urgency, *, of: str = "") -> str:
+    """File an urgent message with the worker's rights; return its case."""
+    words: dict[str, Any] = {"message_id": Protected(f"<{uid}@mail.example>")}
+    words |= {"references": (Protected(f"<{of}@mail.example>"),)} if of else {}
+    place: dict[str, Any] = {"route": Route.URGENT_CLINICAL, "lane": Lane.URGENT}
+    read = reading(house.worker, CLINIC, uid=uid, urgency=urgency, **place, **words)
+    return house.worker.cases.file(read, clinic=CLINIC, by="worker")
+
+
+def test_the_watch_sees_all_that_waits_and_takes_every_step(house: House) -> None:
+    user = moved_in(house)
+    watched, told = Watched(CLINIC, processes=()), Told()
+    watch = Watch(lambda: house.watch, watched, [told], urgent=Escalator(CLINIC))
+    calm = reading(house.worker, CLINIC, uid="3", lane=Lane.UNSORTED, marks={Mark.NOT_READ})
+    draft(house.web, CLINIC, house.worker.cases.file(calm, clinic=CLINIC, by="worker"))
+    case_id = urgent(house, "1", Urgency.TODAY)
+    waited = update(tables.cases).where(tables.cases.c.id == case_id)
+    with house.owner.transactions.write() as work:
+        work.run(waited.values(urgent_since=work.now - timedelta(hours=1)))
+    watch.once()
+    assert {Waiting.UNSORTED, Waiting.NOT_READ, Waiting.DRAFT} == set(watch._sight().oldest)
+    assert told.faults >= {Fault.URGENT_AGAIN, Fault.URGENT_DEPUTY, Fault.URGENT_ON_CALL}
+    assert urgent(house, "2", Urgency.EMERGENCY, of="1") == case_id, "joined and begun anew"
+    assert house.web.escalations.now(clinic=CLINIC).waiting == 1
+    act = {"clinic": CLINIC, "by": user.id, "seen": None}
+    house.web.escalations.act(case_id, "phoned", **act)
+
+
+@dataclass
+class Told:
+    """A door that remembers what it was told."""
+
+    name: str = "room"
+    faults: set[Fault] = field(default_factory=set)
+
+    def tell(self, notice: Notice) -> None:
+        self.faults |= {alarm.fault for alarm, _ in notice.alarms}
 
 
 def forbidden(house: House, reply_id: str) -> dict[str, Callable[[], object]]:

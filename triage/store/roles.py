@@ -47,6 +47,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE", "cursors", "cases", "requests", "sample_items"),
         **_may("SELECT, INSERT, UPDATE", "mailboxes"),
         **_may("SELECT, INSERT, UPDATE, DELETE", "uncollected"),
+        # Whether everybody was told of an urgent case that another message joins.
+        "escalations": "SELECT (case_id, step, ended_at)",
         # It wakes cases, and sees no note: what it files comes from patients.
         **_may("SELECT, UPDATE (asleep, woken_at), DELETE", "snoozes"),
         **_may("SELECT, INSERT, UPDATE (attempts, filed_at)", "raw_messages"),
@@ -117,7 +119,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         "users": "SELECT (id, clinic, username, active)",
         "raw_messages": "SELECT (id, clinic, filed_at, received_at)",
         "replies": "SELECT (case_id, clinic, state, not_before, claimed_at, settled_at)",
-        "drafts": "SELECT (clinic, edited_at, reply_id)",
+        "drafts": "SELECT (clinic, case_id, edited_at, reply_id)",
         "snoozes": "SELECT (clinic, case_id, until)",
         "uncollected": "SELECT (clinic, inbox, fate, since)",
         **_EVERYBODY,
