@@ -63,6 +63,23 @@ def test_every_kind_of_waiting_work_is_counted_until_it_is_done(store: Store, cl
     assert Waiting.APPROVED_NOT_SENT not in kinds(store)
 
 
+def test_what_did_not_leave_is_too_old_until_other_words_are_approved(
+    store: Store, clock: Clock
+) -> None:
+    desk = Desk(store, undo=timedelta(seconds=-1), mail_domain="c.example", clock=clock)
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    reply_id = approve(desk, case_id)
+    store.replies.claim(reply_id, clinic="c1", by="sender")
+    store.replies.settle(reply_id, ReplyState.FAILED, clinic="c1", by="sender", why="x")
+    assert kinds(store) == {Waiting.FAILED}
+    clock.turn(60)
+    reply_id = approve(desk, case_id)
+    assert kinds(store) == {Waiting.APPROVED_NOT_SENT}
+    store.replies.claim(reply_id, clinic="c1", by="sender")
+    store.replies.settle(reply_id, ReplyState.SENT, clinic="c1", by="sender")
+    assert kinds(store) == set()
+
+
 def looking(store: Store, clock: Clock, door: Door) -> Watch:
     """Return a watch whose steady clock goes with the one that is turned."""
     watched = Watched("c1", processes=())

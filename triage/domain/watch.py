@@ -150,6 +150,8 @@ class Waiting(StrEnum):
     DRAFT = "draft"
     UNSORTED = "unsorted"
     UNCERTAIN = "uncertain"
+    #: What was approved did not leave, and nobody has done anything about it.
+    FAILED = "failed"
     NOT_READ = "not_read"
     #: It came back from sleep, or should have, and nobody has touched it.
     SNOOZED = "snoozed"

@@ -18,6 +18,8 @@ from triage.store.due import ASLEEP, lies_down, stands_up
 from triage.store.transaction import Transactions, Work
 
 _UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
+#: What becomes of these moves the case, which would end its sleep.
+_UNSETTLED = _UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
 
 
 class Snoozes:
@@ -37,6 +39,9 @@ class Snoozes:
         with self._transactions.write() as work:
             row = free_for(work, case_id, clinic, by, seen=seen)
             _refuse_awake(row, Lane(row.lane))
+            states = reply_states(work, [case_id])[case_id]
+            if states and states[-1] in _UNSETTLED:
+                raise NotAnswerable("Its reply is on the way, or has not certainly arrived.")
             _lay_down(work, row, SnoozeKind.LATER, until, by=by, asleep=True)
 
     def remind(self, case_id: str, until: datetime, *, clinic: str, by: str) -> None:
@@ -86,7 +91,12 @@ def attended(work: Work, case_id: str) -> None:
         return
     asleep = (cases.c.id == case_id, cases.c.lane == Lane.SNOOZED.value)
     work.run(update(cases).where(*asleep).values(stands_up()))
-    # Something put it into another lane already, which is where it stays.
+    _rise(work, case_id)
+
+
+def _rise(work: Work, case_id: str) -> None:
+    """Something put it into another lane already: there it stays, and no longer at the end."""
+    cases = tables.cases
     sunk = (cases.c.id == case_id, cases.c.tier == ASLEEP)
     work.run(update(cases).where(*sunk).values(tier=stands_up()["tier"]))
 
@@ -140,14 +150,18 @@ def _lay_down(
 
 
 def _due(work: Work, now: datetime, clinic: str | None) -> list[Row[Any]]:
-    """Return the cases whose time has come, and any that sleep without an end."""
+    """Return the cases whose time has come, and any that sleep without an end.
+
+    So does one that stands as low as the sleepers in a lane that is awake: a reply moved it.
+    """
     table, cases = tables.snoozes, tables.cases
     lost = (cases.c.lane == Lane.SNOOZED.value) & table.c.case_id.is_(None)
+    sunk = (cases.c.lane != Lane.SNOOZED.value) & (cases.c.tier == ASLEEP)
     timed = table.c.woken_at.is_(None) & (table.c.until <= now)
     query = (
         select(cases.c.id, cases.c.clinic, table.c.kind)
         .outerjoin(table, table.c.case_id == cases.c.id)
-        .where(cases.c.state == CaseState.OPEN.value, or_(lost, timed))
+        .where(cases.c.state == CaseState.OPEN.value, or_(lost, sunk, timed))
         .order_by(cases.c.id)
     )
     return work.rows(query if clinic is None else query.where(cases.c.clinic == clinic))
@@ -188,6 +202,7 @@ def _come_back(work: Work, row: Row[Any], *, by: str) -> None:
     table, cases = tables.snoozes, tables.cases
     sleeping = (cases.c.id == row.id, cases.c.lane == Lane.SNOOZED.value)
     work.run(update(cases).where(*sleeping).values(stands_up()))
+    _rise(work, row.id)
     work.run(update(table).where(table.c.case_id == row.id).values(woken_at=work.now, asleep=False))
     detail = {"why": row.kind or "lost"}
     work.note("case.woken", clinic=row.clinic, by=by, cases=(row.id,), detail=detail)

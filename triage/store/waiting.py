@@ -37,6 +37,13 @@ class Counts:
                 (replies.c.state == ReplyState.UNCERTAIN.value)
                 & replies.c.case_id.in_(select(cases.c.id).where(_OPEN)),
             ),
+            Waiting.FAILED: (
+                replies,
+                func.coalesce(replies.c.settled_at, replies.c.claimed_at, replies.c.not_before),
+                (replies.c.state == ReplyState.FAILED.value)
+                & ~_approved_since()
+                & replies.c.case_id.in_(select(cases.c.id).where(_OPEN)),
+            ),
             Waiting.DRAFT: (
                 drafts,
                 drafts.c.edited_at,
@@ -98,3 +105,10 @@ class Counts:
                 in_no_queue=work.number(waiting),
                 replies={str(row.state): int(row.rows) for row in work.rows(states)},
             )
+
+
+def _approved_since() -> ColumnElement[bool]:
+    """Whether other words were approved in the case after a reply, which say what became of it."""
+    replies, later = tables.replies, tables.replies.alias("later")
+    mine = (later.c.case_id == replies.c.case_id, later.c.not_before > replies.c.not_before)
+    return select(later.c.case_id).where(*mine).correlate(replies).exists()
