@@ -14,7 +14,7 @@ from drafting_scope import (
 from triage.domain import FactSource, Protected
 from triage.drafting.legible import legible
 from triage.drafting.scope import advice_in, rules
-from triage.drafting.shapes import found
+from triage.drafting.shapes import _MEASURES, _SPANS, found
 from triage.drafting.stated import Source, clinic_words, facts_of
 
 MOMENT = datetime(2026, 3, 14, 15, tzinfo=UTC)
@@ -38,6 +38,33 @@ def test_a_fact_is_found_in_both_languages(text: str, expected: str) -> None:
     wanted = expected.split("|")
     assert len(said) == len(wanted), said
     assert all(one.startswith(two) for one, two in zip(said, wanted, strict=True)), said
+
+
+@pytest.mark.parametrize("row", [*_MEASURES, *_SPANS])
+def test_every_spelling_of_a_measure_means_the_same(row: str) -> None:
+    # As typed, in capitals, and as other keyboards write the same letters (µ, and an ı for an i).
+    spellings = [
+        one for name in row.split() for one in (name, name.upper(), name.replace("i", "ı"))
+    ]
+    spellings += [one.replace("µ", "μ") for one in spellings]
+    meant = {name: [meaning.asks for _, _, _, meaning in found(f"3 {name}")] for name in spellings}
+    assert {frozenset(asks) for asks in meant.values()} == {frozenset([meant[row.split()[0]][0]])}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/٠ tablet",
+        "1/0 tablet",
+        "0/0 mg",
+        "FRİDAY, MARCH 3",
+        "frıday, aprıl 3",
+        "sıx mg a day",
+        "٣ µg",
+    ],
+)
+def test_odd_letters_and_digits_break_nothing(text: str) -> None:
+    list(found(text))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ _SPANS = (
     "month months mes meses",
     "year years ano anos",
 )
-_UNITS = {name: row.split()[0] for row in (*_MEASURES, *_SPANS) for name in row.split()}
+#: Folded, as they are asked for: folding makes another sign of the µ of a keyboard.
+_UNITS = {folded(name): row.split()[0] for row in (*_MEASURES, *_SPANS) for name in row.split()}
 _ACCENTED = {"a": "[aá]", "e": "[eé]", "i": "[ií]", "o": "[oó]", "n": "[nñ]", "u": "[uú]"}
 
 
@@ -163,7 +164,7 @@ def _noon(match: re.Match[str]) -> Meaning | None:
 
 def _number(text: str) -> str:
     known = _NUMBERS.get(folded(text))
-    if "/" in text and text[-1] != "0":
+    if "/" in text and int(text[-1]):
         known = int(text[0]) / int(text[-1])
     if known is not None:
         return f"{known:g}"
