@@ -257,6 +257,17 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         (FactKind.DATE, r"\b(?P<year>\d{4})-(?P<a>\d\d)-(?P<b>\d\d)\b", _slashed),
         (
             FactKind.DATE,
+            r"(?<![\w/.])(?P<year>(?:19|20)\d\d)(?P<sign>[/.])(?P<a>\d\d?)(?P=sign)(?P<b>\d\d?)"
+            r"(?![\d/])",
+            _slashed,
+        ),
+        (
+            FactKind.DATE,
+            r"(?<![\w-])(?P<a>\d\d?)-(?P<b>\d\d?)-(?P<year>(?:19|20)\d\d)(?![\w-])",
+            _slashed,
+        ),
+        (
+            FactKind.DATE,
             r"(?<![\d/])(?!24/7)(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?P<year>\d{4}|\d\d))?(?![\d/])"
             rf"(?!{_MEASURED})",
             _slashed,
