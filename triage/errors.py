@@ -247,6 +247,12 @@ class UnconfirmedFact(TriageError):
     """
 
 
+class UncheckedWords(TriageError):
+    """These words could not be checked, so that nobody can approve them. Go back, write them in
+    another way, and tell whoever looks after triage.
+    """
+
+
 class UnfilledPlace(TriageError):
     """A place in these words is still to be filled; go back and write what belongs there."""
 

@@ -304,6 +304,75 @@ def test_a_name_a_number_or_an_address_that_is_somebodys_too_can_be_answered_for
 
 
 @pytest.mark.bar(23)
+def test_a_name_that_begins_a_line_stops_and_one_that_begins_a_sentence_asks(
+    copied: Practice,
+) -> None:
+    people = [
+        Patient(f"q{n}", "c1", Protected(name), Protected("1950-02-03"), Protected(f"77{n}01"))
+        for n, name in enumerate(("Grace Price", "Will May", "Hope Parks", "Eva Jackson"))
+    ]
+    copied.store.people.import_roster([(one, ()) for one in people], clinic="c1", by="test")
+    save(copied, "Hello.")
+    checker = copied.desk.replies._checker
+    file = copied.desk.queue.open(DANA, copied.cases["refill"]).file
+    assert file.draft is not None
+
+    def said(words: str) -> str:
+        assert file.draft is not None
+        out = replace(file.draft.outgoing, body=Protected(words))
+        checked = checker.look(DANA, file, replace(file.draft, outgoing=out))
+        asked = any(one.kind.value == "name" for one in checked.unsupported)
+        return "stops" if checked.strangers else "asks" if asked else "passes"
+
+    got = {words: said(words) for words in (*OPENINGS, *CALLED)}
+    assert got == OPENINGS | CALLED
+
+
+#: How a reply begins, and a line or a sentence within one.
+OPENINGS = {
+    "Tobias,\nYour form is ready.": "stops",
+    "Amina,\n\nYour refill is ready.": "stops",
+    "Tobias - your form": "stops",
+    "Tobias – your form": "stops",
+    "Tobias:\nready": "stops",
+    "TOBIAS\n\nIt is ready.": "stops",
+    "Thank you.\n> Tobias, yes": "stops",
+    "Grace,\nyour form is ready.": "stops",
+    "Dear T. Lindqvist, it is ready.": "stops",
+    "Mr. T. Lindqvist called.": "stops",
+    "Lindqvist's results are ready.": "asks",
+    "Eva’s results are ready.": "asks",
+    "Grace's results are ready.": "asks",
+    "Tobias called. Your form is ready.": "asks",
+    "Your form is ready. Lindqvist told us so.": "asks",
+    "It is ready.\nLindqvist told us so.": "asks",
+    "T. Lindqvist is due": "asks",
+    "It is ready.\n\nRegards,\nTobias": "asks",
+    "It is ready.\n\nTobias": "asks",
+    "We are in\nJackson, OR 97301": "asks",
+    "Price:\n$20 at the desk": "asks",
+    "Rosalind,\nyour form is ready.": "passes",
+    "Rosalind's form is ready.": "passes",
+    "It is ready.\n\nDana": "passes",
+    "Lindqvist Street is closed.": "passes",
+    "Will you come? May we call? Grace periods end. Price lists are here.": "passes",
+    "Hope this helps. Parks are open. Please, take a seat.": "passes",
+}
+#: What is called somebody's birth date or record.
+CALLED = {
+    "He was born 1983/01/30.": "stops",
+    "DOB 1983.01.30": "stops",
+    "DOB 01-30-1983": "stops",
+    "Date of birth: 30-01-1983": "stops",
+    "MRN: 40 002": "stops",
+    "Record no. 40.002, of 2026-03-03": "stops",
+    "Chart 40002 2 tablets": "stops",
+    "MRN: 40 001": "passes",
+    "Born 1957/08/14.": "passes",
+}
+
+
+@pytest.mark.bar(23)
 def test_a_guard_that_asks_nobody_lets_them_all_through(
     copied: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

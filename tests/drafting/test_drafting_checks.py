@@ -1,5 +1,6 @@
 """What a draft states, what it advises and how it reads; tables of (text, found)."""
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from drafting_scope import (
 from triage.domain import FactSource, Protected
 from triage.drafting.legible import legible
 from triage.drafting.scope import advice_in, rules
-from triage.drafting.shapes import found
+from triage.drafting.shapes import _MEASURES, _SPANS, found
 from triage.drafting.stated import Source, clinic_words, facts_of
 
 MOMENT = datetime(2026, 3, 14, 15, tzinfo=UTC)
@@ -38,6 +39,33 @@ def test_a_fact_is_found_in_both_languages(text: str, expected: str) -> None:
     wanted = expected.split("|")
     assert len(said) == len(wanted), said
     assert all(one.startswith(two) for one, two in zip(said, wanted, strict=True)), said
+
+
+@pytest.mark.parametrize("row", [*_MEASURES, *_SPANS])
+def test_every_spelling_of_a_measure_means_the_same(row: str) -> None:
+    # As typed, in capitals, and as other keyboards write the same letters (µ, and an ı for an i).
+    spellings = [
+        one for name in row.split() for one in (name, name.upper(), name.replace("i", "ı"))
+    ]
+    spellings += [one.replace("µ", "μ") for one in spellings]
+    meant = {name: [meaning.asks for _, _, _, meaning in found(f"3 {name}")] for name in spellings}
+    assert {frozenset(asks) for asks in meant.values()} == {frozenset([meant[row.split()[0]][0]])}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/٠ tablet",
+        "1/0 tablet",
+        "0/0 mg",
+        "FRİDAY, MARCH 3",
+        "frıday, aprıl 3",
+        "sıx mg a day",
+        "٣ µg",
+    ],
+)
+def test_odd_letters_and_digits_break_nothing(text: str) -> None:
+    list(found(text))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +101,59 @@ def test_a_source_is_believed_only_where_it_says_the_same(
     assert facts
     assert all((fact.source is FactSource.MESSAGE) == known for fact in facts)
     assert not any(fact.source for fact in facts_of(Protected(""), Protected(draft), []))
+
+
+#: (draft, source, whether the source says the same number).
+NUMBERS = (
+    ("125 mg", "0.125 mg", False), ("125 mg", "0,125 mg", False), ("0.125 mg", "0,125 mg", True),
+    ("1250 mg", "1.250 mg", False), ("1.25 mg", "1.250 mg", True), ("1250 mg", "1,250 mg", False),
+    ("1,250 mg", "1,250 mg", True), ("1.25 mg", "1,250 mg", False), ("1500 mg", "1,500 mg", True),
+    ("1500 unidades", "1.500 unidades", False), ("1.5 unidades", "1.500 unidades", False),
+    ("5 mg", ".5 mg", False), ("0.5 mg", ".5 mg", True), ("0.5 mg", "take.5 mg", False),
+    ("5 mg", "...5 mg", False), ("5 mg", "x5 mg", False), ("5 mg", "05 mg", False),
+    ("12,5 mg", "12.5 mg", True), ("10 mg", "1.0 mg", False), ("10 mg", "lisinopril10 mg", True),
+    ("500,000 units", "1,500,000 units", False), ("1500000 units", "1,500,000 units", True),
+    ("1.500.000 unidades", "1,500,000 units", True), ("10 units", "1 0 units", False),
+    ("500 units", "1 500 units", False), ("1000 units", "1,00 units", False),
+    ("1/2 tablet", "2 1/2 tablets", False), ("1/2 tablet", "2-1/2 tablets", False),
+    ("2.5 tablets", "2 1/2 tablets", True), ("2½ tablets", "two and a half tablets", True),
+    ("half tablet", "one and a half tablets", False), ("1.5 tablets", "una tableta y media", True),
+    ("una tableta", "una tableta y media", False), ("half a tablet", "1/2 of a tablet", True),
+    ("½ tableta", "media tableta", True), ("0.5 tablets", "one-half tablet", True),
+    ("1 tablet", "1/2-1 tablet", False), ("1 tablet", "1/2 to 1 tablet", False),
+    ("twenty-two tablets", "two tablets", False), ("22 tablets", "twenty-two tablets", True),
+    ("treinta y dos gotas", "dos gotas", False), ("32 gotas", "treinta y dos gotas", True),
+    ("veintidós gotas", "22 gotas", True), ("two hundred units", "two units", False),
+    ("two hundred units", "two hundred units", False), ("1-5 mg", "5 mg", False),
+    ("5 mg", "1-5 mg", False), ("1 to 5 mg", "1-5 mg", True), ("1-5 mg", "1 and 5 mg", False),
+    ("2 x 5 mg", "5 mg", False), ("5/325 mg", "5/325 mg", True), ("325 mg", "5/325 mg", False),
+    ("10 mg", "one 10 mg tablet", True), ("5 ml", "10 mg/5 ml", True),
+    ("6 hours", "every 4-6 hours", False), ("every 4 to 6 hours", "cada 4-6 horas", True),
+    ("cada 8 horas", "every 08 hours", True), ("2 business days", "1-2 business days", False),
+    ("twice a day", "twenty-two times a day", False), ("3 times a day", "three times a day", True),
+    ("$125", "$0.125", False), ("$1,250.00", "$1.250", True), ("$1250.50", "$1.250,50", True),
+    ("$50", "$.50", False), ("50 dollars", ".50 dollars", False), ("$50", "we paid .50", False),
+    ("$1,250", "$12.50", False), ("5 %", ".5 %", False), ("125 %", "0.125 %", False),
+    ("5 %", "1.5 %", False), ("1,5 por ciento", "1.5%", True),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("draft", "source", "known"), NUMBERS)
+def test_a_number_is_read_whole_or_not_believed(draft: str, source: str, known: bool) -> None:
+    told = Source(FactSource.MESSAGE, Protected(f"I take {source} now"), "m1")
+    (fact,) = facts_of(Protected(""), Protected(f"Please take {draft}."), [told])
+    assert fact.words.reveal() == draft
+    assert (fact.source is FactSource.MESSAGE) == known
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,", "1-", "1", "1 ", "one ", "one-1-", "twenty-", "1 to ", "½", ".", "1/", "x1", "a-"],
+)
+def test_no_run_of_numbers_keeps_the_check_busy(text: str) -> None:
+    began = time.process_time()
+    list(found((text * 3000)[:3000] + "mg dollars"))
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,21 @@ def test_long_ago_is_another_story(store: Store, clock: Clock) -> None:
         "ha empeorado",
         "cada vez más débil",
         "still vomiting",
+        "No fever but worse pain since last night",
+        "No fever but worsening shortness of breath",
+        "No fever, yet worse pain",
+        "I have no appetite and worse pain",
+        "not sleeping and worse cough",
+        "Without fever, with worse pain",
+        "no duermo y peor tos",
+        "No tengo fiebre pero peor dolor",
+        "ni duermo ni como, con peor tos",
+        "no es fiebre sino peor tos",
+        "no es sólo peor",
+        "It is not only worse, it burns",
+        "No doubt worse than yesterday",
+        "I have never felt worse",
+        "Fever: no fever\nWorse pain",
     ],
 )
 def test_words_that_say_it_got_worse(words: str) -> None:
@@ -146,7 +161,23 @@ def test_words_that_say_it_got_worse(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["It is not worse", "no worse than before", "has not spread", "I feel better", ""]
+    "words",
+    [
+        "It is not worse",
+        "no worse than before",
+        "has not spread",
+        "I feel better",
+        "",
+        "It is not getting any worse",
+        "no new or worse pain",
+        "The cough is not\nworse",
+        "It never got worse",
+        "without any worse pain",
+        "no está peor",
+        "no ha empeorado",
+        "ni mejor ni peor",
+        "no está mas peor que ayer",
+    ],
 )
 def test_words_that_deny_it(words: str) -> None:
     assert not gets_worse(words)

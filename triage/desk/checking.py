@@ -4,6 +4,7 @@ Rule of the room: it refuses or asks, and never writes a word; what it asked and
 is in the audit as kinds and places.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
@@ -35,12 +36,16 @@ from triage.errors import (
     OutOfScope,
     PlantedError,
     TriageError,
+    UncheckedWords,
     UnconfirmedFact,
     UnfilledPlace,
     WrongPatient,
+    blame,
 )
 from triage.store import Store
 from triage.store.checks import CAUGHT, MISSED
+
+log = logging.getLogger(__name__)
 
 #: What a portal said of a patient is believed so long, and of so many cases.
 _FRESH, _MOST = timedelta(minutes=15), 200
@@ -73,7 +78,21 @@ class Checker:
             self._portal.popitem(last=False)
 
     def look(self, actor: User, file: CaseFile, draft: Draft) -> Checked:
-        """Return everything that was found in a draft; audited."""
+        """Return everything that was found in a draft; audited.
+
+        Where looking itself fails nothing is known: the case is shown, and nobody can approve.
+        """
+        try:
+            return self._found(actor, file, draft)
+        except TriageError:
+            # The store's own, such as a database that is busy: the page says so.
+            raise
+        except Exception as trouble:  # Whatever the words do to the checker, the case is seen.
+            ids = {"case": file.case.id, "draft": draft.id}
+            log.error("a draft could not be checked: %(error)s", blame(trouble, **ids))
+            return Checked(unread=True)
+
+    def _found(self, actor: User, file: CaseFile, draft: Draft) -> Checked:
         out, contact = draft.outgoing, file.contact
         known = self._portal.get((actor.clinic, file.case.id))
         portal = known[1] if known and known[0] > self._clock() else None
@@ -109,8 +128,8 @@ class Checker:
     ) -> Check:
         """Return what is kept beside the yes; raise what stands in its way.
 
-        Raises PlantedError, UnfilledPlace, WrongPatient, OutOfScope or UnconfirmedFact, each of
-        which is in the audit too.
+        Raises UncheckedWords, PlantedError, UnfilledPlace, WrongPatient, OutOfScope or
+        UnconfirmedFact, each of which is in the audit too.
         """
         checked = self.look(actor, file, draft)
         self._stop_at(actor, file, draft, checked, confirmed)
@@ -141,6 +160,7 @@ class Checker:
     ) -> None:
         open_facts = {fact.id for fact in checked.unsupported} - set(confirmed)
         reasons: tuple[tuple[bool, type[TriageError]], ...] = (
+            (checked.unread, UncheckedWords),
             (checked.drill, PlantedError),
             (bool(checked.unfilled), UnfilledPlace),
             (bool(checked.strangers), WrongPatient),

@@ -116,6 +116,8 @@ class Checked:
     licensed: bool = True
     #: Whether the yes of who looks is worth nothing for it.
     out_of_scope: bool = False
+    #: Whether looking failed, so that nothing is known about the words.
+    unread: bool = False
 
     @property
     def unsupported(self) -> tuple[Stated, ...]:

@@ -22,10 +22,18 @@ _WORSE = re.compile(
     r"peor(?:es)?|empeor\w+|no mejor\w+|cada vez m[aá]s|m[aá]s dolor|insoportable)\b",
     re.IGNORECASE,
 )
-#: "Not worse" is said by who got no worse.
+#: "Not worse" is said by who got no worse; such a word in between begins something new, or turns
+#: the denial round ("no fever but worse pain", "not only worse", "no doubt worse").
+_TURNS = (
+    r"but|and|yet|with|plus|though|although|however|because|since|while|then|now|still|only|just"
+    r"|merely|simply|doubt|question|pero|sino|y|e|con|aunque|porque|ahora|luego|todav[ií]a"
+    r"|s[oó]lo|solamente|duda"
+)
+#: Only "not" itself may stand at the end of a line: "no fever" and "worse pain" under it are two.
 _DENIED = re.compile(
-    r"\b(?:not|no|isn'?t|hasn'?t|never|nor|without|nothing|ni|no est[aá]|no ha)\s+"
-    r"(?:\w+\s+){0,2}$",
+    r"\b(?:(?:not|isn'?t|hasn'?t)\s+"
+    r"|(?:no|never(?![ \t]+(?:been|felt|had)\b)|nor|without|nothing|ni)[ \t]+)"
+    rf"(?:(?!(?:{_TURNS})\b)\w+[ \t]+){{0,2}}$",
     re.IGNORECASE,
 )
 

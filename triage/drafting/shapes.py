@@ -5,12 +5,12 @@ are the same fact. `asks` are the keys one of which a source must give.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 
 from triage.domain import FactKind
+from triage.drafting.counts import COUNT, any_of, counted, price
 from triage.drafting.spelling import drug_key, folded, is_drug
 
 
@@ -51,17 +51,6 @@ _WEEKDAYS = {
     )
     for name in names.split()
 }  # fmt: skip
-_NUMBERS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "one un una uno", "two dos", "three tres", "four cuatro", "five cinco", "six seis",
-            "seven siete", "eight ocho", "nine nueve", "ten diez", "eleven once", "twelve doce",
-        ),
-        1,
-    )
-    for name in names.split()
-} | {"half": 0.5, "media": 0.5, "medio": 0.5}  # fmt: skip
 _MEASURES = (
     "tablet tablets pill pills tab tabs tableta tabletas pastilla pastillas comprimido comprimidos"
     " capsule capsules capsula capsulas",
@@ -82,19 +71,21 @@ _SPANS = (
     "month months mes meses",
     "year years ano anos",
 )
-_UNITS = {name: row.split()[0] for row in (*_MEASURES, *_SPANS) for name in row.split()}
-_ACCENTED = {"a": "[aá]", "e": "[eé]", "i": "[ií]", "o": "[oó]", "n": "[nñ]", "u": "[uú]"}
-
-
-def _any(names: Mapping[str, object], *, least: int = 1) -> str:
-    """Return a pattern for any of these names, accents or not."""
-    spelled = sorted((name for name in names if len(name) >= least), key=len, reverse=True)
-    return "|".join("".join(_ACCENTED.get(one, one) for one in name) for name in spelled)
-
-
-_SPAN_UNITS = {name: 0 for row in _SPANS for name in row.split()}
-_DOSE_UNITS = {name: 0 for row in _MEASURES for name in row.split()}
-_COUNT = rf"(?:\d/\d|\d+(?:[.,]\d+)?|\b(?:{_any(_NUMBERS)}))"
+#: Folded, as they are asked for: folding makes another sign of the µ of a keyboard.
+_UNITS = {folded(name): row.split()[0] for row in (*_MEASURES, *_SPANS) for name in row.split()}
+_TIMES = frozenset(row.split()[0] for row in _SPANS)
+#: What comes in whole things: a thousand of them is written with a comma.
+_WHOLE = _TIMES | {"tablet", "unit", "puff", "drop"}
+_SPAN_UNITS = any_of(name for row in _SPANS for name in row.split())
+_DOSE_UNITS = any_of(name for row in _MEASURES for name in row.split())
+#: Said after the unit: "una tableta y media".
+_MORE = r"(?P<more>\s(?:and\s+a\s+half|y\s+medi[ao])\b)?"
+#: What makes a fraction of `1/2`, and no date: a unit, or the other end of a range with one.
+_MEASURED = (
+    r"\s*(?:tab|pill|cup|past|teasp|of\b|de\b|an?\s+(?:tab|pill|cap)"
+    rf"|-?(?:{_DOSE_UNITS}|{_SPAN_UNITS})\b"
+    rf"|(?:[-–]|to\b|or\b|a\b|o\b)\s*\d[\d/.,]{{0,9}}\s?(?:{_DOSE_UNITS})\b)"
+)
 _YEAR = r"(?:,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d\d))"
 _MERIDIEM = r"(?P<half>[ap])\.?\s?m\b\.?"
 
@@ -161,24 +152,6 @@ def _noon(match: re.Match[str]) -> Meaning | None:
     return minute(12, 0, "p" if folded(match[0]) in ("noon", "midday", "mediodia") else "a")
 
 
-def _number(text: str) -> str:
-    known = _NUMBERS.get(folded(text))
-    if "/" in text and text[-1] != "0":
-        known = int(text[0]) / int(text[-1])
-    if known is not None:
-        return f"{known:g}"
-    try:
-        return f"{Decimal(_point(text)).normalize():f}"
-    except InvalidOperation:
-        return text
-
-
-def _point(text: str) -> str:
-    """Return digits with a decimal point, wherever the thousands stand."""
-    text = re.sub(r"[.,](?=\d{3}(?:\D|$))", "", text)
-    return text.replace(",", ".")
-
-
 _CURRENCIES = {
     name: code
     for code, names in (
@@ -193,29 +166,51 @@ _CURRENCIES = {
 
 
 def _money(match: re.Match[str]) -> Meaning | None:
-    number, unit = _number(match["number"]), _CURRENCIES[folded(match["unit"])]
+    number, unit = price(match["number"]), _CURRENCIES[folded(match["unit"])]
+    if _is_glued(match):
+        return _unread(match)
     amount = f"amount {number} {unit}"
     return Meaning(frozenset({amount, f"number {number}"}), frozenset({amount}))
 
 
+def _is_glued(match: re.Match[str]) -> bool:
+    """Whether a word ends right before a point: whose the point is nobody can tell."""
+    at = match.start("number")
+    return match["number"][0] in ".," and at > 0 and match.string[at - 1].isalpha()
+
+
+def _unread(match: re.Match[str]) -> Meaning:
+    """Return the meaning of what is not understood: no source gives it, and it gives nothing."""
+    return Meaning(frozenset({f"unread {match[0]}"}), frozenset())
+
+
+def _with_number(match: re.Match[str], unit: str) -> str:
+    number = match["number"] + (" and a half" if match.groupdict().get("more") else "")
+    whole, padded = unit in _WHOLE, unit in _TIMES
+    return "" if _is_glued(match) else counted(number, whole=whole, padded=padded)
+
+
 def _percent(match: re.Match[str]) -> Meaning | None:
-    return same(f"percent {_number(match['number'])}")
+    number = _with_number(match, "percent")
+    return same(f"percent {number}") if number else _unread(match)
 
 
 def _counted(match: re.Match[str]) -> Meaning | None:
     unit = _UNITS[folded(match["unit"])]
-    return same(f"{_number(match['number'])} {unit}")
+    number = _with_number(match, unit)
+    return same(f"{number} {unit}") if number else _unread(match)
 
 
 def _often(match: re.Match[str]) -> Meaning | None:
-    word = folded(match["often"])
-    times = {"once": "1", "twice": "2"}.get(word) or _number(word.split()[0])
-    every = folded(match["every"])
-    return same(f"{times} in a {_UNITS[every]}")
+    times = {"once": "1", "twice": "2"}.get(folded(match["often"]))
+    times = times or _with_number(match, "unit")
+    return same(f"{times} in a {_UNITS[folded(match['every'])]}") if times else _unread(match)
 
 
 def _every(match: re.Match[str]) -> Meaning | None:
-    return same(f"every {_number(match['number'])} {_UNITS[folded(match['unit'])]}")
+    unit = _UNITS[folded(match["unit"])]
+    number = _with_number(match, unit)
+    return same(f"every {number} {unit}") if number else _unread(match)
 
 
 def _phone(match: re.Match[str]) -> Meaning | None:
@@ -243,46 +238,57 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         (FactKind.EMAIL, r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}", _address),
         (
             FactKind.LINK,
-            r"\bhttps?://[^\s<>\"')]+|\bwww\.[^\s<>\"')]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*"
+            r"\bhttps?://[^\s<>\"')]+|\bwww\.[^\s<>\"')]+|\b[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,9}"
             r"\.(?:com|org|net|gov|edu|io|health|example)\b(?:/[^\s<>\"')]*)?",
             _address,
         ),
-        (FactKind.AMOUNT, r"(?P<unit>[$€£])\s?(?P<number>\d[\d.,]*\d|\d)", _money),
+        (FactKind.AMOUNT, r"(?P<unit>[$€£])\s?(?P<number>[.,]?\d(?:[\d.,]*\d)?)", _money),
         (
             FactKind.AMOUNT,
-            r"\b(?P<number>\d[\d.,]*\d|\d)\s?(?P<unit>dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?"
+            r"(?:(?<![\w.,])|(?<=[^\W\d_])(?=[.,]))(?P<number>[.,]?\d(?:[\d.,]*\d)?)\s?(?P<unit>dollars?|usd|euros?|eur|€|d[oó]lar(?:es)?"
             r"|pesos?|cents?|centavos?)(?!\w)",
             _money,
         ),
         (
             FactKind.PERCENT,
-            r"(?P<number>\d+(?:[.,]\d+)?)\s?(?:%|per\s?cent\b|por ciento\b)",
+            rf"(?P<number>{COUNT})\s?(?:%|per\s?cent\b|por ciento\b)",
             _percent,
         ),
         (FactKind.DATE, r"\b(?P<year>\d{4})-(?P<a>\d\d)-(?P<b>\d\d)\b", _slashed),
         (
             FactKind.DATE,
+            r"(?<![\w/.])(?P<year>(?:19|20)\d\d)(?P<sign>[/.])(?P<a>\d\d?)(?P=sign)(?P<b>\d\d?)"
+            r"(?![\d/])",
+            _slashed,
+        ),
+        (
+            FactKind.DATE,
+            r"(?<![\w-])(?P<a>\d\d?)-(?P<b>\d\d?)-(?P<year>(?:19|20)\d\d)(?![\w-])",
+            _slashed,
+        ),
+        (
+            FactKind.DATE,
             r"(?<![\d/])(?!24/7)(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?P<year>\d{4}|\d\d))?(?![\d/])"
-            r"(?!\s*(?:tab|pill|cup|past|teasp|of\b|de\b))",
+            rf"(?!{_MEASURED})",
             _slashed,
         ),
         (FactKind.DATE, r"\b(?P<a>\d{1,2})\.\s?(?P<b>\d{1,2})\.\s?(?P<year>\d{4})\b", _dotted),
         (
             FactKind.DATE,
-            rf"\b(?P<month>{_any(_MONTHS, least=3)})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
+            rf"\b(?P<month>{any_of(_MONTHS, least=3)})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
             rf"(?!:){_YEAR}?",
             _named_date,
         ),
         (
             FactKind.DATE,
             r"\b(?P<day>\d{1,2})(?:st|nd|rd|th|º)?\s+(?:of\s+|de\s+)?"
-            rf"(?P<month>{_any(_MONTHS, least=3)})\b\.?{_YEAR}?",
+            rf"(?P<month>{any_of(_MONTHS, least=3)})\b\.?{_YEAR}?",
             _named_date,
         ),
-        (FactKind.DATE, rf"\b(?P<month>{_any(_MONTHS, least=3)})\b\.?{_YEAR}", _month),
+        (FactKind.DATE, rf"\b(?P<month>{any_of(_MONTHS, least=3)})\b\.?{_YEAR}", _month),
         (
             FactKind.DATE,
-            rf"\b(?P<name>{_any({k: 0 for k in _WEEKDAYS if k not in ('sat', 'sun', 'mon')})})\b",
+            rf"\b(?P<name>{any_of({k: 0 for k in _WEEKDAYS if k not in ('sat', 'sun', 'mon')})})\b",
             _weekday,
         ),
         (
@@ -292,18 +298,18 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         ),
         (
             FactKind.DOSE,
-            rf"(?P<number>{_COUNT})[\s-]?(?P<unit>{_any(_DOSE_UNITS)})\b",
+            rf"(?P<number>{COUNT})(?:[\s-]?|\s(?:of\s)?an?\s)(?P<unit>{_DOSE_UNITS})\b{_MORE}",
             _counted,
         ),
         (
             FactKind.DOSE,
-            rf"\b(?P<often>once|twice|{_COUNT}\s+(?:times|veces|vez))\s+(?:an?|per|al?|por)\s+"
+            rf"(?P<often>\bonce\b|\btwice\b|(?P<number>{COUNT})\s+(?:times|veces|vez))\s+(?:an?|per|al?|por)\s+"
             r"(?P<every>hour|day|week|month|hora|d[ií]a|semana|mes)\b",
             _often,
         ),
         (
             FactKind.DOSE,
-            rf"\b(?:every|cada)\s+(?P<number>{_COUNT})\s+(?P<unit>{_any(_SPAN_UNITS)})\b",
+            rf"\b(?:every|cada)\s+(?P<number>{COUNT})\s+(?P<unit>{_SPAN_UNITS})\b{_MORE}",
             _every,
         ),
         (
@@ -347,7 +353,7 @@ SHAPES: tuple[tuple[FactKind, re.Pattern[str], Reader], ...] = tuple(
         ),
         (
             FactKind.SPAN,
-            rf"\b(?P<number>{_COUNT})[\s-](?:business |working )?(?P<unit>{_any(_SPAN_UNITS)})\b",
+            rf"(?P<number>{COUNT})[\s-](?:business |working )?(?P<unit>{_SPAN_UNITS})\b{_MORE}",
             _counted,
         ),
         (FactKind.DRUG, r"\b[^\W\d_]{4,}\b", _drug),
@@ -383,4 +389,4 @@ def bare_numbers(text: str) -> Iterator[str]:
     for match in _BARE.finditer(rest):
         around = rest[max(match.start() - 40, 0) : match.end() + 40]
         if _MONEY.search(around) or re.search(r"[.,]\d\d$", match[0]):
-            yield f"number {_number(match[0])}"
+            yield f"number {price(match[0])}"

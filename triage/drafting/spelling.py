@@ -16,8 +16,9 @@ _ENDINGS = (
 
 
 def folded(text: str) -> str:
-    """Return lower-case letters without accents; a ñ is an n."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    """Return lower-case letters without accents; a ñ is an n, and an i without its dot an i."""
+    # Patterns that ignore case take one i for the other.
+    plain = unicodedata.normalize("NFKD", text.casefold()).replace("ı", "i")
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 

@@ -16,9 +16,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 #: Between two parts of one name: blanks, a comma, a hyphen, an initial or a particle.
 _JOINT = re.compile(r"[ \t]*[,\-]?[ \t]*(?:(?:[^\W\d_]\.?|de|del|la|van|von|der|da|dos)[ \t]+)*\n?")
 _SALUTATION = re.compile(
-    r"\b(?:hi|hello|hey|dear|hola|estimad[oa]s?|querid[oa]s?|buen[oa]s? \w+|good \w+)[ ,]+$", re.I
+    r"\b(?:hi|hello|hey|dear|hola|estimad[oa]s?|querid[oa]s?|buen[oa]s? \w+|good \w+)[ ,]+"
+    r"(?:[^\W\d_]\.[ ]?){0,2}$",
+    re.I,
 )
-_TITLE = re.compile(r"\b(?:mr|mrs|ms|miss|sr|sra|srta|don|doña|señora?|señorita)\.?\s+$", re.I)
+_TITLE = re.compile(
+    r"\b(?:mr|mrs|ms|miss|sr|sra|srta|don|doña|señora?|señorita)\.?\s+(?:[^\W\d_]\.[ ]?){0,2}$",
+    re.I,
+)
 #: Up to three names may stand between the title and the word asked about.
 _PROFESSIONAL = re.compile(
     r"\b(?:drs?|dra|doctora?|nurse|enfermer[oa]|prof|lic|np|pa|therapist)\.?[ \t]+"
@@ -60,6 +65,44 @@ _RECORD = re.compile(
     re.I,
 )
 _ENDS = re.compile(r"[.!?:]\s*$|\n\s*$|^\s*$")
+#: The start of a line, quoted or not.
+_LINE = re.compile(r"(?:\A|\n)[ \t>¡*]*\Z")
+#: What follows a name that a line calls, or that stands on it alone; no "Salem, OR 97301".
+_CALLED = re.compile(r"[ \t]*(?:(?P<sign>[,:!–—-])(?=\s|\Z)(?![ \t]+(?:[A-Z]{2}\b|\d))|\r?\n|\Z)")
+_LAST = re.compile(r"[\s,]*\Z")
+_COMMA_END = re.compile(r"[ \t]*,[ \t]*(?:\r?\n|\Z)")
+#: Whoever stands under such a line signs.
+_CLOSING = re.compile(
+    r"\b(?:regards|sincerely|thanks|thank you|wishes|best|saludos|atentamente|cordialmente|gracias)"
+    r"[ \t]*[,.!]?\s*\Z",
+    re.I,
+)
+_INITIAL = re.compile(r"(?:\A|[^\w.])(?-i:[^\W\d_a-zà-ÿ])\.[ \t]?\Z")
+#: Names that are also words a sentence of a clinic begins with; without the plural's s.
+_ORDINARY = """
+adult angel art autumn bank bill black blood bond book bright brown bush call care case chance
+charity chase check child christian church clay close cold coleman cotton court cross crystal
+dawn day dean destiny drive early english faith field first flower frank free friend garden gate
+glass good grace grant great green hall hand happy harmony head heart heath hill holiday home
+honor hope house how hunt iris ivy jade joy judge justice key lake land lane law light little
+long love major many mark mercy mile mill moon more morning noble north nurse olive one page
+park parking patience peace pearl penny person pool post power price prior rain ray read reason
+rest rich ring river rose ruby rush sage school senior sharp she short silver small snow south
+spring star steel stone street strong sue summer sunny swift temple test that trinity true
+victory violet wall ward water week west what white who will winter wise wood word work worth
+year young
+blanco bravo bueno buena cabeza calle campo caro casa consuelo corte costa cruz cuesta delgado
+dolore esperanza flor flore franco fuente gracia guerra iglesia leal luz mar mayor menor milagro
+monte moreno pared parede paz plaza prado puerta remedio rio rosa rosario rubio sala salud
+sierra socorro sol torre toro valle vista
+"""
+_WORDS_TOO = frozenset(_ORDINARY.split())
+#: "She's" says nothing of whose something is.
+_SHORTENED = frozenset({"she", "how", "who", "one", "let", "that", "what", "here", "there"})
+#: Digits in groups, as a record's number may be written.
+_PARTED = re.compile(r"(?<![\w.,$€£-])\d{1,10}(?:[ \t.–-]\d{1,10}){0,4}(?!\w)")
+#: Facts whose digits may be a record's after all, where they are called one.
+_MAY_BE_RECORDS = frozenset({FactKind.PHONE, FactKind.DOSE, FactKind.SPAN})
 
 
 def spots_of(*texts: Protected) -> tuple[Spot, ...]:
@@ -96,7 +139,7 @@ def same_words(words: Protected, known: frozenset[str]) -> bool:
 
 
 def _spots(text: str) -> Iterator[Spot]:
-    rest = text
+    rest = called = text
     for kind, start, end, meaning in found(text):
         words = Protected(text[start:end])
         if kind is FactKind.EMAIL:
@@ -111,7 +154,10 @@ def _spots(text: str) -> Iterator[Spot]:
                 yield Spot(IdentifierType.DATE, words, days, sure=born)
         if kind is not FactKind.DRUG:
             rest = rest[:start] + " " * (end - start) + rest[end:]
+            if kind not in _MAY_BE_RECORDS:
+                called = called[:start] + "\x00" * (end - start) + called[end:]
     yield from _numbers(rest)
+    yield from _records(called)
     for number, word in streets(text):
         street = Protected(f"{number} {word}")
         yield Spot(IdentifierType.ADDRESS, street, (f"{number} {word}",), sure=True)
@@ -126,6 +172,18 @@ def _numbers(text: str) -> Iterator[Spot]:
         before = text[max(match.start("x") - 40, 0) : match.start("x")]
         sure = match["x"][0].isalpha() or _RECORD.search(before) is not None
         yield Spot(IdentifierType.MRN, Protected(match["x"]), tuple(sorted(keys)), sure=sure)
+
+
+def _records(text: str) -> Iterator[Spot]:
+    """Yield the numbers that are called a record, however their digits are grouped."""
+    for match in _PARTED.finditer(text):
+        if _RECORD.search(text[max(match.start() - 40, 0) : match.start()]) is None:
+            continue
+        # Something else may stand behind the number: each of its beginnings is looked up.
+        for end in re.finditer(r"\d(?!\d)", match[0]):
+            words = match[0][: end.end()]
+            if len(_joined(words)) >= 4:
+                yield Spot(IdentifierType.MRN, Protected(words), (_joined(words),), sure=True)
 
 
 def _joined(text: str) -> str:
@@ -159,14 +217,37 @@ def _one_name(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
 def _alone(text: str, match: re.Match[str]) -> bool | None:
     """Whether one word alone certainly names somebody; None where it hardly can."""
     start, word = match.start(), match[0]
-    before = text[max(start - 60, 0) : start]
+    before, after = text[max(start - 60, 0) : start], text[match.end() : match.end() + 40]
     if _PROFESSIONAL.search(before) or folded(word) in _NOT_NAMES:
         return None
     if _SALUTATION.search(before) or _TITLE.search(before):
         return True
-    likely = word[0].isupper() and len(word) >= 5 and not _ENDS.search(before)
-    place = _PLACE.search(text[match.end() : match.end() + 40]) or _PLACE_BEFORE.search(before)
-    return False if likely and not place else None
+    if not word[0].isupper():
+        return None
+    if _LINE.search(before) and _CALLED.match(after):
+        # The last word of all, or the one under a closing, signs; "Price:" is a heading.
+        signs = _CLOSING.search(before) or (_LAST.match(text, match.end()) and text[:start].strip())
+        return not signs and (not _is_word_too(word) or _COMMA_END.match(after) is not None)
+    if _PLACE.search(after) or _PLACE_BEFORE.search(before):
+        return None
+    return False if _is_likely(word, before) else None
+
+
+def _is_likely(word: str, before: str) -> bool:
+    """Whether a word with a capital may be a name where no line calls it."""
+    if not _ENDS.search(before):
+        return len(word) >= 5
+    # At the start of a sentence every word has a capital; of these only names are asked about.
+    if _key(word) != word:
+        return len(_key(word)) >= 3 and folded(_key(word)) not in _SHORTENED
+    if _is_word_too(word):
+        return False
+    return len(word) >= (3 if _INITIAL.search(before) else 5)
+
+
+def _is_word_too(word: str) -> bool:
+    plain = folded(_key(word))
+    return plain in _WORDS_TOO or plain.removesuffix("s") in _WORDS_TOO
 
 
 def _is_small(word: str) -> bool:
