@@ -229,6 +229,7 @@ STOPPED: Mapping[str, str] = {
     "UnfilledPlace": "stopped because a place was not filled in",
     "OutOfScope": "stopped because of clinical advice without a nurse",
     "UnconfirmedFact": "stopped because nobody answered for a fact",
+    "TooSoon": "stopped because the words had only just come up",
     "PlantedError": "stopped because a planted error was still there",
 }
 LANGUAGES: Mapping[str, str] = {"en": "English", "es": "Spanish"}
