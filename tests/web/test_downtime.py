@@ -138,6 +138,7 @@ def test_any_browser_opens_the_page_without_a_network(
     practice: Practice, tmp_path: Path, envelope: tuple[Path, str], browser: "Browser"
 ) -> None:
     key, code = envelope
+    calm = then_calm(practice)
     made = practice.store.paper.now(clinic="c1", by="paper")
     content = json.loads(json.dumps(made.content))
     content["items"][0]["subject"] = "<img src=x onerror=\"document.title='ran'\">"
@@ -160,10 +161,44 @@ def test_any_browser_opens_the_page_without_a_network(
     ]
     text = page.inner_text("#list")
     assert all(one["text"].split("\n")[0].strip() in text for one in content["items"])
+    # The urgent words first, then those that came last.
+    assert "chest pain" in text.split(calm.body)[0].split("The newest message:")[0]
     assert "<img src=x" in text
     assert page.title() == "Open items"
     assert asked == [(tmp_path / FILE).as_uri()]
     context.close()
+
+
+def then_calm(practice: Practice) -> Letter:
+    """File something harmless from whoever wrote of chest pain; return it."""
+    letters = {letter.key: letter for letter in MORNING}
+    body = "And here is my insurance number."
+    calm = {"key": "calm", "writer": letters["chest"].writer, "subject": "Insurance", "body": body}
+    made = replace(letters["refill"], **calm)
+    assert practice.receive(made, after="chest") == practice.cases["chest"]
+    return made
+
+
+def test_the_list_says_the_words_that_made_a_case_urgent_also_when_a_calm_one_follows(
+    practice: Practice, tmp_path: Path, envelope: tuple[Path, str]
+) -> None:
+    letters = {letter.key: letter for letter in MORNING}
+    calm, case_id = then_calm(practice), practice.cases["chest"]
+    content = practice.store.paper.now(clinic="c1", by="paper").content
+    # It survives being sealed, too.
+    write_list(tmp_path / FILE, seal(read_key(envelope[0]), content))
+    items: Any = unseal(sealed_in(tmp_path / FILE), envelope[1])["items"]
+    found = next(one for one in items if one["code"] == case_id[:8])
+    assert (found["urgency"], found["messages"]) == ("emergency", 2)
+    assert found["subject"] == letters["chest"].subject
+    assert "chest pain" in found["text"]
+    assert found["newest"] == {"subject": calm.subject, "text": calm.body}
+    # Where the newest decides, it stands there once; and nothing is longer than a page bears.
+    assert [one["code"] for one in items if one["newest"]] == [case_id[:8]]
+    long = replace(calm, key="long", body="word " * 1000)
+    assert practice.receive(long, after="chest") == case_id
+    (made, *_) = practice.store.paper.now(clinic="c1", by="paper").content["items"]  # type: ignore[misc]  # JSON of any shape.
+    assert (made["text"], len(made["newest"]["text"])) == (found["text"], 1500)
 
 
 class Shelf:
