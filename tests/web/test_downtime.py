@@ -319,6 +319,40 @@ def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
     assert {"paper.listed", "paper.entered", "case.closed"} <= {event.action for event in events}
 
 
+def test_nobody_claims_that_everything_is_done_and_a_refused_entry_keeps_its_words(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana, bill = down(practice), visit("dana"), practice.cases["bill"]
+    box = re.findall(r'<input type="checkbox" name="done"[^>]*>', dana.get("/downtime").text)
+    assert len(box) == len(practice.cases)
+    assert not [one for one in box if "checked" in one]
+    form = {"case": bill, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30", "note": "<slow>"}
+    said = {"outcome": "phoned", "who": "Ana & Bo", "said": "it was our mistake"}
+    refused = dana.post(f"/downtime/{outage}", **form, **said)
+    assert refused.status_code == 409
+    assert "A request is still open" in refused.text
+    assert "tick that below" in refused.text
+    kept = refused.text.split(f'action="/downtime/{outage}"')[1].split("</form>")[0]
+    for typed in ("Ana &amp; Bo", "it was our mistake", "&lt;slow&gt;", "2026-01-05T09:30"):
+        assert typed in kept
+    assert re.findall(r'value="([\w-]+)"[^>]* selected', kept) == ["u-milo", "phoned"]
+    assert 'name="done" value="yes">' in kept
+    # So do the words of an entry that lacks one, of a time to come, and of a colleague's case.
+    lacking = dana.post(f"/downtime/{outage}", **form, outcome="phoned", who="Ana & Bo", done="yes")
+    assert (lacking.status_code, "Ana &amp; Bo" in lacking.text) == (409, True)
+    assert 'name="done" value="yes" checked>' in lacking.text
+    future = {**form, **said, "acted_at": "2999-01-05T09:30"}
+    assert "it was our mistake" in dana.post(f"/downtime/{outage}", **future).text
+    practice.desk.queue.claim(PEOPLE["milo"], bill)
+    taken = dana.post(f"/downtime/{outage}", **form, **said, done="yes")
+    assert (taken.status_code, "it was our mistake" in taken.text) == (409, True)
+    practice.desk.queue.release(PEOPLE["milo"], bill)
+    case = practice.store.cases.get(bill, clinic="c1", by="test").case
+    assert case.state is CaseState.OPEN
+    assert not any(part.done for part in case.requests)
+    assert dana.post(f"/downtime/{outage}", **form, **said, done="yes").status_code == 303
+
+
 def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(
     practice: Practice,
 ) -> None:
