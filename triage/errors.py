@@ -295,6 +295,10 @@ class TooLate(TriageError):
     """The undo window has passed and the reply has left; call the patient if it was wrong."""
 
 
+class TooSoon(TriageError):
+    """These words came up less than a second ago; read them, then approve. They are still saved."""
+
+
 class SecondApprover(TriageError):
     """Two people must approve this one; ask a colleague to read and approve the same words."""
 

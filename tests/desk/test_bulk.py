@@ -1,13 +1,15 @@
 """A day that must be moved: one text, one draft for each patient, one approval for each reply."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.store.practice import add_staff, ana, reading, signing_key
+from tests.store.practice import Clock, add_staff, ana, reading, signing_key
 from tests.web.test_routes import routes
 from triage.desk import Desk
 from triage.domain import Protected, Route, Urgency, User, new_id
 from triage.drafting.filling import filled
-from triage.errors import NotAnswerable
+from triage.errors import NotAnswerable, TooSoon
 from triage.store import Store
 from triage.web.app import create_app
 
@@ -124,3 +126,41 @@ def test_no_page_approves_two(desk: Desk) -> None:
     pages = routes(create_app(desk, clinic_name="x"))
     approving = [path for method, path in pages if method == "POST" and "approv" in path]
     assert approving == ["/case/{case_id}/approve"]
+
+
+def test_a_yes_in_the_first_second_of_the_next_case_was_meant_for_the_one_before(
+    store: Store, clinic: str, dora: User
+) -> None:
+    """The page keeps a double press back; this is for one that does not."""
+    clock = store._transactions.clock = Clock()
+    desk = Desk(store, clock=clock, mail_domain="clinic.example")
+    day = [wrote(store, clinic, n, f"Dr. Hale at {n}, please") for n in (1, 2)]
+    other = wrote(store, clinic, 3, "Dr. Hale at 3, please")
+    text = {"subject": Protected("Your appointment"), "body": Protected("Dear [NAME], [CLINIC].")}
+    assert desk.bulk.prepare(dora, day, **text).ready == tuple(day)
+
+    def approve(case_id: str, *, run: bool = True) -> None:
+        draft = desk.queue.open(dora, case_id).draft
+        assert draft is not None
+        digest = draft.outgoing.digest
+        proof = signing_key(dora.id).prove(draft.id, digest)
+        desk.replies.approve(dora, case_id, digest=digest, proof=proof, run=run)
+
+    # Words are saved, and then looked at.
+    clock.forward(timedelta(minutes=1))
+    for after in (timedelta(), timedelta(milliseconds=999)):
+        desk.queue.open(dora, day[0])
+        clock.forward(after)
+        with pytest.raises(TooSoon):
+            approve(day[0])
+    (stopped, _) = store.audit.events(clinic=clinic, by="t", action="approval.stopped")
+    assert stopped.detail["why"] == "TooSoon"
+    clock.forward(timedelta(milliseconds=1))
+    approve(day[0])
+    # Outside a run nobody is kept waiting, nor by a clock that was set back.
+    desk.queue.open(dora, day[1])
+    clock.forward(-timedelta(hours=1))
+    approve(day[1])
+    desk.bulk.prepare(dora, [other], **text)
+    clock.forward(timedelta(hours=2))
+    approve(other, run=False)

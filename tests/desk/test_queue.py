@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.store.practice import add_staff, ana, reading
-from triage.desk import Desk
+from triage.desk import Desk, queue
 from triage.desk.queue import answered
 from triage.domain import Mark, Protected, Role, User
 from triage.errors import AlreadyClaimed, NotAllowed, NotAnswerable
@@ -89,3 +90,22 @@ def test_a_claim_that_ran_out_stops_nobody(
     desk.together.snooze(dora, case_id, until=store._transactions.clock() + timedelta(hours=1))
     store.cases.claim(case_id, clinic=clinic, by=milo.id, now=ahead)
     desk.together.assign(dora, case_id, to=f"user:{dora.id}", reason=Protected("mine"))
+
+
+def test_a_message_filed_while_a_page_is_made_is_asked_for_afterwards(
+    store: Store, clinic: str, desk: Desk, dora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, counts and version are read one after the other; anything may be filed in between."""
+    made = queue.banners
+
+    def late(*given: Any) -> Any:
+        late_ones.append(wrote(store, clinic, uid=str(len(late_ones) + 1)))
+        return made(*given)
+
+    late_ones: list[str] = []
+    monkeypatch.setattr(queue, "banners", late)
+    view = desk.queue.view(dora)
+    assert late_ones[0] not in {row.case.id for row in view.rows}
+    assert view.version != desk.queue.version(dora)
+    pulse = desk.queue.pulse(dora)
+    assert pulse.version != desk.queue.version(dora)

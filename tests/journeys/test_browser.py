@@ -182,6 +182,45 @@ def test_a_routine_case_takes_at_most_four_keys_from_opened_to_approved(
     assert len(steps) <= 4
 
 
+def test_a_second_press_approves_nothing_of_the_next_case_in_a_run(
+    served: Served, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, dana = served.practice.desk, PEOPLE["dana"]
+    cases = [served.practice.cases[key] for key in ("refill", "bill")]
+    for case in cases:
+        desk.queue.claim(dana, case)
+        desk.replies.save(dana, case, subject=Protected("Yours"), body=Protected("We will call."))
+    # The server's own second is looked at in test_bulk.py; waited for it would take a true one.
+    monkeypatch.setattr("triage.desk.checking.AT_ONCE", timedelta())
+    page = opened("dana", code=True)
+    page.clock.install()
+    button = page.get_by_role("button", name="Approve and send")
+    says = page.get_by_text("Read it first")
+    page.goto(f"{served.address}/away/next")
+    expect(says).to_be_visible()
+    place, before = page.url, button.bounding_box()
+    expect(button).to_have_accessible_description("Read it first: approving opens in a moment.")
+    page.clock.fast_forward(2000)
+    expect(button).to_be_enabled()
+    expect(says).to_be_hidden()
+    assert button.bounding_box() == before
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != place)
+    # Twice by key, by mouse, and by key where the button would have the focus.
+    place = page.url
+    press(page, "Control+Enter")
+    button.click(force=True, click_count=2)
+    page.keyboard.press("Enter")
+    expect(button).to_be_disabled()
+    assert sorted(len(desk.queue.open(dana, case).replies) for case in cases) == [0, 1]
+    # Whoever does anything else is at work on this page.
+    page.mouse.wheel(0, 1)
+    expect(button).to_be_enabled()
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: url != place)
+    assert all(desk.queue.open(dana, case).replies for case in cases)
+
+
 def test_a_reply_is_taken_back_within_the_moment(served: Served, opened: Opened) -> None:
     page = opened("dana", code=True)
     page.goto(served.case("bill"))

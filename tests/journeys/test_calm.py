@@ -15,7 +15,7 @@ from statistics import median
 import pytest
 
 pytest.importorskip("playwright")
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import APIResponse, Browser, Page, Request, Route, expect
 
 from tests.journeys.served import Served, serving, sign_in
 from tests.web.practice import MORNING, PEOPLE, open_practice
@@ -43,6 +43,12 @@ WATCH = """() => {
         `${node?.nodeName}.${node?.className}#${node?.id} ${previousRect.y}>${currentRect.y}`)]);
     }
   }).observe({ type: "layout-shift", buffered: false });
+}"""
+#: Lets a page wait a tenth as long, for what it does again and for what never answers.
+HURRY = """() => {
+  const [later, patience] = [window.setTimeout, AbortSignal.timeout.bind(AbortSignal)];
+  window.setTimeout = (act, after, ...more) => later(act, after / 10, ...more);
+  AbortSignal.timeout = (after) => patience(after / 10);
 }"""
 #: Two frames later whatever moved was counted.
 SHIFTS = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
@@ -211,6 +217,47 @@ def test_a_line_that_breaks_is_said_and_the_page_asks_instead(served: Served, mi
     served.practice.receive(replace(BY_KEY["refill"], key="asked", subject="Asked for"))
     expect(page.locator("#fresh button")).to_have_text("1 new")
     page.unroute("**/queue/stream")
+
+
+@pytest.mark.parametrize("how", ["busy", "silent", "slow"])
+def test_rows_that_did_not_come_are_asked_for_again(
+    served: Served, milo: Page, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line tells each version once: only the page can know that it lacks the rows of one."""
+    monkeypatch.setattr("triage.web.live.EVERY", 0.1)
+    asked: list[Route] = []
+    held: list[tuple[Route, APIResponse]] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        # One failure is healed by the page's own question how full the views are.
+        if len(asked) > (2 if how == "busy" else 1):
+            route.continue_()
+        elif how == "busy":
+            route.fulfill(status=503)
+        elif how == "slow":
+            held.append((route, route.fetch()))
+
+    page = milo.context.new_page()
+    page.goto(f"{served.address}/queue")
+    heard_over_the_line(page)
+    if how != "slow":
+        page.evaluate(HURRY)
+    page.route("**/queue/rows*", answer)
+    count, button = page.locator("[data-count=all]"), page.locator("#fresh button")
+    before = int(count.inner_text())
+    with page.expect_request("**/queue/rows*"):
+        served.practice.receive(replace(BY_KEY["refill"], key=f"{how} 1", subject="Once more"))
+    if how == "slow":
+        # Another one is filed and heard of while the rows of the first are on their way.
+        while not held:
+            page.wait_for_timeout(20)
+        served.practice.receive(replace(BY_KEY["refill"], key=f"{how} 2", subject="And again"))
+        expect(count).to_have_text(str(before + 2))
+        ((route, rows),) = held
+        route.fulfill(response=rows)
+    expect(button).to_have_text("2 new" if how == "slow" else "1 new", timeout=3000)
+    page.close()
 
 
 def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> None:

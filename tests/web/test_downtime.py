@@ -138,6 +138,7 @@ def test_any_browser_opens_the_page_without_a_network(
     practice: Practice, tmp_path: Path, envelope: tuple[Path, str], browser: "Browser"
 ) -> None:
     key, code = envelope
+    calm = then_calm(practice)
     made = practice.store.paper.now(clinic="c1", by="paper")
     content = json.loads(json.dumps(made.content))
     content["items"][0]["subject"] = "<img src=x onerror=\"document.title='ran'\">"
@@ -160,10 +161,44 @@ def test_any_browser_opens_the_page_without_a_network(
     ]
     text = page.inner_text("#list")
     assert all(one["text"].split("\n")[0].strip() in text for one in content["items"])
+    # The urgent words first, then those that came last.
+    assert "chest pain" in text.split(calm.body)[0].split("The newest message:")[0]
     assert "<img src=x" in text
     assert page.title() == "Open items"
     assert asked == [(tmp_path / FILE).as_uri()]
     context.close()
+
+
+def then_calm(practice: Practice) -> Letter:
+    """File something harmless from whoever wrote of chest pain; return it."""
+    letters = {letter.key: letter for letter in MORNING}
+    body = "And here is my insurance number."
+    calm = {"key": "calm", "writer": letters["chest"].writer, "subject": "Insurance", "body": body}
+    made = replace(letters["refill"], **calm)
+    assert practice.receive(made, after="chest") == practice.cases["chest"]
+    return made
+
+
+def test_the_list_says_the_words_that_made_a_case_urgent_also_when_a_calm_one_follows(
+    practice: Practice, tmp_path: Path, envelope: tuple[Path, str]
+) -> None:
+    letters = {letter.key: letter for letter in MORNING}
+    calm, case_id = then_calm(practice), practice.cases["chest"]
+    content = practice.store.paper.now(clinic="c1", by="paper").content
+    # It survives being sealed, too.
+    write_list(tmp_path / FILE, seal(read_key(envelope[0]), content))
+    items: Any = unseal(sealed_in(tmp_path / FILE), envelope[1])["items"]
+    found = next(one for one in items if one["code"] == case_id[:8])
+    assert (found["urgency"], found["messages"]) == ("emergency", 2)
+    assert found["subject"] == letters["chest"].subject
+    assert "chest pain" in found["text"]
+    assert found["newest"] == {"subject": calm.subject, "text": calm.body}
+    # Where the newest decides, it stands there once; and nothing is longer than a page bears.
+    assert [one["code"] for one in items if one["newest"]] == [case_id[:8]]
+    long = replace(calm, key="long", body="word " * 1000)
+    assert practice.receive(long, after="chest") == case_id
+    (made, *_) = practice.store.paper.now(clinic="c1", by="paper").content["items"]  # type: ignore[misc]  # JSON of any shape.
+    assert (made["text"], len(made["newest"]["text"])) == (found["text"], 1500)
 
 
 class Shelf:
@@ -282,6 +317,40 @@ def test_what_was_done_on_paper_is_entered_until_nothing_is_missing(
     assert "cases were on paper" not in page
     events = practice.store.cases.history(bill, clinic="c1", by="test")
     assert {"paper.listed", "paper.entered", "case.closed"} <= {event.action for event in events}
+
+
+def test_nobody_claims_that_everything_is_done_and_a_refused_entry_keeps_its_words(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    outage, dana, bill = down(practice), visit("dana"), practice.cases["bill"]
+    box = re.findall(r'<input type="checkbox" name="done"[^>]*>', dana.get("/downtime").text)
+    assert len(box) == len(practice.cases)
+    assert not [one for one in box if "checked" in one]
+    form = {"case": bill, "acted_by": "u-milo", "acted_at": "2026-01-05T09:30", "note": "<slow>"}
+    said = {"outcome": "phoned", "who": "Ana & Bo", "said": "it was our mistake"}
+    refused = dana.post(f"/downtime/{outage}", **form, **said)
+    assert refused.status_code == 409
+    assert "A request is still open" in refused.text
+    assert "tick that below" in refused.text
+    kept = refused.text.split(f'action="/downtime/{outage}"')[1].split("</form>")[0]
+    for typed in ("Ana &amp; Bo", "it was our mistake", "&lt;slow&gt;", "2026-01-05T09:30"):
+        assert typed in kept
+    assert re.findall(r'value="([\w-]+)"[^>]* selected', kept) == ["u-milo", "phoned"]
+    assert 'name="done" value="yes">' in kept
+    # So do the words of an entry that lacks one, of a time to come, and of a colleague's case.
+    lacking = dana.post(f"/downtime/{outage}", **form, outcome="phoned", who="Ana & Bo", done="yes")
+    assert (lacking.status_code, "Ana &amp; Bo" in lacking.text) == (409, True)
+    assert 'name="done" value="yes" checked>' in lacking.text
+    future = {**form, **said, "acted_at": "2999-01-05T09:30"}
+    assert "it was our mistake" in dana.post(f"/downtime/{outage}", **future).text
+    practice.desk.queue.claim(PEOPLE["milo"], bill)
+    taken = dana.post(f"/downtime/{outage}", **form, **said, done="yes")
+    assert (taken.status_code, "it was our mistake" in taken.text) == (409, True)
+    practice.desk.queue.release(PEOPLE["milo"], bill)
+    case = practice.store.cases.get(bill, clinic="c1", by="test").case
+    assert case.state is CaseState.OPEN
+    assert not any(part.done for part in case.requests)
+    assert dana.post(f"/downtime/{outage}", **form, **said, done="yes").status_code == 303
 
 
 def test_an_entry_needs_a_case_of_the_list_a_colleague_and_a_time_that_has_come(

@@ -240,8 +240,6 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept = {f"POST /case/{{case_id}}/{what}" for what in ("approve", "close", "acted")}
     # A search is its person's own.
     kept.add("GET /search/{search_id}")
-    # What was done on paper would close the same case.
-    kept.add("POST /downtime/{list_id}")
     # Handing over writes to colleagues, and the store knows who is none.
     kept.add("POST /case/{case_id}/hand-over")
     # A machine's door: a signature opens it, nobody's session.

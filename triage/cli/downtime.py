@@ -84,3 +84,5 @@ def read(
         print(f"\n{one['code']} {one['urgency']} · {who} {one.get('born', '')} · {one['received']}")
         print(f"  {one['sender']} {one['address']} {' · '.join(one.get('reached', []))}")
         print(f"  {one['subject']}\n  {one['text']}")
+        if newest := one.get("newest"):
+            print(f"  The newest message:\n  {newest['subject']}\n  {newest['text']}")

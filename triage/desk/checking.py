@@ -35,6 +35,7 @@ from triage.drafting.unfilled import unfilled
 from triage.errors import (
     OutOfScope,
     PlantedError,
+    TooSoon,
     TriageError,
     UncheckedWords,
     UnconfirmedFact,
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 #: What a portal said of a patient is believed so long, and of so many cases.
 _FRESH, _MOST = timedelta(minutes=15), 200
+#: In a run, what is approved sooner after it came up was meant for the reply before it.
+AT_ONCE = timedelta(seconds=1)
 
 
 class Checker:
@@ -124,22 +127,31 @@ class Checker:
         )
 
     def require(
-        self, actor: User, file: CaseFile, draft: Draft, confirmed: Collection[str]
+        self,
+        actor: User,
+        file: CaseFile,
+        draft: Draft,
+        confirmed: Collection[str],
+        *,
+        run: bool = False,
     ) -> Check:
         """Return what is kept beside the yes; raise what stands in its way.
 
         Raises UncheckedWords, PlantedError, UnfilledPlace, WrongPatient, OutOfScope or
-        UnconfirmedFact, each of which is in the audit too.
+        UnconfirmedFact, and in a `run` TooSoon, each of which is in the audit too.
         """
-        checked = self.look(actor, file, draft)
-        self._stop_at(actor, file, draft, checked, confirmed)
-        if self._drilling(actor, file) and draft.suggested:
-            self._note(CAUGHT, actor, file, draft)
         where = {"clinic": actor.clinic, "by": actor.id}
         shown = self._store.checks.first_look(file.case.id, since=draft.edited_at, **where)
-        passed = None if shown is None else max(self._clock() - shown, timedelta())
+        passed = None if shown is None else self._clock() - shown
+        # A clock that was set back does not say how long anybody looked.
+        soon = run and passed is not None and timedelta() <= passed < AT_ONCE
+        checked = self.look(actor, file, draft)
+        self._stop_at(actor, file, draft, checked, confirmed, soon=soon)
+        if self._drilling(actor, file) and draft.suggested:
+            self._note(CAUGHT, actor, file, draft)
         asked = tuple(fact.id for fact in checked.unsupported)
-        milliseconds = None if passed is None else int(passed / timedelta(milliseconds=1))
+        whole = None if passed is None else max(passed, timedelta())
+        milliseconds = None if whole is None else int(whole / timedelta(milliseconds=1))
         made = file.suggestion if draft.suggested else None
         template = named(made) if made is not None else ""
         return Check(suggested_of(file), asked, milliseconds, checked.licensed, template)
@@ -157,10 +169,13 @@ class Checker:
         draft: Draft,
         checked: Checked,
         confirmed: Collection[str],
+        *,
+        soon: bool,
     ) -> None:
         open_facts = {fact.id for fact in checked.unsupported} - set(confirmed)
         reasons: tuple[tuple[bool, type[TriageError]], ...] = (
             (checked.unread, UncheckedWords),
+            (soon, TooSoon),
             (checked.drill, PlantedError),
             (bool(checked.unfilled), UnfilledPlace),
             (bool(checked.strangers), WrongPatient),

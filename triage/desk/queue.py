@@ -102,13 +102,15 @@ class QueueDesk:
         if saved and picked is None:
             raise NotFound("view")
         part: Any = {**who, "lane": lane, "view": picked}
+        # Before the rows: what is filed between two readings makes the page ask again.
+        version = self.version(actor)
         rows = self._store.cases.queue(filters=filters, **part, limit=limit, offset=offset)
         return QueueView(
             rows=tuple(rows),
             counts=dict(self._store.cases.counts(clinic=actor.clinic)),
             lane=lane,
             banners=banners(self._store, actor, self._clock(), self._clinical),
-            version=self.version(actor),
+            version=version,
             saved=picked,
             views=views,
             in_views=self._counts_of(actor, views),
@@ -125,10 +127,11 @@ class QueueDesk:
         """Return version, number of cases per lane and banners, for a page that stays open."""
         require(actor, Right.SEE_QUEUE)
         self._store.snoozes.round(by="desk", now=self._clock(), clinic=actor.clinic)
+        version = self.version(actor)
         counts = dict(self._store.cases.counts(clinic=actor.clinic))
         found = banners(self._store, actor, self._clock(), self._clinical)
         in_views = self._counts_of(actor, offered(self._store, actor))
-        return Pulse(self.version(actor), counts, found, in_views)
+        return Pulse(version, counts, found, in_views)
 
     def _counts_of(self, actor: User, views: tuple[SavedView, ...]) -> Mapping[str, int]:
         """Return how full each view is; counted anew only when the queue or the views changed."""

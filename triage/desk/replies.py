@@ -97,14 +97,17 @@ class ReplyDesk:
         proof: str,
         seen: str | None = None,
         confirmed: Collection[str] = (),
+        run: bool = False,
     ) -> ReplyView:
         """Approve the saved words whose digest the person saw; they leave after the undo window.
 
         `proof` is made by the approver's browser (`web/static/proof.js`); the sender checks it.
         `seen` is the newest message on the page, `confirmed` the ids of the facts without a source
-        that the person answers for by name. Raises ChangedUnderneath when the words are no
-        longer those of the digest, or another message has joined the case, also while they were
-        looked at; AlreadyClaimed for a colleague's case; and what `Checker.require` finds.
+        that the person answers for by name. `run` says that the page came up by itself after
+        another reply: a yes in its first second was meant for that one. Raises ChangedUnderneath
+        when the words are no longer those of the digest, or another message has joined the case,
+        also while they were looked at; AlreadyClaimed for a colleague's case; and what
+        `Checker.require` finds.
         """
         require(actor, Right.APPROVE_REPLY)
         file = self._open(actor, case_id)
@@ -114,7 +117,7 @@ class ReplyDesk:
         if seen not in (None, file.newest):
             raise ChangedUnderneath("a newer message arrived")
         self._still_right(file, draft)
-        check = self._checker.require(actor, file, draft, confirmed)
+        check = self._checker.require(actor, file, draft, confirmed, run=run)
         now = self._clock()
         reply_id = draft.id
         approval = Approval(new_id(), actor.clinic, reply_id, digest, actor.id, now, proof)

@@ -48,7 +48,7 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
     asked = requests_of(work, ids)
     newest, counts = _newest_messages(work, ids)
     texts = {row.id: row for row in _in(work, tables.messages, "id", list(newest.values()))}
-    reasons = _deciding(work, ids)
+    reasons = deciding(work, ids)
     patients = {
         row.id: row
         for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
@@ -177,7 +177,7 @@ def _newest_messages(work: Work, ids: Sequence[str]) -> tuple[dict[str, str], di
     return newest, counts
 
 
-def _deciding(work: Work, ids: Sequence[str]) -> dict[str, Row[Any]]:
+def deciding(work: Work, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Return case id -> the priority of the message that gave it its rank, the newest of equals."""
     messages, ranks = tables.messages, tables.priorities
     query = (

@@ -4,7 +4,6 @@ Rule of the room: a list names every open case there is; an entry is written onc
 never changed.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,14 +21,13 @@ from triage.domain import (
     Urgency,
     new_id,
 )
-from triage.errors import AlreadyEntered, ChangedUnderneath, Erased, NotFound
+from triage.errors import AlreadyEntered, ChangedUnderneath, NotFound
 from triage.store import tables
 from triage.store.casefile import queue_rows
 from triage.store.keyring import of_case
+from triage.store.paper_lines import lines_of
 from triage.store.transaction import Transactions, Within, Work
 
-#: Letters of a message that stand on paper; the whole of it waits for the machine.
-SHOWN = 1500
 #: Cases read at once.
 _STEP = 200
 
@@ -53,7 +51,7 @@ class Paper:
             items = [
                 one
                 for at in range(0, len(found), _STEP)
-                for one in _step(work, found[at : at + _STEP])
+                for one in lines_of(work, found[at : at + _STEP])
             ]
             ids = tuple(str(row.id) for row in found)
             for at in range(0, len(ids), _STEP):
@@ -275,81 +273,6 @@ def _end(work: Work, list_id: str, until: datetime, *, clinic: str, by: str) -> 
     table = tables.paper_lists
     work.run(update(table).where(table.c.id == list_id).values(until=until))
     work.note("paper.worked_from", clinic=clinic, by=by, detail={"list": list_id})
-
-
-def _step(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, object]]:
-    """Return what stands on paper of some cases."""
-    lines = queue_rows(work, rows)
-    people = _people(work, [line.case.patient_id for line in lines if line.case.patient_id])
-    bodies = _bodies(work, [line.case.id for line in lines])
-    names = _names(work, [line.case.claimed_by for line in lines if line.case.claimed_by])
-    return [
-        _line(line, people.get(line.case.patient_id or "", {}), bodies, names) for line in lines
-    ]
-
-
-def _line(
-    line: CaseRow,
-    who: Mapping[str, object],
-    bodies: Mapping[str, str],
-    names: Mapping[str, str],
-) -> dict[str, object]:
-    case = line.case
-    return {
-        "code": case.id[:8],
-        "urgency": case.urgency.word,
-        "lane": case.lane.value,
-        "route": case.route.value,
-        "received": case.last_message_at.isoformat(timespec="minutes"),
-        "messages": line.messages,
-        "sender": line.sender.reveal(),
-        "address": line.address.reveal(),
-        "subject": line.subject.reveal(),
-        "text": bodies.get(case.id, "")[:SHOWN],
-        "because": list(line.because[:2]),
-        "reply": line.reply.value if line.reply else "",
-        "held_by": names.get(case.claimed_by or "", ""),
-        **who,
-    }
-
-
-def _people(work: Work, ids: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return patient id -> name, birth date, record and whatever they are reached by."""
-    patients, contacts, vault = tables.patients, tables.contacts, work.vault
-    found: dict[str, dict[str, object]] = {}
-    for row in work.rows(select(patients).where(patients.c.id.in_(ids))) if ids else ():
-        try:
-            found[row.id] = {
-                "patient": vault.text(row.name, row.id).reveal(),
-                "born": vault.text(row.birth_date, row.id).reveal(),
-                "record": vault.text(row.mrn, row.id).reveal(),
-                "reached": [],
-            }
-        except Erased:
-            continue
-    # Who works from paper believes it: an address out of use would reach somebody else.
-    used = (contacts.c.patient_id.in_(list(found)), contacts.c.retired_at.is_(None))
-    for row in work.rows(select(contacts).where(*used)):
-        reached = found[row.patient_id]["reached"]
-        assert isinstance(reached, list)
-        sure = "" if row.verified_by else " (not verified)"
-        reached.append(f"{row.channel} {vault.text(row.address, row.id).reveal()}{sure}")
-    return found
-
-
-def _bodies(work: Work, case_ids: Sequence[str]) -> dict[str, str]:
-    """Return case id -> the words of its newest message."""
-    table = tables.messages
-    query = select(table.c.id, table.c.case_id, table.c.body).where(table.c.case_id.in_(case_ids))
-    ordered = query.order_by(table.c.received_at, table.c.id)
-    newest = {row.case_id: row for row in work.rows(ordered)}
-    return {case_id: work.vault.text(row.body, row.id).reveal() for case_id, row in newest.items()}
-
-
-def _names(work: Work, ids: Sequence[str]) -> dict[str, str]:
-    users = tables.users
-    query = select(users.c.id, users.c.display_name).where(users.c.id.in_(ids))
-    return {row.id: row.display_name for row in work.rows(query)} if ids else {}
 
 
 def _outage(work: Work, row: Row[Any]) -> Outage:

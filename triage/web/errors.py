@@ -54,6 +54,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.CannotPromise: (409, "This cannot be promised"),
     errors.LeakFound: (409, "Something in these rows is still readable"),
     errors.TooLate: (409, "Too late to take it back"),
+    errors.TooSoon: (409, "Nobody can have read this yet"),
     errors.TooManyTries: (429, "Too many tries"),
     errors.StoreLocked: (503, "The database is busy"),
     # A full or broken disk: what was typed is still in the form, and nothing of it was kept.

@@ -3,6 +3,7 @@
 Rule of the room: times are typed in the practice's own zone and kept in UTC.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,14 +11,28 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from triage.desk import Desk
 from triage.desk.paper import ON_PAPER, URGENT_ON_PAPER
 from triage.desk.queue import OUTCOMES
 from triage.domain import Protected, Told
-from triage.errors import AlreadyEntered, ChangedUnderneath, NotFound
+from triage.errors import (
+    AlreadyClaimed,
+    AlreadyEntered,
+    ChangedUnderneath,
+    NotAnswerable,
+    NotFound,
+    OpenRequest,
+    OutcomeIncomplete,
+    TriageError,
+)
+from triage.web.errors import told as told_of
 from triage.web.pages import pages
-from triage.web.visitor import Asking, Posting, TheDesk
+from triage.web.visitor import Asking, Posting, TheDesk, Visitor
 
 router = APIRouter(prefix="/downtime")
+
+#: What keeps an entry out and its words on the page, to be sent again.
+_KEPT = (AlreadyClaimed, ChangedUnderneath, NotAnswerable, OpenRequest, OutcomeIncomplete)
 
 
 @router.get("")
@@ -78,15 +93,54 @@ def enter(
             told=told if outcome in OUTCOMES else None,
             all_done=done == "yes",
         )
-    except (AlreadyEntered, ChangedUnderneath):
+    except (AlreadyEntered, *_KEPT) as why:
         first = desk.paper.entered(posting.user, list_id, case)
         if first is None:
-            raise
+            words = {"who": Protected(who), "said": Protected(said), "note": Protected(note)}
+            given = {"acted_by": acted_by, "acted_at": acted_at, "outcome": outcome, "done": done}
+            here = {"list_id": list_id, "case_id": case}
+            return _again(request, desk, posting, why, **here, given={**given, **words})
         shown = {"entry": first, "names": desk.paper.names(posting.user)}
         return pages(request).render(
             "downtime_entered.html", posting, status=409, here="/downtime", **shown
         )
     return RedirectResponse("/downtime", status_code=303)
+
+
+def _again(
+    request: Request,
+    desk: Desk,
+    posting: Visitor,
+    why: TriageError,
+    *,
+    list_id: str,
+    case_id: str,
+    given: Mapping[str, object],
+) -> Response:
+    """Say what kept an entry out, above a form with everything this person typed."""
+    view = desk.paper.view(posting.user)
+    for outage in view.outages:
+        item = next((one for one in outage.items if one.case_id == case_id), None)
+        if outage.id == list_id and item is not None:
+            break
+    else:
+        raise why
+    status, headline, advice = told_of(why)
+    return pages(request).render(
+        "downtime_again.html",
+        posting,
+        status=status,
+        here="/downtime",
+        headline=headline,
+        advice=advice,
+        ticks=isinstance(why, OpenRequest),
+        view=view,
+        outage=outage,
+        item=item,
+        given=given,
+        outcomes=ON_PAPER,
+        urgent_outcomes=URGENT_ON_PAPER,
+    )
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime:

@@ -125,7 +125,13 @@ def approve(
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
     answered = frozenset(confirmed or ())
     desk.replies.approve(
-        posting.user, case_id, digest=digest, proof=proof, seen=seen, confirmed=answered
+        posting.user,
+        case_id,
+        digest=digest,
+        proof=proof,
+        seen=seen,
+        confirmed=answered,
+        run=bool(then),
     )
     if then:
         return RedirectResponse(f"/away/next?after={case_id}", status_code=303)

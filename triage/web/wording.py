@@ -230,6 +230,7 @@ STOPPED: Mapping[str, str] = {
     "OutOfScope": "stopped because of clinical advice without a nurse",
     "UnconfirmedFact": "stopped because nobody answered for a fact",
     "UncheckedWords": "stopped because the words could not be checked",
+    "TooSoon": "stopped because the words had only just come up",
     "PlantedError": "stopped because a planted error was still there",
 }
 LANGUAGES: Mapping[str, str] = {"en": "English", "es": "Spanish"}

@@ -35,6 +35,11 @@ function add(parent, tag, text, kind) {
   return made;
 }
 
+function words(box, message) {
+  add(box, "p", message.subject || "(no subject)", "subject");
+  add(box, "p", message.text);
+}
+
 function item(list, one) {
   const box = add(list, "article", "", one.urgency);
   const head = add(box, "h2", "");
@@ -46,8 +51,12 @@ function item(list, one) {
   const came = `${one.received.replace("T", " ").slice(0, 16)} UTC from ${one.sender} ${one.address}`;
   add(box, "p", `${came} · ${one.messages} message(s)${one.reply ? ` · reply ${one.reply}` : ""}${one.held_by ? ` · with ${one.held_by}` : ""}`, "small");
   if (one.because.length) add(box, "p", one.because.join(" · "), "small");
-  add(box, "p", one.subject || "(no subject)", "subject");
-  add(box, "p", one.text);
+  if (one.newest) add(box, "p", "The message that decides how urgent it is:", "small");
+  words(box, one);
+  if (one.newest) {
+    add(box, "p", "The newest message:", "small");
+    words(box, one.newest);
+  }
   const done = add(box, "div", "", "done");
   ["who", "when", "what was done"].forEach((word) => add(done, "span", word));
 }

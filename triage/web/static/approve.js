@@ -3,6 +3,7 @@
 import { say } from "./code.js";
 import { digestOf, shownFields } from "./digest.js";
 import { keepKey } from "./keys.js";
+import { onceSeen } from "./seen.js";
 import { prove, sittingKey } from "./proof.js";
 import { word } from "./words.js";
 
@@ -34,13 +35,16 @@ async function approve(form, preview) {
   form.submit();
 }
 
-// Words changed in the editor but not saved would not be the ones approved.
-function watchEditor(form) {
+// Opens the button once somebody can have read the page, and shuts it for good when words are
+// changed in the editor: those are not saved, and would not be the ones approved.
+function watchButton(form) {
   const editor = document.querySelector("#write form");
   const button = form.querySelector("[data-submit]");
   const trouble = document.getElementById("approve-trouble");
+  let changed = false;
+  onceSeen(form, () => (button.disabled = changed));
   editor?.addEventListener("input", () => {
-    button.disabled = true;
+    changed = button.disabled = true;
     say(trouble, word("You changed the words below. Save them first."));
   });
 }
@@ -52,8 +56,7 @@ export function startApproval() {
   const trouble = document.getElementById("approve-trouble");
   let busy = false;
   // Without this script nothing can be signed, so the button waits for it.
-  form.querySelector("[data-submit]").disabled = false;
-  watchEditor(form);
+  watchButton(form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (busy) return;

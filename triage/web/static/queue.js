@@ -5,6 +5,10 @@ import { merge, replace } from "./rows.js";
 import { chime } from "./urgent.js";
 import { word } from "./words.js";
 
+// Rows that do not come within this long, or come broken, are asked for again after a while.
+const PATIENCE = 15000;
+const AGAIN = 4000;
+
 export function startQueue() {
   const rows = document.getElementById("rows");
   if (!rows) return;
@@ -16,7 +20,10 @@ export function startQueue() {
   // The version that is shown or waits behind the button, and the rows that wait.
   let known = rows.dataset.version;
   let next = null;
+  // Versions the desk told of, each of them once, since whose telling no rows have come.
+  const owed = new Set();
   let busy = false;
+  let later = 0;
   let told = 0;
 
   async function take(news) {
@@ -27,27 +34,43 @@ export function startQueue() {
     const urgent = news.counts.urgent;
     document.title = urgent ? `(${urgent} ${word("urgent")}) ${title}` : title;
     if (news.views) writeViews(news.views);
-    if (news.version === known || busy) return;
+    if (news.version === known) return;
+    owed.add(news.version);
+    // The line speaks to everybody; how full one's own views are is asked for.
+    if (!news.views) ask();
+    await renew();
+  }
+
+  // Goes on until rows came that were asked for after the last news, whatever fails in between.
+  async function renew() {
+    if (busy) return;
     busy = true;
+    clearTimeout(later);
     try {
-      // The line speaks to everybody; how full one's own views are is asked for.
-      if (!news.views) ask();
-      await renew();
+      while (owed.size) {
+        const before = [...owed];
+        await load();
+        [...before, known].forEach((version) => owed.delete(version));
+      }
+    } catch {
+      later = setTimeout(renew, AGAIN);
     } finally {
       busy = false;
     }
   }
 
-  async function renew() {
+  async function load() {
     const asked = new URLSearchParams(rows.dataset.part);
     asked.set("start", rows.dataset.start);
-    const answer = await fetch(`/queue/rows?${asked}`);
-    if (!answer.ok) return;
+    // A desk that is stopped takes the question and never answers.
+    const answer = await fetch(`/queue/rows?${asked}`, { signal: AbortSignal.timeout(PATIENCE) });
+    if (!answer.ok) throw new Error(answer.status);
     const parsed = document.createElement("template");
     parsed.innerHTML = await answer.text();
-    next = parsed.content;
-    const list = next.querySelector("[data-version]");
+    // What is no queue, such as the page to sign in on, fails here and is never shown as rows.
+    const list = parsed.content.querySelector("[data-version]");
     known = list.dataset.version;
+    next = parsed.content;
     const passing = document.getElementById("passing");
     if (passing) passing.textContent = list.dataset.passing;
     const none = !rows.querySelector("li[data-case]");
