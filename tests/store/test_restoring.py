@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from tests.postgres import OWNER
 from tests.store import test_backup
-from tests.store.practice import queued
+from tests.store.practice import add_staff, ana, draft, queued, reading
 from tests.store.test_backup import digests
-from triage.domain import ReplyState
+from triage.domain import NOTHING, Protected, ReplyState
 from triage.errors import Erased, HalfRestored, StoreRefused
 from triage.store import Keys, Store, migrate, open_life, open_store, tables
 from triage.store.backup import make_backup, restore_backup
@@ -184,3 +184,47 @@ def test_keys_beside_a_lost_database_are_no_half_done_restore(
             path.touch()
         with pytest.raises(StoreRefused, match="move it and its keys"):
             restore_backup(store_url, keys, tmp_path / "b")
+
+
+@pytest.mark.bar(44)
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_case_that_was_linked_to_somebody_else_since_asks_anew_whose_it_is(
+    store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path,
+    *, closed: bool,
+) -> None:  # fmt: skip
+    """The backup says Ana; she was erased when it was no case of hers any more."""
+    if closed and not store_url.startswith("sqlite"):
+        return
+    add_staff(store, clinic)
+    store.people.import_roster([ana(clinic), ana(clinic, number=2)], clinic=clinic, by="t")
+    hers, other = (
+        store.cases.file(reading(store, clinic, uid=uid), clinic=clinic, by="worker")
+        for uid in ("1", "2")
+    )
+    draft(store, clinic, other)
+    if closed:
+        store.cases.close(other, "answered", NOTHING, clinic=clinic, by="user-dora", all_done=True)
+    make_backup(store_url, keys, tmp_path / "b")
+    if closed:
+        store.cases.open_again(other, Protected("she rang"), clinic=clinic, by="user-dora")
+    to = {"patient_id": "patient-2", "contact_id": "contact-2"}
+    store.cases.link(other, clinic=clinic, by="user-dora", **to)
+    life = open_life(store_url, keys, store, lists=[tmp_path / "list"])
+    life.erase("patient", "patient-1", clinic=clinic, by="user-dora")
+    life.close()
+    assert restore_backup(fresh_url, keys, tmp_path / "b", lists=[tmp_path / "list"]).erased == 1
+    restored = open_store(fresh_url, keys)
+    if closed:
+        restored.cases.open_again(other, Protected("she rang"), clinic=clinic, by="user-dora")
+    (row,) = restored.cases.queue(clinic=clinic, by="t")
+    assert (row.case.id, row.patient.reveal()) == (other, "")
+    file = restored.cases.get(other, clinic=clinic, by="t")
+    assert (file.patient, file.contact, file.contacts, file.draft) == (None, None, (), None)
+    with pytest.raises(Erased):
+        restored.cases.get(hers, clinic=clinic, by="t")
+    history = restored.cases.history(other, clinic=clinic, by="t")
+    assert "case.unlinked" in [event.action for event in history]
+    # A person says anew whose it is.
+    restored.cases.link(other, clinic=clinic, by="user-dora", **to)
+    assert restored.audit.verify().holds
+    restored.close()

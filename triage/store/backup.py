@@ -190,12 +190,8 @@ def _index(doing: Transactions, keys: Keys) -> None:
 
 def _keep_list(keys: Keys, path: Path, lists: Sequence[Path]) -> None:
     """Add what `lists` know to the list beside the backups; return when the disk has it."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+") as file:
-        # A crash may have left half a line; the next one starts anew.
-        if (there := file.read()) and not there.endswith(b"\n"):
-            file.write(b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    # There also where nobody was erased: a restore says which lists it found.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     kept = ErasureList([path], keys.named("audit"))
     known = {erasure.id for erasure in kept.read()}
     for erasure in ErasureList(lists, keys.named("audit")).read():
