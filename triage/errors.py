@@ -107,6 +107,13 @@ class StoreRefused(TriageError):
     """The database will not be used as it is; mend what the message names."""
 
 
+class HalfRestored(StoreRefused):
+    """A restore is under way here or was cut off, and nothing may work on what it left: replies
+    would leave again and erased people be back. If it does not run any more, run the restore again
+    with `triage backup restore`; it begins anew over what is there.
+    """
+
+
 class WrongKey(TriageError):
     """The key does not open this database; give the key it was made with."""
 

@@ -296,3 +296,24 @@ def test_the_reason_of_a_hold_goes_with_what_was_held(
         row = work.one(select(tables.holds), "hold")
         with pytest.raises(Erased):
             work.vault.text(row.reason, row.id)
+
+
+@pytest.mark.parametrize("torn", [b'{"clinic": "c", "id"', b"whole but for its end"])
+def test_half_a_line_of_the_erasure_list_swallows_no_erasure(tmp_path: Path, torn: bytes) -> None:
+    """The disk was full or the power went; what is erased afterwards must stay erased."""
+    paths, key = [tmp_path / "home", tmp_path / "second"], b"k" * 32
+    listed = ErasureList(paths, key)
+    first, second, third = (
+        Erasure(name, "c", "case", name, (f"case:{name}",)) for name in ("1", "2", "3")
+    )
+    listed.add(first)
+    if torn.startswith(b"whole"):
+        paths[0].write_bytes(paths[0].read_bytes().rstrip(b"\n"))
+    else:
+        with paths[0].open("ab") as file:
+            file.write(torn)
+    listed.add(second)
+    listed.add(third)
+    for path in paths:
+        assert ErasureList([path], key).read() == (first, second, third)
+    assert b"\n\n" not in paths[0].read_bytes() + paths[1].read_bytes()

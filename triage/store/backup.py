@@ -1,7 +1,8 @@
 """Backups: every row, sealed twice, and the key store in a file of its own; and the way back.
 
 Rule of the room: after a restore no reply leaves that may have left before, nobody is signed in,
-what was erased stays erased, and the chain itself says what was lost.
+what was erased stays erased, and the chain itself says what was lost. Until all of that is done
+nobody else opens what a restore has put back.
 """
 
 import os
@@ -11,10 +12,10 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, delete, select, text, update
+from sqlalchemy import Connection, Engine, Table, delete, select, update
 
 from triage.audit import NO_ANCHOR, RESTORED, AnchorFile, Verdict, beyond, mark, newest_heads
-from triage.domain import Anchor, CaseState, Lane, ReplyState, new_id
+from triage.domain import Anchor, CaseState, Head, Lane, ReplyState, new_id
 from triage.errors import AuditBroken, Erased, StoreRefused
 from triage.store import keystore, tables
 from triage.store.audit_log import AuditLog
@@ -28,11 +29,18 @@ from triage.store.keyring import Keyring, of_case
 from triage.store.keys import Keys
 from triage.store.keystore import KeyStore, connect_keys
 from triage.store.reindex import reindex
+from triage.store.restore_place import begin_run
+from triage.store.restoring import (
+    begin_restore,
+    end_restore,
+    hold_restore,
+    refuse_half_restored,
+)
 from triage.store.rows import digest_of, lines_of, put_back
-from triage.store.schema import adopt_keys, migrate, newest
+from triage.store.schema import adopt_keys, newest
 from triage.store.sealed_file import read_sealed, write_sealed
 from triage.store.searches import Searches
-from triage.store.trail import go_on, renew_chains
+from triage.store.trail import go_on, heads_of, renew_chains
 from triage.store.transaction import Transactions, Work, told, utcnow
 
 
@@ -67,7 +75,7 @@ def make_backup(
 
     Run as the owner. What the erasure `lists` hold is there before the rows; the rows are of one
     moment; the keys are read after them, so that no row lacks its key. Raises StoreLocked while
-    another process makes one.
+    another process makes one, and HalfRestored: what a restore left would be the newest backup.
     """
     now, place = clock(), BackupFolder(folder)
     place.make()
@@ -80,6 +88,8 @@ def make_backup(
             order = _tables(kind)
             with told(), engine.connect() as connection:
                 _one_moment(connection)
+                if kind == DATA:
+                    refuse_half_restored(connection)
                 head = f"{kind} {newest()} {digest_of(connection, order)}".encode()
                 lines = _headed(head, lines_of(connection, order))
                 write_sealed(place.file(kind, now), lines, key=keys.file, purpose=kind)
@@ -97,56 +107,78 @@ def restore_backup(
     anchors: AnchorFile | None = None,
     made: str = "",
 ) -> Restored:
-    """Put the newest backup into an empty database; return what was found and what is lost.
+    """Put the newest backup into an empty database, or over a restore that was cut off.
+
+    Return what was found and what is lost.
 
     `made` begins the name of an older one; its keys are the newest there are all the same.
 
     Replies that were queued or on the wire become uncertain, in front of a person; whoever was
     signed in is signed out and every browser is a stranger's; erasures of any list that the backup
     does not know are done again. The chain is compared with the `anchors` it can have, and goes on
-    with these. Raises StoreRefused when a database is there already or the backup is not whole,
-    AuditBroken, AnchorRefused.
+    with these. Until the end nobody else opens the store: open_store raises HalfRestored. Raises
+    StoreRefused when a database is there already or the backup is not whole, AuditBroken,
+    AnchorRefused.
     """
     place = BackupFolder(folder)
     path, beside = place.pair(made)
-    _refuse_present(url, keys)
-    migrate(url, keys)
+    run = begin_run(url, keys)
     owner = connect_keys(url, keys, owner=True)
-    _refill(owner, keys, beside, KEYS)
-    engine = connect(url, keys, owner=True)
     ring = Keyring(KeyStore(owner), keys)
-    doing = Transactions(engine, keys, utcnow, ring)
+    doing = Transactions(connect(url, keys, owner=True), keys, utcnow, ring)
     places = list(dict.fromkeys([*lists, place.list]))
     lines = anchors.read() if anchors else ()
     try:
-        _refill(engine, keys, path, DATA)
-        # Before anything of today is written: these are the ends the backup brought.
-        heads, known = AuditLog(doing).heads(), newest_heads(lines)
-        _index(doing, keys)
+        _refill_keys(owner, keys, beside)
         with doing.write() as work:
-            found = Restored(
-                verdict=Verdict(0),
-                uncertain=_doubt(work),
-                erased=0,
-                made_at=made_at(path),
-                lists=(sum(each.exists() for each in places), len(places)),
-                anchor=lines[-1] if lines else None,
-                lost=beyond(known, heads),
-                aside=None,
-            )
-            for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
-                work.run(delete(table))
-            _note(work, found)
-            if len(keys.named("audit")) > 1:
-                # The backup may be from before the newest key, under which every chain must end.
-                renew_chains(work.connection, key=keys.audit, by="restore", at=work.now)
+            found, heads = _bring_back(work, keys, path, run=run, places=places, lines=lines)
+        _index(doing, keys)
         erased = _erase_again(doing, ring.store, ErasureList(places, keys.named("audit")))
         kept = [line for line in lines if not beyond(line.heads, heads)]
         verdict = _verdict(doing, kept if lines else None)
         aside = anchors.cut(heads, utcnow()) if anchors and found.lost else None
+        with doing.write() as work:
+            end_restore(work.connection, run)
         return found._replace(verdict=verdict, erased=erased, aside=aside)
     finally:
         doing.close()
+
+
+def _bring_back(
+    work: Work,
+    keys: Keys,
+    path: Path,
+    *,
+    run: bytes,
+    places: Sequence[Path],
+    lines: Sequence[Anchor],
+) -> tuple[Restored, tuple[Head, ...]]:
+    """Put the rows back and make them harmless in one transaction; return where the chains ended.
+
+    Apart from each other, replies that have left would be queued again and old sessions hold.
+    """
+    hold_restore(work.connection, run)
+    _refill(work.connection, keys, path, DATA)
+    begin_restore(work.connection, run)
+    # Before anything of today is written: these are the ends the backup brought.
+    heads = heads_of(work.connection)
+    found = Restored(
+        verdict=Verdict(0),
+        uncertain=_doubt(work),
+        erased=0,
+        made_at=made_at(path),
+        lists=(sum(each.exists() for each in places), len(places)),
+        anchor=lines[-1] if lines else None,
+        lost=beyond(newest_heads(lines), heads),
+        aside=None,
+    )
+    for table in (tables.sessions, tables.known_browsers, tables.log_in_tries):
+        work.run(delete(table))
+    _note(work, found)
+    if len(keys.named("audit")) > 1:
+        # The backup may be from before the newest key, under which every chain must end.
+        renew_chains(work.connection, key=keys.audit, by="restore", at=work.now)
+    return found, heads
 
 
 def _index(doing: Transactions, keys: Keys) -> None:
@@ -158,12 +190,8 @@ def _index(doing: Transactions, keys: Keys) -> None:
 
 def _keep_list(keys: Keys, path: Path, lists: Sequence[Path]) -> None:
     """Add what `lists` know to the list beside the backups; return when the disk has it."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+") as file:
-        # A crash may have left half a line; the next one starts anew.
-        if (there := file.read()) and not there.endswith(b"\n"):
-            file.write(b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    # There also where nobody was erased: a restore says which lists it found.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     kept = ErasureList([path], keys.named("audit"))
     known = {erasure.id for erasure in kept.read()}
     for erasure in ErasureList(lists, keys.named("audit")).read():
@@ -191,43 +219,32 @@ def _headed(head: bytes, lines: Any) -> Any:
     yield from lines
 
 
-def _refuse_present(url: str, keys: Keys) -> None:
-    path = keystore.key_file(url)
-    if path is not None:
-        data = path.with_name(path.name.removesuffix("-keys"))
-        if path.exists() or data.exists():
-            raise StoreRefused(f"{data.name} is there already; move it and its keys away first")
-        return
-    engine = connect(url, keys, owner=True)
+def _refill_keys(engine: Engine, keys: Keys, path: Path) -> None:
     with told(), engine.connect() as connection:
-        there = connection.execute(text("SELECT to_regclass('public.audit')")).scalar()
-    engine.dispose()
-    if there is not None:
-        raise StoreRefused("this database is not empty; restore into a fresh one")
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _refill(connection, keys, path, KEYS)
+        connection.commit()
 
 
-def _refill(engine: Engine, keys: Keys, path: Path, kind: str) -> None:
+def _refill(connection: Connection, keys: Keys, path: Path, kind: str) -> None:
     """Replace every row by the backup's, in one transaction; raise StoreRefused if one differs."""
     order = _tables(kind)
     lines = read_sealed(path, key=keys.named("file"), purpose=kind)
     head = next(lines, b"").decode().split()
     if head[:2] != [kind, newest()]:
         raise StoreRefused(f"{path.name} is of another version of triage; restore it with that")
-    with told(), engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if kind == DATA:
-            drop_guards(connection)
-        for table in reversed(order):
-            connection.execute(delete(table))
-        digest = put_back(connection, order, lines)
-        if not digest == head[2] == digest_of(connection, order):
-            raise StoreRefused(f"{path.name} was not put back whole")
-        if kind == DATA:
-            adopt_keys(connection, keys)
-            go_on(connection)
-            make_guards(connection)
-        connection.commit()
+    if kind == DATA:
+        drop_guards(connection)
+    for table in reversed(order):
+        connection.execute(delete(table))
+    digest = put_back(connection, order, lines)
+    if not digest == head[2] == digest_of(connection, order):
+        raise StoreRefused(f"{path.name} was not put back whole")
+    if kind == DATA:
+        adopt_keys(connection, keys)
+        go_on(connection)
+        make_guards(connection)
 
 
 def _indexed(doing: Transactions, keys: Keys) -> bool:

@@ -36,9 +36,11 @@ class ErasureList:
         line = self._line(erasure)
         for path in self._paths:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
-                file.write(line)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            with os.fdopen(os.open(path, flags, 0o600), "rb+") as file:
+                # A crash or a full disk may have left half a line; the next one starts anew.
+                torn = file.seek(0, os.SEEK_END) and _last_byte(file.fileno()) != b"\n"
+                file.write((b"\n" if torn else b"") + line)
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -62,6 +64,10 @@ class ErasureList:
             return None
         told = json.loads(text)
         return Erasure(**{**told, "owners": tuple(told["owners"])})
+
+
+def _last_byte(descriptor: int) -> bytes:
+    return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1)
 
 
 def _sign(key: bytes, text: bytes) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, or_, select, update
 from triage.domain import CaseState, Protected, ReplyState, new_id
 from triage.errors import Erased, NotFound, OnHold, StoreRefused, TooLate
 from triage.store import tables
+from triage.store.drafts import drop_draft_for_others
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.keyring import of_case, of_patient, of_raw
 from triage.store.keystore import KeyStore
@@ -168,6 +169,7 @@ def erase_again(work: Work, erasure: Erasure) -> None:
             _close(work, name, erasure.clinic)
         elif work.first(living) is not None:
             _forget_patient(work, name)
+    _unlink(work, erasure)
     if work.first(select(table.c.id).where(table.c.id == erasure.id)) is None:
         work.add(
             table,
@@ -181,6 +183,29 @@ def erase_again(work: Work, erasure: Erasure) -> None:
         )
     work.moved(erasure.clinic)
     work.roster_moved(erasure.clinic)
+
+
+def _unlink(work: Work, erasure: Erasure) -> None:
+    """Ask anew whose the cases are that still name an erased patient, and are not erased.
+
+    They were linked to somebody else between the backup and the erasure, or to nobody: a case of
+    the patient's own is among the owners. A closed one may be opened again.
+    """
+    cases, messages, threads = tables.cases, tables.messages, tables.threads
+    gone = [owner.partition(":")[2] for owner in erasure.owners if owner.startswith(f"{PATIENT}:")]
+    astray = select(cases.c.id, cases.c.thread_id).where(
+        cases.c.patient_id.in_(gone), cases.c.erased_at.is_(None)
+    )
+    nobody = {"patient_id": None, "contact_id": None}
+    for row in work.rows(astray.order_by(cases.c.id)):
+        work.run(update(cases).where(cases.c.id == row.id).values(**nobody))
+        # As when a person links a case, its messages and thread follow.
+        work.run(update(messages).where(messages.c.case_id == row.id).values(**nobody))
+        work.run(update(threads).where(threads.c.id == row.thread_id).values(**nobody))
+        drop_draft_for_others(work, row.id, "")
+        named = {"patient": erasure.subject} if erasure.kind == PATIENT else {}
+        work.note("case.unlinked", clinic=erasure.clinic, by="restore", cases=[row.id],
+                  detail=named)  # fmt: skip
 
 
 def _subject(work: Work, kind: str, subject: str, clinic: str) -> None:

@@ -7,7 +7,7 @@ import hmac
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from triage.errors import StoreRefused, WrongKey
 from triage.store import tables
@@ -17,6 +17,7 @@ from triage.store.guards import check_guards, make_guards
 from triage.store.keyring import Keyring
 from triage.store.keys import Keys, key_id
 from triage.store.keystore import STORE, key_file, key_store_of, make_key_store
+from triage.store.restoring import begin_restore, refuse_half_restored
 from triage.store.row_rights import check_rows
 from triage.store.sealed import SealedValue
 from triage.store.trail import begin_chains
@@ -27,10 +28,11 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _KEY_STORE = "store"
 
 
-def migrate(url: str, keys: Keys) -> None:
+def migrate(url: str, keys: Keys, *, restoring: bytes = b"") -> None:
     """Bring the database to the newest shape, with guards and, on PostgreSQL, roles.
 
-    Run as the owner of the tables. Raises WrongKey, StoreLocked or StoreRefused.
+    Run as the owner of the tables. A run of a restore that is named makes an empty one, which is
+    open to nobody else from its first moment. Raises WrongKey, StoreLocked or StoreRefused.
     """
     if url.startswith("sqlite"):
         from sqlalchemy.engine import make_url
@@ -40,8 +42,14 @@ def migrate(url: str, keys: Keys) -> None:
     try:
         with told(), engine.connect() as connection:
             _begin(connection)
+            if inspect(connection).has_table(tables.key_checks.name):
+                refuse_half_restored(connection)
+                if restoring:
+                    raise StoreRefused("this database is not empty; restore into a fresh one")
             _upgrade(connection)
             _seed(connection, keys)
+            if restoring:
+                begin_restore(connection, restoring)
             check_keys(connection, keys)
             make_guards(connection)
             _grant(connection)
@@ -77,11 +85,9 @@ def check_key_store(connection: Connection, ring: Keyring) -> None:
 
 def check_schema(connection: Connection, keys: Keys) -> None:
     """Raise StoreRefused or WrongKey unless shape, keys and guards are as this version needs."""
-    from alembic.runtime.migration import MigrationContext
-
-    at = MigrationContext.configure(connection).get_current_revision()
-    if at != newest():
+    if at_revision(connection) != newest():
         raise StoreRefused("its shape is not this version's; run `triage store migrate`")
+    refuse_half_restored(connection)
     check_keys(connection, keys)
     check_guards(connection)
     check_rows(connection)
@@ -89,6 +95,13 @@ def check_schema(connection: Connection, keys: Keys) -> None:
         from triage.store.roles import check_grants
 
         check_grants(connection)
+
+
+def at_revision(connection: Connection) -> str:
+    """Return the revision this database has the shape of; nothing where it has none."""
+    from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 @cache
