@@ -130,6 +130,12 @@ class Erased(TriageError):
     """This was erased and its key destroyed; what remains is that it was, in the audit."""
 
 
+class StandsElsewhere(TriageError):
+    """Words to this patient stand in cases that are somebody else's by now, named here; erase those
+    cases first (`triage erase case`), or the words would stay readable.
+    """
+
+
 class OnHold(TriageError):
     """A legal hold forbids erasing this; lift the hold first, if you may."""
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from triage.cli.export import write_private
 from triage.cli.trained import HERE, Home, Username, sign_in
+from triage.errors import ChangedUnderneath
 
 if TYPE_CHECKING:
     from triage.store import Life, Store
@@ -175,11 +177,14 @@ def retention(
     """Erase cases closed longer ago than this, one by one; those on hold stay."""
     house, store, life = _opened(home)
     clinic = house.settings.clinic.id
-    due = life.due(datetime.now(UTC) - timedelta(days=days), clinic=clinic)
-    for case_id in due:
-        life.erase("case", case_id, clinic=clinic, by=person)
+    before, erased = datetime.now(UTC) - timedelta(days=days), 0
+    for case_id in life.due(before, clinic=clinic):
+        # Somebody may open a case again while others are erased.
+        with suppress(ChangedUnderneath):
+            life.erase("case", case_id, clinic=clinic, by=person, closed_before=before)
+            erased += 1
     _close(store, life)
-    print(f"{len(due)} cases were erased")
+    print(f"{erased} cases were erased")
 
 
 def patient_export(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from triage.engine.due import Due
-from triage.errors import Erased, NotFound, OnHold, TooLate, TriageError, blame
+from triage.errors import ChangedUnderneath, Erased, NotFound, OnHold, TooLate, TriageError, blame
 from triage.store import Life
 
 log = logging.getLogger(__name__)
@@ -65,16 +65,18 @@ class Retention:
         """Erase one round; return whether there is more to do at once."""
         notes, life = set[str](), self._open_life()
         try:
-            due = life.due(now - self._term, clinic=self._clinic)
+            before = now - self._term
+            due = life.due(before, clinic=self._clinic)
             if due and not life.lived(now, clinic=self._clinic):
                 # What is erased is gone, so a clock is not believed that says too much.
                 self._notes = frozenset({LEAPT})
                 return False
             for case_id in due[:MOST]:
                 try:
-                    life.erase("case", case_id, clinic=self._clinic, by="retention")
-                except (Erased, OnHold, NotFound, TooLate):
-                    # Another worker was here, or somebody put it on hold meanwhile.
+                    mine = {"clinic": self._clinic, "by": "retention"}
+                    life.erase("case", case_id, **mine, closed_before=before)
+                except (ChangedUnderneath, Erased, OnHold, NotFound, TooLate):
+                    # Another worker was here, or somebody held it or opened it again meanwhile.
                     continue
                 except TriageError as trouble:
                     notes.add(FAILED)

@@ -6,7 +6,7 @@ and closing take as well; what was read before the lock proves nothing.
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from triage.domain import CaseState
 from triage.errors import AlreadyClaimed, ChangedUnderneath, Erased
@@ -33,6 +33,21 @@ def case_row(
     if seen is not None and newest_message(work, case_id) != seen:
         raise ChangedUnderneath("Another message has joined this case. Read it first.")
     return row
+
+
+def contact_of(patient_id: str, contact_id: str, clinic: str) -> Select[Any]:
+    """Find a contact of a living patient: nobody can be linked to somebody who was erased."""
+    contacts, patients = tables.contacts, tables.patients
+    return (
+        select(contacts.c.id)
+        .join(patients, patients.c.id == contacts.c.patient_id)
+        .where(
+            contacts.c.clinic == clinic,
+            contacts.c.id == contact_id,
+            contacts.c.patient_id == patient_id,
+            patients.c.erased_at.is_(None),
+        )
+    )
 
 
 def free_for(

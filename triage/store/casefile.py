@@ -52,6 +52,8 @@ def queue_rows(work: Work, rows: Sequence[Row[Any]]) -> list[CaseRow]:
     patients = {
         row.id: row
         for row in _in(work, tables.patients, "id", [r.patient_id for r in rows if r.patient_id])
+        # Nobody's name opens who was erased, and one such row must not take the list down.
+        if row.erased_at is None
     }
     replies, beside = reply_states(work, ids), beside_of(work, ids)
     vault, lines = work.vault, []
@@ -84,7 +86,9 @@ def case_file(work: Work, row: Row[Any]) -> CaseFile:
     open_draft = select(drafts).where(drafts.c.case_id == row.id, drafts.c.reply_id.is_(None))
     draft = work.first(open_draft)
     patient = _by_id(work, tables.patients, row.patient_id)
-    contacts = _contacts(work, row.patient_id)
+    if patient is not None and patient.erased_at is not None:
+        patient = None
+    contacts = _contacts(work, patient.id if patient else None)
     labels = tables.labels
     told = work.rows(select(labels).where(labels.c.case_id == row.id).order_by(labels.c.at))
     return CaseFile(

@@ -37,7 +37,7 @@ from triage.store.case_decisions import (
     still_linked,
     still_sorted,
 )
-from triage.store.case_row import case_row, here
+from triage.store.case_row import case_row, contact_of, here
 from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
 from triage.store.drafts import drop_draft_for_others
@@ -222,12 +222,8 @@ class Cases:
         Words saved for another contact are dropped. Raises ChangedUnderneath while a reply of the
         case is on its way: it is for whom the case was linked to when it was approved.
         """
-        contacts, messages, threads = tables.contacts, tables.messages, tables.threads
-        belongs = select(contacts.c.id).where(
-            contacts.c.clinic == clinic,
-            contacts.c.id == contact_id,
-            contacts.c.patient_id == patient_id,
-        )
+        messages, threads = tables.messages, tables.threads
+        belongs = contact_of(patient_id, contact_id, clinic)
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")

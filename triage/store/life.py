@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 
 from triage.domain import CaseState, Protected, ReplyState, new_id
-from triage.errors import Erased, NotFound, OnHold, StoreRefused, TooLate
+from triage.errors import (
+    ChangedUnderneath,
+    Erased,
+    NotFound,
+    OnHold,
+    StandsElsewhere,
+    StoreRefused,
+    TooLate,
+)
 from triage.store import tables
 from triage.store.drafts import drop_draft_for_others
 from triage.store.erasures import Erasure, ErasureList
@@ -64,17 +72,32 @@ class Life:
                 raise NotFound(f"hold of {kind} {subject}")
             _noted(work, "hold.lifted", kind, subject, clinic=clinic, by=by)
 
-    def erase(self, kind: str, subject: str, *, clinic: str, by: str) -> None:
+    def erase(
+        self,
+        kind: str,
+        subject: str,
+        *,
+        clinic: str,
+        by: str,
+        closed_before: datetime | None = None,
+    ) -> None:
         """Destroy the keys of a case, or of a patient with every case of theirs.
 
         Raises NotFound, Erased when it was done before, OnHold, TooLate while a reply is on the
-        wire, and StoreRefused while any value of theirs is from before data keys.
+        wire, StandsElsewhere, StoreRefused while any value of theirs is from before data keys, and
+        ChangedUnderneath for a case that is not closed since before `closed_before`.
         """
         with self._transactions.write() as work:
+            # The same order as elsewhere: what makes contacts never files.
             work.lock(f"filing {clinic}")
+            work.lock(f"roster {clinic}")
             _subject(work, kind, subject, clinic)
             cases = [subject] if kind == CASE else _cases_of(work, subject, clinic)
             _refuse_held(work, kind, subject, cases, clinic)
+            if closed_before is not None:
+                _refuse_living(work, subject, closed_before)
+            if kind == PATIENT:
+                _refuse_elsewhere(work, subject, cases, clinic)
             owners = [of_patient(subject)] if kind == PATIENT else []
             for case_id in cases:
                 owners += _close(work, case_id, clinic)
@@ -227,6 +250,32 @@ def _cases_of(work: Work, patient_id: str, clinic: str) -> list[str]:
         or_(cases.c.patient_id == patient_id, cases.c.id.in_(wrote)),
     )
     return [row.id for row in work.rows(query.order_by(cases.c.id).with_for_update())]
+
+
+def _refuse_living(work: Work, case_id: str, closed_before: datetime) -> None:
+    """Refuse a case that was opened again, by a person or a delivery report, since it was due."""
+    cases = tables.cases
+    row = work.one(select(cases).where(cases.c.id == case_id).with_for_update(), f"case {case_id}")
+    still = row.state == CaseState.CLOSED.value and row.closed_at is not None
+    if not still or row.closed_at >= closed_before:
+        raise ChangedUnderneath("This case was opened again.")
+
+
+def _refuse_elsewhere(work: Work, patient_id: str, cases: Sequence[str], clinic: str) -> None:
+    """Refuse while words to the patient would stay readable in another patient's case."""
+    known, replies, contacts = tables.cases, tables.replies, tables.contacts
+    theirs = select(contacts.c.id).where(contacts.c.patient_id == patient_id)
+    query = (
+        select(replies.c.case_id)
+        .join(known, known.c.id == replies.c.case_id)
+        .where(replies.c.clinic == clinic, replies.c.contact_id.in_(theirs))
+        .where(known.c.erased_at.is_(None), known.c.id.not_in(cases))
+        .distinct()
+        .order_by(replies.c.case_id)
+    )
+    left = [row.case_id for row in work.rows(query)]
+    if left:
+        raise StandsElsewhere(" ".join(left))
 
 
 def _held(work: Work, clinic: str) -> Iterator[tuple[str, str]]:

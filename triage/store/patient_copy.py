@@ -14,16 +14,9 @@ from triage.store.sealed import SealedValue
 from triage.store.transaction import Transactions, Work
 
 #: Tables that hang on a case, and those that hang on a message.
-_OF_CASE = (
-    tables.messages,
-    tables.requests,
-    tables.drafts,
-    tables.replies,
-    tables.labels,
-    tables.departures,
-    tables.paper_entries,
-    tables.checks,
-)
+_OF_CASE = (tables.messages, tables.requests, tables.labels, tables.paper_entries)
+#: What was written to somebody, and what hangs on it: theirs wherever the case stands by now.
+_WRITTEN, _OF_REPLY = (tables.drafts, tables.replies), (tables.departures, tables.checks)
 _OF_MESSAGE = (tables.attachments, tables.classifications, tables.priorities, tables.flags)
 
 
@@ -52,6 +45,7 @@ def copy_of(doing: Transactions, patient_id: str, *, clinic: str, by: str) -> di
                 theirs = or_(table.c.patient_id == patient_id, table.c.patient_id.is_(None))
                 about = about.where(theirs)
             found[table.name] = work.rows(about)
+        found |= _written(work, [row.id for row in whose], clinic)
         heard = [row.id for row in found["messages"]]
         for table in _OF_MESSAGE:
             query = select(table).where(table.c.message_id.in_(heard)).order_by(table.c.id)
@@ -63,6 +57,20 @@ def copy_of(doing: Transactions, patient_id: str, *, clinic: str, by: str) -> di
             name: [dict(_plain(work, tables.metadata.tables[name], row)) for row in rows]
             for name, rows in found.items()
         }
+
+
+def _written(work: Work, contacts: list[str], clinic: str) -> dict[str, list[Row[Any]]]:
+    """Return what was written to these contacts, also where a case was linked wrongly once."""
+    cases, found = tables.cases, {}
+    living = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.erased_at.is_(None))
+    for table in _WRITTEN:
+        mine = (table.c.contact_id.in_(contacts), table.c.case_id.in_(living))
+        found[table.name] = work.rows(select(table).where(*mine).order_by(table.c.id))
+    replies = [row.id for row in found["replies"]]
+    for table in _OF_REPLY:
+        query = select(table).where(table.c.reply_id.in_(replies)).order_by(table.c.id)
+        found[table.name] = work.rows(query)
+    return found
 
 
 def _plain(work: Work, table: Table, row: Row[Any]) -> Iterator[tuple[str, Any]]:

@@ -174,6 +174,8 @@ def _answers_receipt(work: Work, references: list[str], sender: Sender, clinic: 
             said.c.clinic == clinic,
             said.c.contact_id == sender.contact_id,
             cases.c.patient_id == sender.patient_id,
+            # The receipt of an erased one opens no more.
+            cases.c.erased_at.is_(None),
             said.c.receipt.is_not(None),
         )
         .order_by(said.c.settled_at.desc())
