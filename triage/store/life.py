@@ -258,7 +258,7 @@ def _refuse_living(work: Work, case_id: str, closed_before: datetime) -> None:
     row = work.one(select(cases).where(cases.c.id == case_id).with_for_update(), f"case {case_id}")
     still = row.state == CaseState.CLOSED.value and row.closed_at is not None
     if not still or row.closed_at >= closed_before:
-        raise ChangedUnderneath("This case was opened again.")
+        raise ChangedUnderneath("This case is open already.")
 
 
 def _refuse_elsewhere(work: Work, patient_id: str, cases: Sequence[str], clinic: str) -> None:
