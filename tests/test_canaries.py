@@ -178,7 +178,7 @@ def entered(app: FastAPI, name: str) -> TestClient:
         app.state.tokens = {}
     if name not in app.state.tokens:
         token = door.sign_in(name, PASSWORD).token
-        code = code_at(unspelled(door.offer(token)), door._clock())
+        code = code_at(unspelled(door.offer(token, PASSWORD)), door._clock())
         app.state.tokens[name] = door.enrol(token, code).token
     client = TestClient(app, base_url=HERE, headers={"Origin": HERE}, follow_redirects=False)
     client.cookies.set(COOKIE, app.state.tokens[name])

@@ -18,7 +18,7 @@ from tests.small_practice import (
 )
 from triage.desk import Desk, needs_second_factor
 from triage.desk.signing import Entry, neighbourhood
-from triage.domain import Role, User
+from triage.domain import Role, User, Vouched
 from triage.errors import (
     CodeWanted,
     EnrolmentWanted,
@@ -432,3 +432,62 @@ def test_failed_log_ins_are_in_the_audit_and_the_typed_name_is_nowhere(door: Doo
 )
 def test_an_outsider_holds_one_place(address: str, place: str) -> None:
     assert neighbourhood(address) == place
+
+
+NEW = "lavender otter brisk nine"
+
+
+def left_open(door: Door, user: User) -> str:
+    """Return a whole session through the organisation's log-in; its password was never used."""
+    door.store.people.set_password(user.id, PASSWORD, clinic="c1", by=ADMIN.id)
+    door.store.accounts.link(user.id, "https://idp.example", f"sub-{user.id}", clinic="c1", by="t")
+    said = Vouched("https://idp.example", f"sub-{user.id}", factor=True)
+    token = door.store.accounts.enter(said, clinic="c1", now=door.now)
+    assert door.desk.who(token).id == user.id
+    return token
+
+
+def test_a_session_left_open_takes_no_password_without_the_present_one(door: Door) -> None:
+    """It would open the door from anywhere, for good, with an app of whoever sat down at it."""
+    token = left_open(door, SECRETARY)
+    with pytest.raises(NotAllowed):
+        door.desk.signing.choose_password(token, NEW)
+    with pytest.raises(NotAllowed):
+        # The store asks for itself.
+        door.store.accounts.choose_password(token, NEW, old=None, now=door.now)
+    with pytest.raises(NotSignedIn):
+        door.desk.signing.change_password(token, "wrong", NEW)
+    with pytest.raises(NotSignedIn):
+        door.knock(SECRETARY, NEW)
+    fresh = door.desk.signing.change_password(token, PASSWORD, NEW).token
+    assert door.desk.who(fresh) == SECRETARY
+    with pytest.raises(NotAllowed):
+        door.desk.signing.choose_password(fresh, PASSWORD)
+
+
+@pytest.mark.parametrize("who", [SECRETARY, WRITER], ids=["elsewhere", "password alone"])
+def test_a_session_left_open_takes_no_app_of_whoever_sits_down_at_it(door: Door, who: User) -> None:
+    token = left_open(door, who) if who is SECRETARY else door.knock(who).token
+    assert door.desk.signing.wants_password(token)
+    for password in ("", "wrong"):
+        with pytest.raises(NotSignedIn):
+            door.desk.signing.offer(token, password)
+    with pytest.raises(NotSignedIn):
+        door.desk.signing.enrol(token, "000000")
+    assert "factor.offered" not in door.actions()
+    assert "password.refused" in door.actions()
+    door.apps[who.id] = door.desk.signing.offer(token, PASSWORD)
+    whole = door.desk.signing.enrol(token, door.code(who)).token
+    assert door.desk.who(whole).id == who.id
+    assert not door.desk.signing.wants_password(whole)
+
+
+def test_guessing_the_present_password_before_an_app_waits_like_on_one_s_own_page(
+    door: Door,
+) -> None:
+    token = door.knock(WRITER).token
+    for _ in range(5):
+        with pytest.raises(NotSignedIn):
+            door.desk.signing.offer(token, "wrong")
+    with pytest.raises(TooManyTries):
+        door.desk.signing.offer(token, PASSWORD)

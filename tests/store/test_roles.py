@@ -288,6 +288,34 @@ def test_the_sender_sees_a_reply_while_it_is_on_its_way_and_never_again(house: H
     assert house.web.replies.get(reply.id, clinic=CLINIC, by="x").state is ReplyState.SENT
 
 
+def test_the_web_takes_back_what_somebody_approved_and_the_sender_asks_who_is_here(
+    house: House,
+) -> None:
+    user = moved_in(house)
+    now = house.web._transactions.clock()
+    taken = []
+    for number in (1, 2):
+        came = reading(house.worker, CLINIC, uid=str(number))
+        case_id = house.worker.cases.file(came, clinic=CLINIC, by="worker")
+        words = draft(house.web, CLINIC, case_id)
+        reply = house.web.replies.approve(
+            approval(words), words, not_before=now, message_id=f"<{number}@clinic.example>"
+        )
+        taken.append((case_id, reply.id))
+    (waits, waiting), (_, sending) = taken
+    assert house.sender.replies.claim(sending, clinic=CLINIC, by="sender") is not None
+    house.web.people.set_active(user.id, False, clinic=CLINIC, by="user-ada")
+    assert house.web.replies.draft(waits, clinic=CLINIC, by="user-ada") is not None
+    states = [house.web.replies.get(one, clinic=CLINIC, by="t").state for _, one in taken]
+    assert states == [ReplyState.RECALLED, ReplyState.SENDING]
+    house.sender.replies.settle(sending, ReplyState.QUEUED, clinic=CLINIC, by="sender")
+    for one in (waiting, sending):
+        assert house.sender.replies.claim(one, clinic=CLINIC, by="sender") is None
+    assert house.web.replies.get(sending, clinic=CLINIC, by="t").why == Protected("approver_left")
+    with pytest.raises(StoreRefused, match="InsufficientPrivilege"):
+        house.sender.people.users(clinic=CLINIC)
+
+
 def test_the_sender_sends_what_is_enclosed_and_opens_forms_only_meanwhile(house: House) -> None:
     user = moved_in(house)
     now = house.web._transactions.clock()

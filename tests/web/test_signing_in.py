@@ -61,6 +61,27 @@ def test_enrolling_leads_in_and_the_key_is_never_shown_again(
     assert shown not in visit.get("/account").text
 
 
+def test_who_is_in_gives_the_present_password_before_a_key_is_shown(
+    app: FastAPI, practice: Practice
+) -> None:
+    visit, way = half_way(app, "wim"), "/log-in/enrol"
+    asked = visit.get(way).text
+    assert ('id="secret"' in asked, 'name="present"' in asked) == (False, True)
+    visit.csrf = visit.token(way)
+    wrong = visit.post(way, present="not it")
+    assert (wrong.status_code, 'id="secret"' in wrong.text) == (401, False)
+    assert "The present password is not right" in wrong.text
+    page = visit.post(way, present=PASSWORD).text
+    assert PASSWORD not in page
+    (shown,) = re.findall(r'id="secret">([A-Z2-7 ]+)<', page)
+    refused = visit.post(way, code="000000")
+    assert (refused.status_code, shown in refused.text) == (401, False)
+    assert visit.post(way, present=PASSWORD).text.count(shown) == 1
+    code = code_at(unspelled(shown), practice.desk.signing._clock())
+    assert visit.post(way, code=code).headers["location"] == "/queue"
+    assert half_way(app, "wim").get("/queue").headers["location"] == "/log-in/code"
+
+
 def test_a_code_leads_in_once(app: FastAPI, practice: Practice) -> None:
     first, second = half_way(app, "dana"), half_way(app, "dana")
     code, before = practice.one_time_code("dana"), first.client.cookies["desk"]

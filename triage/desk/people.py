@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from triage.desk.rights import Right, may, require, require_any
+from triage.desk.rights import RIGHTS, Right, may, require, require_any
 from triage.desk.views import FirstPassword
 from triage.domain import Clinic, Contact, Patient, Protected, Role, User, new_id
 from triage.errors import NotAllowed, NotYourself
@@ -64,7 +64,7 @@ class PeopleDesk:
         return FirstPassword(user, Protected(password))
 
     def set_roles(self, actor: User, user_id: str, roles: Iterable[Role]) -> None:
-        """Give a person these roles and no others.
+        """Give a person these roles and no others; without one that approves, nothing leaves.
 
         Raises LastAdministrator, and NotYourself for a role somebody would give themself.
         """
@@ -72,7 +72,10 @@ class PeopleDesk:
         wanted = _some(roles)
         if user_id == actor.id and wanted - actor.roles:
             raise NotYourself(f"user {user_id}")
-        self._store.people.set_roles(user_id, wanted, clinic=actor.clinic, by=actor.id)
+        approves = bool(wanted & RIGHTS[Right.APPROVE_REPLY])
+        self._store.people.set_roles(
+            user_id, wanted, clinic=actor.clinic, by=actor.id, approves=approves
+        )
         person = self._store.people.user(user_id, clinic=actor.clinic)
         if not may(person, Right.WORK_CASE):
             self._store.assignments.give_back(user_id, clinic=actor.clinic, by=actor.id)
@@ -80,6 +83,7 @@ class PeopleDesk:
     def set_active(self, actor: User, user_id: str, active: bool) -> None:
         """Let a person in or shut them out, which ends their sessions at once.
 
+        What they approved and has not left yet becomes drafts again.
         Raises NotYourself for oneself, and LastAdministrator.
         """
         require(actor, Right.MANAGE_USERS)

@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 
 from triage.desk.rights import Right, needs_second_factor, require
 from triage.domain import Standing, User
-from triage.errors import CodeWanted, EnrolmentWanted, NotSignedIn, PasswordWanted, WeakPassword
+from triage.errors import (
+    CodeWanted,
+    EnrolmentWanted,
+    NotAllowed,
+    NotSignedIn,
+    PasswordWanted,
+    WeakPassword,
+)
 from triage.store import Store
 
 #: A session without its second factor ends after this.
@@ -72,10 +79,28 @@ class SignInDesk:
         """Take a code of the authenticator app; raise NotSignedIn or TooManyTries."""
         return self._with_code(self._store.factors.give, token, code, browser)
 
-    def offer(self, token: str) -> str:
-        """Return the secret to type into an app; raise NotSignedIn, NotAllowed with one kept."""
-        self.arriving(token)
-        return self._store.factors.offer(token, now=self._clock())
+    def wants_password(self, token: str) -> bool:
+        """Whether `offer` asks the present password first; raise NotSignedIn.
+
+        Only a session that opens nothing before an app is enrolled goes without: one left open
+        at a screen, however its person came in, would else be a way in for good.
+        """
+        standing = self.arriving(token)
+        return not standing.enrolled and _missing(standing) is not EnrolmentWanted
+
+    def offer(self, token: str, password: str = "") -> str:
+        """Return the secret to type into an app; raise NotSignedIn, NotAllowed with one kept.
+
+        Raises NotSignedIn for a wrong present password, too, where `wants_password` says that
+        it is asked, or TooManyTries before it is looked at.
+        """
+        now = self._clock()
+        if self.wants_password(token):
+            knocks = {"own": self.arriving(token).user.id}
+            self._store.tries.begin(knocks, now=now)
+            self._store.accounts.confirm_password(token, password, now=now)
+            self._store.tries.succeeded(knocks)
+        return self._store.factors.offer(token, now=now)
 
     def enrol(self, token: str, code: str, *, browser: str = "") -> Entry:
         """Keep the offered secret once the app shows its code; raise as `give_code` does."""
@@ -84,10 +109,14 @@ class SignInDesk:
     def choose_password(self, token: str, new: str, *, browser: str = "") -> Entry:
         """Replace a password that somebody else made; every other session ends.
 
-        Raises WeakPassword, and NotSignedIn as long as something else is missing.
+        Raises WeakPassword, NotSignedIn as long as something else is missing, and NotAllowed
+        where nothing is: there the present one is asked, whoever made it and however its person
+        came in.
         """
-        standing = self._standing(token, watching=False)
-        if _missing(standing) not in (None, PasswordWanted):
+        missing = _missing(self._standing(token, watching=False))
+        if missing is None:
+            raise NotAllowed("a password is changed on one's own page")
+        if missing is not PasswordWanted:
             raise NotSignedIn
         fresh = self._store.accounts.choose_password(token, new, old=None, now=self._clock())
         return self.entered(fresh, browser)

@@ -22,7 +22,7 @@ from triage.errors import (
 )
 from triage.store import records, tables
 from triage.store.passwords import hash_password, password_fits, refuse_weak
-from triage.store.sessions import OPENID, end_sessions, living, open_in
+from triage.store.sessions import OPENID, PASSWORD, end_sessions, living, open_in
 from triage.store.transaction import Transactions, Work
 
 #: A log-in through a provider that takes longer starts again.
@@ -38,15 +38,16 @@ class Accounts:
     def choose_password(self, token: str, new: str, *, old: str | None, now: datetime) -> str:
         """Take a person's own password; return the session's new token, every other one ends.
 
-        Without `old` only while the present one was made by somebody else. Raises NotSignedIn for
-        a wrong `old`, WeakPassword, NotAllowed, ChangedUnderneath when somebody else was quicker.
+        Without `old` only while the present one was made by somebody else and opened this very
+        session. Raises NotSignedIn for a wrong `old`, WeakPassword, NotAllowed, ChangedUnderneath
+        when somebody else was quicker.
         """
         with self._transactions.read() as work:
             row = living(work, token, now=now)
             user = work.one(select(tables.users).where(tables.users.c.id == row.user_id), "user")
             clinics = tables.clinics
             clinic = work.one(select(clinics).where(clinics.c.id == row.clinic), "clinic")
-        if old is None and not user.password_given:
+        if old is None and not (user.password_given and row.way == PASSWORD):
             raise NotAllowed("a password of one's own is changed on one's own page")
         # The slow hashes are made outside: a database file has one writer at a time.
         if old is not None and not password_fits(user.password, old):
@@ -66,6 +67,15 @@ class Accounts:
             work.note("password.chosen", clinic=row.clinic, by=row.user_id)
             way, given = row.way, row.factor_at
             return open_in(work, row.clinic, row.user_id, now=now, factor_at=given, way=way)
+
+    def confirm_password(self, token: str, password: str, *, now: datetime) -> None:
+        """Return if this is the present password of a session's person; raise NotSignedIn."""
+        with self._transactions.read() as work:
+            row = living(work, token, now=now)
+            user = work.one(select(tables.users).where(tables.users.c.id == row.user_id), "user")
+        if not password_fits(user.password, password):
+            self._note("password.refused", user)
+            raise NotSignedIn
 
     def choose_language(self, user_id: str, language: str, *, clinic: str) -> None:
         """Keep in which language a person reads the pages; raise NotFound."""

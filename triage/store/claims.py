@@ -7,7 +7,7 @@ back, is none; every place that asks, asks here.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row, select, update
 
 from triage.store import tables
 from triage.store.transaction import Work
@@ -27,3 +27,15 @@ def let_go(work: Work, case_id: str, *, clinic: str, by: str) -> None:
     cases = tables.cases
     mine = (cases.c.clinic == clinic, cases.c.id == case_id, cases.c.claimed_by == by)
     work.run(update(cases).where(*mine).values(claimed_by=None, claimed_at=None))
+
+
+def give_back_claims(work: Work, user_id: str, *, clinic: str, by: str) -> None:
+    """Give back whatever somebody has who does not work here any more."""
+    cases = tables.cases
+    held = (cases.c.clinic == clinic, cases.c.claimed_by == user_id)
+    query = select(cases.c.id).where(*held).order_by(cases.c.id)
+    found = [str(row.id) for row in work.rows(query.with_for_update())]
+    if found:
+        work.run(update(cases).where(*held).values(claimed_by=None, claimed_at=None))
+        work.note("case.released", clinic=clinic, by=by, cases=found, detail={"earlier": user_id})
+        work.moved(clinic)

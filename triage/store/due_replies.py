@@ -14,7 +14,7 @@ from triage.store import records, tables
 from triage.store.forms import enclosed
 from triage.store.proof import read as proof_key
 from triage.store.recipients import may_receive
-from triage.store.second import both
+from triage.store.second import both, works_here
 from triage.store.transaction import Work
 
 
@@ -61,5 +61,7 @@ def in_the_way(work: Work, row: Row[Any], reply: Reply | None) -> str:
         return "changed_in_store"
     if not may_receive(work, row.contact_id, reply.outgoing, clinic=row.clinic):
         return "recipient_changed"
+    if not works_here(work, reply.approval.approver, row.clinic):
+        return "approver_left"
     whole = both(work, reply)
     return "second_missing" if whole.needs_two and whole.first is None else ""

@@ -13,8 +13,10 @@ from triage.domain import Channel, Clinic, Contact, Patient, Protected, Role, Te
 from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
 from triage.store.assignments import take_from
+from triage.store.claims import give_back_claims
 from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
+from triage.store.reply_steps import take_back_all
 from triage.store.search_index import index_patient
 from triage.store.sessions import Sessions, end_sessions
 from triage.store.transaction import Transactions, Work
@@ -121,25 +123,39 @@ class People(Sessions):
 
     def set_password(self, user_id: str, password: str, *, clinic: str, by: str) -> None:
         """Give a person a password to change at the next log-in; end every session of theirs."""
-        values = {"password": hash_password(password), "password_given": True}
+        values: dict[str, Any] = {"password": hash_password(password), "password_given": True}
         self._change_user(user_id, "user.password", clinic=clinic, by=by, **values)
 
     def set_active(self, user_id: str, active: bool, *, clinic: str, by: str) -> None:
-        """Let a person in or shut them out; their sessions end and their claims are given back."""
-        action = "user.enabled" if active else "user.disabled"
-        self._change_user(user_id, action, clinic=clinic, by=by, active=active)
+        """Let a person in or shut them out, which ends their sessions.
 
-    def set_roles(self, user_id: str, roles: Collection[Role], *, clinic: str, by: str) -> None:
+        Their claims are given back then, and what they approved and no sender has taken yet.
+        """
+        action, why = ("user.enabled", "") if active else ("user.disabled", "shut_out")
+        self._change_user(user_id, action, why, clinic=clinic, by=by, active=active)
+
+    def set_roles(
+        self,
+        user_id: str,
+        roles: Collection[Role],
+        *,
+        clinic: str,
+        by: str,
+        approves: bool = True,
+    ) -> None:
         """Give a person these roles and no others; they sign in again to use them.
 
+        Unless one of them `approves` replies, theirs that no sender has taken yet come back.
         Raises LastAdministrator, here and in `set_active`, when nobody who administers were left.
         """
         words = sorted(role.value for role in roles)
-        self._change_user(user_id, "user.roles", clinic=clinic, by=by, roles=words)
+        why = "" if approves else "role_taken"
+        self._change_user(user_id, "user.roles", why, clinic=clinic, by=by, roles=words)
 
     def _change_user(
-        self, user_id: str, action: str, *, clinic: str, by: str, **values: Any
+        self, user_id: str, action: str, why: str = "", *, clinic: str, by: str, **values: Any
     ) -> None:
+        """Change a person; `why`, unless empty, is why their replies do not leave any more."""
         table = tables.users
         mine = (table.c.clinic == clinic, table.c.id == user_id)
         with self._transactions.write() as work:
@@ -150,8 +166,10 @@ class People(Sessions):
             _keep_an_administrator(work, before)
             end_sessions(work, user_id, clinic=clinic)
             if not values.get("active", True):
-                _give_back_claims(work, user_id, clinic=clinic, by=by)
+                give_back_claims(work, user_id, clinic=clinic, by=by)
                 take_from(work, user_id, clinic=clinic, by=by)
+            if why:
+                take_back_all(work, user_id, clinic=clinic, by=by, why=why)
             detail = {"user": user_id}
             if "roles" in values:
                 detail |= {"roles": " ".join(values["roles"]), "earlier": _listed(before.roles)}
@@ -285,17 +303,6 @@ def _keep_an_administrator(work: Work, before: User) -> None:
     staff = work.rows(select(table).where(table.c.clinic == before.clinic))
     if _administers(before) and not any(_administers(records.user(row)) for row in staff):
         raise LastAdministrator(f"user {before.id}")
-
-
-def _give_back_claims(work: Work, user_id: str, *, clinic: str, by: str) -> None:
-    cases = tables.cases
-    held = (cases.c.clinic == clinic, cases.c.claimed_by == user_id)
-    query = select(cases.c.id).where(*held).order_by(cases.c.id)
-    found = [str(row.id) for row in work.rows(query.with_for_update())]
-    if found:
-        work.run(update(cases).where(*held).values(claimed_by=None, claimed_at=None))
-        work.note("case.released", clinic=clinic, by=by, cases=found, detail={"earlier": user_id})
-        work.moved(clinic)
 
 
 def _matches(patient: Patient, wanted: list[str]) -> bool:

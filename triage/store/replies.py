@@ -7,17 +7,15 @@ the guards in the database hold the same rules against any other program.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, case, literal, or_, select, update
+from sqlalchemy import Row, Select, or_, select, update
 
 from triage.domain import (
     Approval,
-    CaseState,
     Check,
     Draft,
     Lane,
     Reply,
     ReplyState,
-    new_id,
 )
 from triage.errors import (
     ChangedUnderneath,
@@ -38,10 +36,11 @@ from triage.store.drafts import (
     write_draft,
 )
 from triage.store.due import act_again
-from triage.store.due_replies import approval_row, in_the_way, read_reply, whole_reply, with_files
+from triage.store.due_replies import in_the_way, read_reply, whole_reply, with_files
 from triage.store.keyring import of_case
 from triage.store.proof import alive
 from triage.store.recipients import may_receive
+from triage.store.reply_steps import lock_case, move_case, noted, step, take_back
 from triage.store.second import both, demanded, first_of, write_yes
 from triage.store.senders import message_index
 from triage.store.snoozes import attended
@@ -66,7 +65,7 @@ class Replies:
         """
         table = tables.drafts
         with self._transactions.write() as work:
-            _lock_case(work, draft.case_id, draft.clinic)
+            lock_case(work, draft.case_id, draft.clinic)
             known = work.first(select(table.c.reply_id).where(table.c.id == draft.id))
             if known is not None and known.reply_id is not None:
                 raise ChangedUnderneath(f"draft {draft.id}")
@@ -74,7 +73,7 @@ class Replies:
                 refuse_unseen(work, draft, had, by)
             drop_open_draft(work, draft.case_id)
             write_draft(work, draft)
-            _noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
+            noted(work, "draft.saved", draft.case_id, draft.clinic, by, draft=draft.id)
 
     def draft(self, case_id: str, *, clinic: str, by: str) -> Draft | None:
         """Return the open draft of a case, if there is one."""
@@ -134,24 +133,18 @@ class Replies:
             _write_reply(work, reply, stored.contact_id)
             used = update(tables.drafts).where(tables.drafts.c.id == draft.id)
             work.run(used.values(reply_id=reply.id))
-            _move_case(work, draft.case_id, lane=Lane.OUTGOING)
+            move_case(work, draft.case_id, lane=Lane.OUTGOING)
             named = {"reply": reply.id, "digest": approval.digest, "key": approval.key_id}
             said = {**named, **before, "message_id": message_id, **said}
-            _noted(work, "reply.approved", draft.case_id, clinic, approval.approver, **said)
+            noted(work, "reply.approved", draft.case_id, clinic, approval.approver, **said)
         return reply
 
     def recall(self, reply_id: str, *, clinic: str, by: str, now: datetime) -> None:
         """Take a queued reply back; its words become the open draft again. Raises TooLate."""
         with self._transactions.write() as work:
             row = _reply_row(work, reply_id, clinic)
-            _lock_case(work, row.case_id, clinic)
-            if not _step(work, reply_id, clinic, ReplyState.QUEUED, ReplyState.RECALLED):
+            if not take_back(work, row, by=by, now=now):
                 raise TooLate(f"reply {reply_id}")
-            _reopen_draft(work, row, now)
-            attended(work, row.case_id)
-            act_again(work, row.case_id, closed=True)
-            _move_case(work, row.case_id)
-            _noted(work, "reply.recalled", row.case_id, clinic, by, reply=reply_id)
 
     def due(self, now: datetime, *, limit: int, clinic: str | None = None) -> list[tuple[str, str]]:
         """Return (clinic, reply id) of replies whose undo window has passed, oldest first."""
@@ -178,7 +171,7 @@ class Replies:
         replies = tables.replies
         with self._transactions.write() as work:
             due = or_(replies.c.not_before <= work.now, replies.c.not_before == waited)
-            taken = _step(
+            taken = step(
                 work,
                 reply_id,
                 clinic,
@@ -193,9 +186,9 @@ class Replies:
             reply = with_files(work, whole_reply(work, row))
             if why := in_the_way(work, row, reply):
                 _settle(work, row, ReplyState.FAILED, receipt="", why=why)
-                _noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
+                noted(work, "reply.failed", row.case_id, clinic, by, reply=reply_id)
                 return None
-            _noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
+            noted(work, "reply.claimed", row.case_id, clinic, by, reply=reply_id)
             return reply and both(work, reply)
 
     def settle(
@@ -224,7 +217,7 @@ class Replies:
                 not_before = work.now + next_pause(again, row.settled_at, row.not_before)
             if not _settle(work, row, state, receipt=receipt, why=why, not_before=not_before):
                 raise ChangedUnderneath(f"reply {reply_id}")
-            _noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
+            noted(work, f"reply.{state.value}", row.case_id, clinic, by, reply=reply_id)
 
     def stuck(self, *, before: datetime, clinic: str | None = None) -> list[tuple[str, str]]:
         """Return (clinic, reply id) of replies claimed before this moment and still sending."""
@@ -247,17 +240,6 @@ class Replies:
 def _of_clinic(query: Select[Any], clinic: str | None) -> Select[Any]:
     """Narrow a query of replies to one clinic, if one is given."""
     return query if clinic is None else query.where(tables.replies.c.clinic == clinic)
-
-
-def _noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
-    work.note(action, clinic=clinic, by=by, cases=(case_id,), detail=detail)
-    work.moved(clinic)
-
-
-def _lock_case(work: Work, case_id: str, clinic: str) -> None:
-    cases = tables.cases
-    query = select(cases.c.id).where(cases.c.clinic == clinic, cases.c.id == case_id)
-    work.one(query.with_for_update(), f"case {case_id}")
 
 
 def _require_first(work: Work, approval: Approval, case_id: str) -> dict[str, str]:
@@ -292,26 +274,6 @@ def _reply_row(work: Work, reply_id: str, clinic: str) -> Row[Any]:
     return work.one(query, f"reply {reply_id}")
 
 
-def _step(
-    work: Work,
-    reply_id: str,
-    clinic: str,
-    before: ReplyState,
-    after: ReplyState,
-    *conditions: Any,
-    **values: Any,
-) -> bool:
-    """Move exactly one reply from one state to the next; False when it was not there."""
-    replies = tables.replies
-    here = (
-        replies.c.clinic == clinic,
-        replies.c.id == reply_id,
-        replies.c.state == before.value,
-        *conditions,
-    )
-    return work.run(update(replies).where(*here).values(state=after.value, **values)) == 1
-
-
 def _settle(
     work: Work,
     row: Row[Any],
@@ -326,39 +288,11 @@ def _settle(
     values: dict[str, Any] = {"settled_at": work.now, **words}
     if state is ReplyState.QUEUED and not_before is not None:
         values["not_before"] = max(not_before, row.not_before)
-    if not _step(work, row.id, row.clinic, ReplyState.SENDING, state, **values):
+    if not step(work, row.id, row.clinic, ReplyState.SENDING, state, **values):
         return False
     if state is ReplyState.SENT:
-        _move_case(work, row.case_id, reopen=False)
+        move_case(work, row.case_id, reopen=False)
     elif state is not ReplyState.QUEUED:
-        _move_case(work, row.case_id, lane=Lane.OUTGOING)
+        move_case(work, row.case_id, lane=Lane.OUTGOING)
         act_again(work, row.case_id)
     return True
-
-
-def _move_case(work: Work, case_id: str, *, lane: Lane | None = None, reopen: bool = True) -> None:
-    """Put a case into `lane`, or back into its own; `reopen` puts a closed one in front again.
-
-    A case whose own lane is the urgent one never leaves it: there it is seen first.
-    """
-    cases = tables.cases
-    target: Any = cases.c.home_lane
-    if lane is not None:
-        urgent = cases.c.home_lane == Lane.URGENT.value
-        target = case((urgent, cases.c.home_lane), else_=literal(lane.value))
-    values: dict[str, Any] = {"lane": target}
-    if reopen:
-        values |= {"state": CaseState.OPEN.value, "closed_at": None}
-    work.run(update(cases).where(cases.c.id == case_id).values(**values))
-
-
-def _reopen_draft(work: Work, row: Row[Any], now: datetime) -> None:
-    """Give recalled words back as a draft under a new id, unless newer words were saved."""
-    if work.first(open_draft(row.case_id, row.clinic)) is not None:
-        return
-    outgoing = records.outgoing(row, work.vault)
-    author = approval_row(work, row).approver
-    write_draft(
-        work,
-        Draft(new_id(), row.clinic, row.case_id, row.contact_id, outgoing, False, author, now),
-    )

@@ -94,6 +94,8 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT", "two_approvers", "two_needed"),
         # What it hands over is kept before it leaves; it reads none of it again.
         **_may("INSERT", "departures"),
+        # Whoever approved may have been shut out since: no name, no role, no password.
+        "users": "SELECT (id, clinic, active)",
         # The bytes of what was enclosed.
         "forms": "SELECT (id, clinic, digest, content)",
         # Whether two must approve, asked anew: a route, and who took a case from it.

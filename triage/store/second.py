@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, Select, Table, select, update
 
 from triage.domain import Approval, AuditEvent, Check, Draft, FirstYes, Reply, Route
 from triage.errors import ChangedUnderneath, NoProofKey, NoRecipient, NotYourself, OutOfScope
@@ -106,6 +106,7 @@ class SecondApprovers:
             table.c.reply_id == draft.id,
             table.c.digest == draft.outgoing.digest,
             table.c.approver != by,
+            table.c.approver.in_(_staff(clinic)),
         )
         with self._transactions.read() as work:
             due = demanded(work, draft.case_id, clinic=clinic, approver=by)
@@ -136,14 +137,25 @@ def demanded(work: Work, case_id: str, *, clinic: str, approver: str) -> bool:
     return bool(ruled & asked)
 
 
+def works_here(work: Work, user_id: str, clinic: str) -> bool:
+    """Whether a person may still sign in; whoever was shut out since approves nothing any more."""
+    return work.first(_staff(clinic).where(tables.users.c.id == user_id)) is not None
+
+
+def _staff(clinic: str) -> Select[Any]:
+    users = tables.users
+    return select(users.c.id).where(users.c.clinic == clinic, users.c.active.is_(True))
+
+
 def first_of(work: Work, approval: Approval) -> Row[Any] | None:
-    """Return another person's yes to the same words for the same reply."""
+    """Return another person's yes to the same words for the same reply, if they still work here."""
     table = tables.first_approvals
     query = select(table).where(
         table.c.clinic == approval.clinic,
         table.c.reply_id == approval.reply_id,
         table.c.digest == approval.digest,
         table.c.approver != approval.approver,
+        table.c.approver.in_(_staff(approval.clinic)),
     )
     return work.first(query.order_by(table.c.approved_at, table.c.id))
 
@@ -182,6 +194,7 @@ def standing(work: Work, draft: Draft | None, case_id: str, clinic: str, by: str
         table.c.clinic == clinic,
         table.c.reply_id == draft.id,
         table.c.digest == draft.outgoing.digest,
+        table.c.approver.in_(_staff(clinic)),
     )
     row = work.first(query.order_by(table.c.approved_at, table.c.id))
     return due, FirstYes(row.approver, row.approved_at) if row is not None else None

@@ -33,9 +33,10 @@ _DEMANDED = exists(
 #: As `keep_need` in `two_needed.py` wrote it; nothing that is sorted or set later takes it away.
 _NEEDED = exists("two_needed", "two_needed.case_id = NEW.case_id")
 _SECONDED = exists(
-    "first_approvals, approvals",
+    "first_approvals, approvals, users",
     f"{_SAID} AND first_approvals.reply_id = NEW.id AND first_approvals.clinic = NEW.clinic"
-    " AND first_approvals.digest = NEW.digest AND first_approvals.approver <> approvals.approver",
+    " AND first_approvals.digest = NEW.digest AND first_approvals.approver <> approvals.approver"
+    " AND users.id = first_approvals.approver AND users.clinic = NEW.clinic AND users.active",
 )
 _ALONE = f"({_DEMANDED} OR {_NEEDED}) AND NOT {_SECONDED}"
 

@@ -1,7 +1,8 @@
 """The second factor: its code at log-in, and enrolling an authenticator app.
 
 Rule of the room: like `session.py` these pages are for people on their way in; the secret is
-shown as text on one page until the app proves that it has it, and never again.
+shown as text on one page until the app proves that it has it, and never again. Who is in already
+gives the present password before it is shown.
 """
 
 from typing import Annotated
@@ -17,6 +18,7 @@ from triage.web.visitor import Arriving, Knocking, TheDesk, Visitor
 
 router = APIRouter(prefix="/log-in")
 Code = Annotated[str, Form(max_length=40)]
+Words = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/code")
@@ -39,13 +41,20 @@ def code(request: Request, desk: TheDesk, arriving: Knocking, code: Code = "") -
 
 @router.get("/enrol")
 def enrol_form(request: Request, desk: TheDesk, arriving: Arriving) -> HTMLResponse:
-    """Show the secret to put into an app."""
+    """Show the secret to put into an app, or ask for the present password first."""
     return _offer(request, desk, arriving)
 
 
 @router.post("/enrol")
-def enrol(request: Request, desk: TheDesk, arriving: Knocking, code: Code = "") -> Response:
-    """Keep the secret once the app shows its code; the session gets a new token."""
+def enrol(
+    request: Request, desk: TheDesk, arriving: Knocking, code: Code = "", present: Words = ""
+) -> Response:
+    """Keep the secret once the app shows its code; the session gets a new token.
+
+    With the present password instead of a code: show the secret.
+    """
+    if present and not code:
+        return _offer(request, desk, arriving, present=present)
     try:
         entry = desk.signing.enrol(arriving.token, code, browser=_browser(request))
     except NotSignedIn:
@@ -72,17 +81,29 @@ def _offer(
     status: int = 200,
     refused: bool = False,
     wait: int = 0,
+    present: str = "",
 ) -> HTMLResponse:
-    return pages(request).render(
+    offer, wrong, tried = "", False, None
+    try:
+        if present or not desk.signing.wants_password(arriving.token):
+            offer = desk.signing.offer(arriving.token, present)
+    except NotSignedIn:
+        status, wrong = 401, True
+    except TooManyTries as tries:
+        status, wait, tried = 429, tries.seconds, tries
+    page = pages(request).render(
         "enrol.html",
         None,
         status=status,
         csrf_token=arriving.csrf,
-        offer=desk.signing.offer(arriving.token),
+        offer=offer,
         username=arriving.user.username,
         refused=refused,
+        wrong=wrong,
         wait=wait,
+        inside=bool(present) or not offer,
     )
+    return patience(page, tried) if tried else page
 
 
 def _browser(request: Request) -> str:

@@ -123,6 +123,8 @@ REASONS: Mapping[str, str] = {
     "changed_in_store": "The stored words are no longer the approved ones. Write the reply again.",
     "recipient_changed": "The address is no longer a verified one of this patient, or the patient"
     " took back the consent to e-mail. Nothing left.",
+    "approver_left": "Whoever approved this one no longer works at this desk. Nothing left. Write"
+    " the reply again.",
     "second_missing": "Two people must approve this one, and only one has. Nothing left. Write the"
     " reply again.",
     "no_outbox": "Nothing leaves this clinic that way. Answer on the portal or by phone.",
