@@ -166,6 +166,20 @@ class Told:
         self.faults |= {alarm.fault for alarm, _ in notice.alarms}
 
 
+def test_the_worker_files_what_comes_from_a_portal(house: House) -> None:
+    """It looks for the conversation among the answers a portal gave to our own replies."""
+    moved_in(house)
+    patient, contacts = ana(CLINIC, number=3)
+    there = replace(contacts[0], channel=Channel.PORTAL, address=Protected("Patient/3"))
+    house.owner.people.import_roster([(patient, [there])], clinic=CLINIC, by="test")
+    names = {"sender": Protected("Patient/3"), "references": (Protected("Communication/9"),)}
+    words = reading(house.worker, CLINIC, uid="9", channel=Channel.PORTAL, **names)
+    case_id = house.worker.cases.file(words, clinic=CLINIC, by="worker")
+    file = house.web.cases.get(case_id, clinic=CLINIC, by="t")
+    assert file.patient is not None
+    assert file.patient.id == patient.id
+
+
 def forbidden(house: House, reply_id: str) -> dict[str, Callable[[], object]]:
     web, worker, sender = house.web, house.worker, house.sender
     case_id = web.replies.get(reply_id, clinic=CLINIC, by="x").outgoing.case_id

@@ -33,7 +33,9 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     # Reads mail and files it: it can neither approve nor queue, claim or send a reply.
     WORKER: {
         **_may("SELECT", "clinics", "patients", "contacts", "labels", "signatures"),
-        "replies": "SELECT (id, case_id, clinic, contact_id, message_id_index, receipt, settled_at)",
+        # By its Message-ID or its portal's receipt an answer finds the conversation of our reply.
+        "replies": "SELECT (id, case_id, clinic, contact_id, message_id_index, receipt,"
+        " settled_at)",
         # That a reply came back is said beside it: the worker changes no reply.
         **_may("SELECT, INSERT", "bounces"),
         # Staff are hidden from the models like patients.
