@@ -91,8 +91,8 @@ class Checker:
             # The store's own, such as a database that is busy: the page says so.
             raise
         except Exception as trouble:  # Whatever the words do to the checker, the case is seen.
-            ids = {"case": file.case.id, "draft": draft.id}
-            log.error("a draft could not be checked: %(error)s", blame(trouble, **ids))
+            facts = blame(trouble, case=file.case.id)
+            log.error("the draft of %(case)s could not be checked: %(error)s", facts)
             return Checked(unread=True)
 
     def _found(self, actor: User, file: CaseFile, draft: Draft) -> Checked:
