@@ -174,11 +174,13 @@ def desk(practice: Store) -> "Desk":
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium; one for all, because Playwright starts only once in a thread."""
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error, expect, sync_playwright
 
     from tests.journeys.served import QUIET, absent, chromium
 
     path = chromium()
+    # What a journey waits for comes or does not; how soon says only how busy the machine is.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         try:
             opened = playwright.chromium.launch(executable_path=path, args=QUIET)

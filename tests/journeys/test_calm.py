@@ -256,7 +256,7 @@ def test_rows_that_did_not_come_are_asked_for_again(
         expect(count).to_have_text(str(before + 2))
         ((route, rows),) = held
         route.fulfill(response=rows)
-    expect(button).to_have_text("2 new" if how == "slow" else "1 new", timeout=3000)
+    expect(button).to_have_text("2 new" if how == "slow" else "1 new")
     page.close()
 
 
