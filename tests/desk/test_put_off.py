@@ -1,32 +1,17 @@
 """A case that is put off while its reply is on the way never sinks for good."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from tests.small_practice import SECRETARY, approve, mail_from, move_in, receive
-from tests.watch.cast import Clock
 from triage.desk import Desk
 from triage.domain import Lane, ReplyState, Waiting
 from triage.errors import NotAnswerable
-from triage.store import Keys, Store, open_store, snoozes, tables
+from triage.store import Store, snoozes, tables
 
 pytestmark = pytest.mark.bar(31)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(store_url: str, keys: Keys, clock: Clock) -> Iterator[Store]:
-    found = open_store(store_url, keys, clock=clock)
-    move_in(found)
-    yield found
-    found.close()
 
 
 def tier(store: Store, case_id: str) -> int:
@@ -37,14 +22,16 @@ def tier(store: Store, case_id: str) -> int:
 
 @pytest.mark.parametrize("how", [ReplyState.FAILED, ReplyState.UNCERTAIN, ReplyState.SENT])
 def test_a_case_is_put_off_only_after_its_reply(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, how: ReplyState
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: ReplyState
 ) -> None:
-    desk = Desk(store, undo=timedelta(seconds=-1), mail_domain="c.example", clock=clock)
+    move_in(store)
+    now = store.transactions.clock()
+    desk = Desk(store, undo=timedelta(seconds=-1), mail_domain="c.example")
     (case_id,) = receive(store, mail_from(1, "refill", message_id="<1@patients.example>"))
     reply_id = approve(desk, case_id)
     more = b"References: <1@patients.example>\r\n" + mail_from(1, "and one thing more")
     assert receive(store, more) == [case_id]
-    until = clock.now + timedelta(days=3)
+    until = now + timedelta(days=3)
     with pytest.raises(NotAnswerable):
         desk.together.snooze(SECRETARY, case_id, until=until)
     with monkeypatch.context() as patch:
@@ -54,7 +41,7 @@ def test_a_case_is_put_off_only_after_its_reply(
     store.replies.claim(reply_id, clinic="c1", by="sender")
     store.replies.settle(reply_id, how, clinic="c1", by="sender", why="x")
     assert tier(store, case_id) < 0
-    store.snoozes.round(by="worker", now=clock.now)
+    store.snoozes.round(by="worker", now=now)
     assert tier(store, case_id) >= 0
     lane = Lane.SORTED if how is ReplyState.SENT else Lane.OUTGOING
     assert desk.queue.view(SECRETARY, lane=lane).rows[0].case.id == case_id
@@ -62,5 +49,5 @@ def test_a_case_is_put_off_only_after_its_reply(
         assert Waiting.FAILED in store.counts.oldest(clinic="c1")
     elif how is ReplyState.SENT:
         desk.together.snooze(SECRETARY, case_id, until=until)
-        assert store.snoozes.round(by="worker", now=clock.now) == 0
+        assert store.snoozes.round(by="worker", now=now) == 0
         assert tier(store, case_id) < 0, "and it sleeps like any other now"
