@@ -1,16 +1,19 @@
 """What every page and every round of the worker asks is found by an index, however much lies there.
 
 Without word of how the rows are spread SQLite takes the clinic for a rare thing to ask for, and
-would look through all that ever landed. The oracle is the clinic asked for plainly.
+would look through all that ever landed. The oracle is the clinic asked for plainly. PostgreSQL
+plans a statement that comes again and again for values it does not know.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from tests.small_practice import mail_from, receive
-from triage.store import Store
+from tests.small_practice import CLINIC, SECRETARY, mail_from, receive
+from triage.domain import Protected, Wanted
+from triage.store import Store, searches
 
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 #: The index of what waits, and that of all that ever landed.
@@ -50,3 +53,30 @@ def test_what_waits_is_counted_without_a_look_at_all_that_landed(
         for room in ("landing", "waiting"):
             monkeypatch.setattr(f"triage.store.{room}.unindexed", lambda column: column)
     assert (EVERYTHING in led_by(practice)) == plainly
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_numbers_of_cases_are_known_to_the_planner(
+    practice: Store, given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if given:
+        monkeypatch.setattr(searches, "among", lambda column, few: column.in_(sorted(few)))
+    for number in range(1, 4):
+        receive(practice, mail_from(number, "one more refill"))
+    sent: list[int] = []
+
+    def hear(_: object, __: object, statement: str, values: Any, *___: object) -> None:
+        if "search_" in statement and statement.startswith("SELECT"):
+            sent.append(sum(isinstance(one, int) and one > 1_000 for one in _values(values)))
+
+    engine = practice.transactions._engine
+    event.listen(engine, "before_cursor_execute", hear)
+    wanted = Wanted(Protected("more refill"))
+    found = practice.search.find(wanted, clinic=CLINIC.id, by=SECRETARY.id)
+    event.remove(engine, "before_cursor_execute", hear)
+    assert len(found.rows) == 3
+    assert max(sent) == (3 if given else 0)
+
+
+def _values(values: Any) -> list[object]:
+    return list(values.values()) if isinstance(values, dict) else list(values)

@@ -3,9 +3,10 @@
 Rule of the room: it changes how rows are found and never which.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import BigInteger, ColumnElement, bindparam
 
 
 def unindexed(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -15,3 +16,15 @@ def unindexed(column: ColumnElement[Any]) -> ColumnElement[str]:
     the clinic it looks through all that ever was, with a better index at hand.
     """
     return column.concat("")
+
+
+def among(column: ColumnElement[Any], numbers: Iterable[int]) -> ColumnElement[bool]:
+    """Return whether a number is one of hundreds, which stand in the statement itself.
+
+    PostgreSQL plans a statement that came a few times before without a look at its values, and
+    for hundreds of numbers it does not know it reads through all that there are.
+    """
+    written = bindparam(
+        None, sorted(numbers), BigInteger, unique=True, expanding=True, literal_execute=True
+    )
+    return column.in_(written)

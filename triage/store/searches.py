@@ -25,7 +25,7 @@ from triage.domain import CaseState, Channel, Filters, Hits, Wanted
 from triage.store import records, tables
 from triage.store.casefile import queue_rows
 from triage.store.filters import filtered
-from triage.store.planning import unindexed
+from triage.store.planning import among, unindexed
 from triage.store.search_index import (
     address_token,
     index_case,
@@ -48,11 +48,12 @@ Watch = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A term as tokens."""
+    """A term as tokens, and to how many cases its rarest word leads, STEP at most."""
 
     words: tuple[bytes, ...]
     people: tuple[bytes, ...]
     addresses: tuple[bytes, ...]
+    rarest: int
 
 
 class Searches:
@@ -163,7 +164,7 @@ class Look:
             if kept:
                 query = cases_query(self._clinic, self._filters)
                 table = tables.search_cases
-                query = query.where(table.c.number.in_(kept)).order_by(table.c.number.desc())
+                query = query.where(among(table.c.number, kept)).order_by(table.c.number.desc())
                 found += self._work.rows(query.limit(limit + 1 - len(found)))
             if len(found) > limit:
                 return found[:limit], found[limit - 1].number
@@ -188,15 +189,8 @@ class Look:
     def _weight(self, term: Sought) -> int | None:
         """Return about how many cases a term leads to; None when it is no way to find them."""
         query = people_query(self._clinic, term.people)
-        people = self._count(query, MANY + 1) if term.people else 0
-        if people > MANY:
-            return None
-        words = [self._count(tokens_query(self._clinic, one), STEP) for one in term.words]
-        return people + min(words, default=0)
-
-    def _count(self, query: Select[Any], limit: int) -> int:
-        short = query.limit(limit).subquery()
-        return self._work.number(select(func.count()).select_from(short))
+        people = _count(self._work, query, MANY + 1) if term.people else 0
+        return None if people > MANY else people + term.rarest
 
     def _candidates(self, before: int | None) -> list[int]:
         """Return the newest numbers that the leader leads to, at most STEP."""
@@ -248,7 +242,7 @@ class Look:
         return spoken
 
     def _those(self, query: Select[Any], table: Any, numbers: Iterable[int]) -> set[int]:
-        rows = self._work.rows(query.where(table.c.number.in_(sorted(numbers))))
+        rows = self._work.rows(query.where(among(table.c.number, numbers)))
         return {int(row.number) for row in rows}
 
 
@@ -308,15 +302,21 @@ def cases_query(clinic: str, filters: Sequence[ColumnElement[bool]]) -> Select[A
 def _sought(work: Work, clinic: str, term: Term) -> Sought:
     vault = work.vault
     words = [token(vault, clinic, word) for word in term.words]
-    # The rarest word of a term leads.
-    words.sort(key=lambda one: len(work.rows(tokens_query(clinic, one).limit(STEP))))
+    counted = sorted((_count(work, tokens_query(clinic, one), STEP), one) for one in words)
     return Sought(
-        tuple(words),
+        # The rarest word of a term leads.
+        tuple(one for _, one in counted),
         tuple(token(vault, clinic, mark) for mark in term.people),
         tuple(address_token(vault, clinic, channel, term.address) for channel in Channel)
         if term.address
         else (),
+        min((count for count, _ in counted), default=0),
     )
+
+
+def _count(work: Work, query: Select[Any], limit: int) -> int:
+    short = query.limit(limit).subquery()
+    return work.number(select(func.count()).select_from(short))
 
 
 def _filters(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
