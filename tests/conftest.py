@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests import roles
 from tests.postgres import TEMPLATE, PostgresServer, fastest, programs
 from triage.domain import Clinic
 from triage.store import Keys, Store, migrate, open_store
@@ -51,6 +52,20 @@ def quick_statements() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def rights_of_each_process() -> Iterator[None]:
+    """Make each call in the role of the process that makes it in a clinic, on PostgreSQL."""
+    with roles.each_with_its_rights():
+        yield
+
+
+@pytest.fixture
+def owner_alone() -> Iterator[None]:
+    """Do everything as the owner, on PostgreSQL too: for tests of a chain of the audit."""
+    with roles.owner_alone():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_loop_of_another_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hide a loop that a browser test left marked as running in this thread: DBOS refuses then."""
@@ -78,6 +93,7 @@ def postgres(keys: Keys) -> Iterator[PostgresServer]:
     server = PostgresServer()
     try:
         migrate(server.template_url, keys)
+        roles.allow_the_owner(server)
         yield server
     finally:
         server.close()

@@ -23,6 +23,7 @@ from tests.postgres import PostgresServer, fastest
 from tests.powercut.disk import ACK, Disk, Record, records
 from tests.powercut.recording import Acks, recorded, recorder
 from tests.powercut.working import lost, move_in, work_unsafely
+from tests.roles import allow_the_owner
 from tests.sizes import many
 from tests.store.test_landing import written
 from triage.errors import TriageError
@@ -188,6 +189,7 @@ def cluster(postgres: PostgresServer, keys: Keys) -> Iterator[PostgresServer]:
     server = PostgresServer("--wal-segsize=1", "--data-checksums")
     try:
         migrate(server.template_url, keys)
+        allow_the_owner(server)
         move_in(server.template_url, keys)
         server.ask("template_triage", "CREATE EXTENSION amcheck")
         server.stop(mode="fast")

@@ -111,6 +111,7 @@ def test_tampering_is_found(trail: Store, store_url: str, keys: Keys, name: str)
     assert not verdict.holds, f"{name} at {seq}"
 
 
+@pytest.mark.usefixtures("owner_alone")
 def test_a_tail_cut_off_with_its_head_is_found_against_a_head_kept_outside(
     trail: Store, store_url: str, keys: Keys
 ) -> None:

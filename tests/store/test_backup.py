@@ -242,6 +242,7 @@ def test_a_restore_without_any_erasure_list_or_anchor_says_so(
     restored.close()
 
 
+@pytest.mark.usefixtures("owner_alone")
 def test_after_a_restore_the_audit_holds_and_is_anchored_again(
     store: Store, store_url: str, fresh_url: str, keys: Keys, clinic: str, tmp_path: Path
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_backup_of_another_chain_than_the_anchored_one_is_refused(
     assert file.path.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("owner_alone")
 @pytest.mark.parametrize("harm", ["below", "other"])
 def test_a_chain_that_is_not_the_anchored_one_raises_trouble(
     store: Store, clinic: str, tmp_path: Path, harm: str

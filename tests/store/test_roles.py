@@ -56,7 +56,7 @@ def house(postgres: PostgresServer, keys: Keys) -> Iterator[House]:
             open_store(url.replace("triage_owner@", f"triage_{role}@"), keys, part=part)
             for role, part in zip(
                 ("owner", "worker", "web", "sender", "watch"),
-                (COMMAND, WORKER, WEB, SENDER, COMMAND),
+                (COMMAND, WORKER, WEB, SENDER, "watch"),
                 strict=True,
             )
         ]
@@ -149,6 +149,7 @@ def test_the_watch_sees_all_that_waits_and_takes_every_step(house: House) -> Non
     watch.once()
     assert {Waiting.UNSORTED, Waiting.NOT_READ, Waiting.DRAFT} == set(watch._sight().oldest)
     assert told.faults >= {Fault.URGENT_AGAIN, Fault.URGENT_DEPUTY, Fault.URGENT_ON_CALL}
+    assert house.web.escalations.steps(case_id, clinic=CLINIC)[0] == 3, "and that is remembered"
     assert urgent(house, "2", Urgency.EMERGENCY, of="1") == case_id, "joined and begun anew"
     assert house.web.escalations.now(clinic=CLINIC).waiting == 1
     act = {"clinic": CLINIC, "by": user.id, "seen": None}

@@ -21,6 +21,7 @@ from triage.errors import (
     ChangedUnderneath,
     NoProofKey,
     NoRecipient,
+    NotFound,
     SecondApprover,
     TooLate,
 )
@@ -212,7 +213,11 @@ class Replies:
         if state not in _SETTLED:
             raise ValueError(f"a reply is never settled as {state.value}")
         with self._transactions.write() as work:
-            row = _reply_row(work, reply_id, clinic)
+            try:
+                row = _reply_row(work, reply_id, clinic)
+            except NotFound:
+                # The sender's role on PostgreSQL sees nothing but what is on its way.
+                raise ChangedUnderneath(f"reply {reply_id}") from None
             if again is not None:
                 not_before = work.now + next_pause(again, row.settled_at, row.not_before)
             if not _settle(work, row, state, receipt=receipt, why=why, not_before=not_before):
