@@ -313,13 +313,35 @@ class TestOutbox:
         (kept,) = stored(server)
         assert receipt == f"Communication/{kept['id']}"
         assert kept["recipient"] == [{"reference": "Patient/p1"}]
-        assert kept["subject"] == {"reference": "Patient/p1"}
+        assert "subject" not in kept, "nothing there says whom it is about"
         assert kept["sender"] == {"reference": "Organization/clinic"}
         assert kept["inResponseTo"] == [{"reference": "Communication/c1"}]
         assert kept["topic"] == {"text": "Su receta"}
         assert kept["payload"] == [{"contentString": "Está lista.\nGracias"}]
         assert kept["identifier"] == [{"system": REPLY_SYSTEM, "value": MESSAGE_ID}]
         assert list(inbox_of(server).deliveries({}))[-1].arrivals == ()
+
+    @pytest.mark.parametrize(
+        ("answered", "points"), [("Communication", "inResponseTo"), ("Task", "basedOn")]
+    )
+    @pytest.mark.parametrize("where", ["here", "elsewhere"])
+    def test_a_reply_about_a_child_is_kept_with_the_child(
+        self, server: FhirServer, answered: str, points: str, where: str
+    ) -> None:
+        """The parent, who writes from an account of their own, gets it."""
+        about = {"reference": f"{server.base_url}/Patient/child"}
+        if where != "here":
+            about["reference"] = "https://elsewhere.example/fhir/Patient/child"
+        task = {"status": "requested", "intent": "order", "for": about}
+        asked = {"Communication": {"status": "completed", "subject": about}, "Task": task}
+        server.seed({"resourceType": answered, "id": "t1", **asked[answered]})
+        words = portal(to="Patient/parent", in_reply_to=f"{answered}/t1")
+        outbox_of(server).send(approve(words), words, message_id=MESSAGE_ID)
+        kept = next(one for one in stored(server) if one.get("identifier"))
+        assert kept["recipient"] == [{"reference": "Patient/parent"}]
+        child = {"reference": "Patient/child"}
+        assert kept.get("subject") == (child if where == "here" else None)
+        assert kept[points] == [{"reference": f"{answered}/t1"}]
 
     def test_sending_twice_creates_one(self, server: FhirServer) -> None:
         words = portal()

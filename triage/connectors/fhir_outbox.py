@@ -35,7 +35,10 @@ from triage.domain import Approval, Channel, Outgoing
 from triage.errors import SendPostponed, SendRefused, SendUncertain, TriageError
 
 _REFERENCE = re.compile(r"(?:Patient|RelatedPerson|Practitioner|Group)/[A-Za-z0-9.-]{1,64}")
-_ANSWERED = re.compile(r"Communication/[A-Za-z0-9.-]{1,64}")
+_ANSWERED = re.compile(r"(?:Communication|Task)/[A-Za-z0-9.-]{1,64}")
+_PATIENT = re.compile(r"Patient/[A-Za-z0-9.-]{1,64}")
+#: How a reply points at what it answers, and where that says whom it is about.
+_POINTS = {"Communication": ("inResponseTo", "subject"), "Task": ("basedOn", "for")}
 #: Answers to our question that mean that the portal is down, so that nothing is sent to it now.
 _DOWN = {"408", "425", "429", "502", "503", "504"}
 #: Seconds before each look for a reply that may have been created, and after which none begins.
@@ -79,6 +82,8 @@ class FhirOutbox:
         resource = self._compose(approval, outgoing, message_id)
         if there := self._before(message_id):
             return there
+        if about := self._about(outgoing.in_reply_to.reveal()):
+            resource["subject"] = {"reference": about}
         token = quote(f"{REPLY_SYSTEM}|{message_id}", safe="")
         try:
             answer = self._client.post(
@@ -128,13 +133,39 @@ class FhirOutbox:
         try:
             return self._found(message_id)
         except Unreachable as trouble:
-            # A fault of the search alone is no reason to keep a patient waiting.
-            if str(trouble) in _DOWN or not str(trouble).isdigit():
-                raise SendPostponed(f"{self._who} ({trouble})") from None
+            self._unless_down(trouble)
         except (Refused, Nonsense):
             # It does not let us look: the condition on our identifier is left.
             pass
         return ""
+
+    def _unless_down(self, trouble: Unreachable) -> None:
+        # A fault of the search alone is no reason to keep a patient waiting.
+        if str(trouble) in _DOWN or not str(trouble).isdigit():
+            raise SendPostponed(f"{self._who} ({trouble})") from None
+
+    def _about(self, answered: str) -> str:
+        """Return the patient whom the answered message is about, in whose record a reply belongs.
+
+        That is never guessed from who gets the reply: a parent writes for a child from the parent's
+        own account, and the child's words would stand in the parent's record.
+        """
+        kind, _, number = answered.partition("/")
+        if not number:
+            return ""
+        try:
+            answer = self._client.get(kind, {"_id": number})
+        except Unreachable as trouble:
+            self._unless_down(trouble)
+            return ""
+        except (Refused, Nonsense):
+            return ""
+        found = [one for one in _resources(answer.resource, kind) if one.get("id") == number]
+        about = found[0].get(_POINTS[kind][1]) if len(found) == 1 else None
+        reference = about.get("reference") if isinstance(about, dict) else None
+        # An absolute reference to another server's patient is nobody here.
+        here = str(reference).removeprefix(self._client.base)
+        return here if _PATIENT.fullmatch(here) else ""
 
     def _after_doubt(self, message_id: str, why: str) -> str:
         """Return the reply if the portal has it after all; else raise SendUncertain."""
@@ -190,10 +221,9 @@ class FhirOutbox:
                 *map(_attached, enclosures(outgoing, who=self._who)),
             ],
         }
-        if recipient.startswith("Patient/"):
-            resource["subject"] = {"reference": recipient}
         if answered:
-            resource["inResponseTo"] = [{"reference": answered}]
+            points, _ = _POINTS[answered.partition("/")[0]]
+            resource[points] = [{"reference": answered}]
         if outgoing.subject:
             resource["topic"] = {"text": outgoing.subject.reveal()}
         if self._sender:
@@ -229,13 +259,17 @@ def _promises(statement: dict[str, Any] | None) -> bool:
 def _ours(bundle: dict[str, Any] | None, message_id: str) -> list[str]:
     """Return the ids of a search's Communications that carry our identifier, whatever else came."""
     mine = {"system": REPLY_SYSTEM, "value": message_id}
-    entries = _dicts((bundle or {}).get("entry"))
     return [
         str(one.get("id", ""))
-        for one in _dicts([entry.get("resource") for entry in entries])
-        if one.get("resourceType") == "Communication"
-        and any(mine.items() <= name.items() for name in _dicts(one.get("identifier")))
+        for one in _resources(bundle, "Communication")
+        if any(mine.items() <= name.items() for name in _dicts(one.get("identifier")))
     ]
+
+
+def _resources(bundle: dict[str, Any] | None, kind: str) -> list[dict[str, Any]]:
+    entries = _dicts((bundle or {}).get("entry"))
+    inside = _dicts([entry.get("resource") for entry in entries])
+    return [one for one in inside if one.get("resourceType") == kind]
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
