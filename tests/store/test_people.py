@@ -104,6 +104,34 @@ def test_the_roster_updates_by_record_number_and_keeps_what_was_verified(
     assert store.people.contacts_at(Channel.PORTAL, Protected("ana@new.example"), **at) == []
 
 
+@pytest.mark.bar(22)
+def test_an_address_that_the_roster_replaced_is_asked_about_again(
+    store: Store, clinic: str
+) -> None:
+    """ "Not there any more, somebody else reads it": a list with another address says the same."""
+    patient, (given,) = ana(clinic)
+    listed = replace(given, verified_by="roster")
+    hand = replace(given, id="hand", address=Protected("ana@work.example"), verified_by="roster")
+    new = replace(given, id="new", address=Protected("ana@new.example"), verified_by="roster")
+    portal = replace(given, id="there", channel=Channel.PORTAL, address=Protected("Patient/1"))
+    store.people.import_roster([(patient, [listed, hand, portal])], clinic=clinic, by="t")
+    store.people.verify_contact("hand", clinic=clinic, by="user-dora")
+    store.people.record_consent("hand", True, clinic=clinic, by="user-dora")
+
+    def trusted() -> dict[str, tuple[bool, bool]]:
+        every = store.people.contacts(patient.id, clinic=clinic, by="t")
+        return {one.id: (one.verified_by is not None, one.consent_to_email) for one in every}
+
+    before = {"contact-1": (True, True), "hand": (True, True), "there": (True, True)}
+    assert trusted() == before
+    store.people.import_roster([(patient, [])], clinic=clinic, by="t")
+    assert trusted() == before, "it may be a list without addresses"
+    store.people.import_roster([(patient, [new])], clinic=clinic, by="t")
+    assert trusted() == {**before, "contact-1": (False, False), "new": (True, True)}
+    (event,) = store.audit.events(clinic=clinic, by="t", action="roster.imported", limit=1)
+    assert event.detail["unlisted"] == "1"
+
+
 def consent(store: Store, clinic: str) -> tuple[bool, str | None, bool]:
     (kept,) = store.people.contacts("patient-1", clinic=clinic, by="t")
     return kept.consent_to_email, kept.consent_by, kept.consent_at is not None

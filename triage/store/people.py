@@ -14,13 +14,12 @@ from triage.errors import LastAdministrator, NameTaken, NotFound, NotSignedIn
 from triage.store import records, tables
 from triage.store.assignments import take_from
 from triage.store.claims import give_back_claims
-from triage.store.keyring import of_patient
 from triage.store.passwords import hash_password, password_fits
 from triage.store.reply_steps import take_back_all
+from triage.store.roster_rows import doubt_unlisted, put_contact, put_patient
 from triage.store.search_index import index_patient
 from triage.store.sessions import Sessions, end_sessions
 from triage.store.transaction import Transactions, Work
-from triage.store.vault import dump
 
 
 class People(Sessions):
@@ -180,22 +179,26 @@ class People(Sessions):
     ) -> int:
         """Add or update patients and contacts; return how many patients.
 
-        A patient is known again by record number, else by id. A verified address stays verified.
+        A patient is known again by record number, else by id. A verified address stays verified,
+        but for one that only the roster vouched for and that it now lists others in place of.
         A patient who was erased is left out, and so is not counted.
         """
         with self._transactions.write() as work:
             work.lock(f"roster {clinic}")
-            count = 0
+            count = unlisted = 0
             for patient, contacts in entries:
-                patient_id = _put_patient(work, replace(patient, clinic=clinic))
+                patient_id = put_patient(work, replace(patient, clinic=clinic))
                 if patient_id is None:
                     continue
                 index_patient(work, replace(patient, clinic=clinic, id=patient_id))
-                for contact in contacts:
-                    _put_contact(work, replace(contact, clinic=clinic, patient_id=patient_id))
+                theirs = [replace(one, clinic=clinic, patient_id=patient_id) for one in contacts]
+                for contact in theirs:
+                    put_contact(work, contact)
+                unlisted += doubt_unlisted(work, theirs)
                 count += 1
             work.roster_moved(clinic)
-            work.note("roster.imported", clinic=clinic, by=by, detail={"patients": str(count)})
+            detail = {"patients": str(count), "unlisted": str(unlisted)}
+            work.note("roster.imported", clinic=clinic, by=by, detail=detail)
         return count
 
     def find_patients(
@@ -308,87 +311,3 @@ def _keep_an_administrator(work: Work, before: User) -> None:
 def _matches(patient: Patient, wanted: list[str]) -> bool:
     known = f"{patient.name.reveal()} {patient.birth_date.reveal()} {patient.mrn.reveal()}"
     return all(word in known.casefold() for word in wanted)
-
-
-def _put_patient(work: Work, patient: Patient) -> str | None:
-    table, mrn = tables.patients, patient.mrn.reveal().strip()
-    indexes = work.vault.blinds("mrn", patient.clinic, mrn) if mrn else []
-    index = indexes[0] if mrn else None
-    same = table.c.mrn_index.in_(indexes) if mrn else table.c.id == patient.id
-    columns = select(table.c.id, table.c.erased_at)
-    known = work.first(columns.where(table.c.clinic == patient.clinic, same))
-    if known is None:
-        gone = (table.c.id == patient.id, table.c.erased_at.is_not(None))
-        known = work.first(columns.where(*gone))
-    if known is not None and known.erased_at is not None:
-        return None
-    row_id = patient.id if known is None else str(known.id)
-    sealed = work.seal(
-        table,
-        row_id,
-        under=of_patient(row_id),
-        name=patient.name,
-        birth_date=patient.birth_date,
-        mrn=patient.mrn,
-        identifiers=dump([[kind, text.reveal()] for kind, text in patient.identifiers]),
-    )
-    values = {"language": patient.language, "mrn_index": index, **sealed}
-    if known is None:
-        work.add(table, id=row_id, clinic=patient.clinic, **values)
-    else:
-        work.run(update(table).where(table.c.id == row_id).values(**values))
-    return row_id
-
-
-#: Stands for the file the practice imports, where nobody recorded a yes by hand.
-ROSTER = "roster"
-
-
-def _consent(work: Work, contact: Contact, known: Row[Any] | None) -> dict[str, Any]:
-    """Return what an import says about e-mail; a person's own record stands against it."""
-    if known is not None and known.consent_by not in (None, ROSTER):
-        return {}
-    agreed = contact.consent_to_email
-    before = known is not None and known.consent_to_email and known.consent_by == ROSTER
-    at = known.consent_at if known is not None and before else work.now
-    return {
-        "consent_to_email": agreed,
-        "consent_by": ROSTER if agreed else None,
-        "consent_at": at if agreed else None,
-    }
-
-
-def _put_contact(work: Work, contact: Contact) -> None:
-    table = tables.contacts
-    index = work.vault.blind_address(contact.clinic, contact.channel, contact.address.reveal())
-    known = work.first(
-        select(table).where(
-            table.c.clinic == contact.clinic,
-            table.c.patient_id == contact.patient_id,
-            table.c.channel == contact.channel.value,
-            table.c.address_index == index,
-        )
-    )
-    if known is not None and known.retired_at is not None:
-        # Somebody took it out of use by name; no file brings it back.
-        return
-    row_id, owner = contact.id if known is None else str(known.id), of_patient(contact.patient_id)
-    values = {
-        "relation": contact.relation,
-        "verified_by": contact.verified_by or (known.verified_by if known else None),
-        "language": contact.language,
-        **_consent(work, contact, known),
-        **work.seal(table, row_id, under=owner, address=contact.address, name=contact.name),
-    }
-    if known is not None:
-        work.run(update(table).where(table.c.id == row_id).values(**values))
-        return
-    work.add(
-        table,
-        id=row_id,
-        clinic=contact.clinic,
-        patient_id=contact.patient_id,
-        channel=contact.channel.value,
-        address_index=index,
-        **values,
-    )
