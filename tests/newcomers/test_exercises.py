@@ -8,7 +8,7 @@ import pytest
 
 from triage.cli.demo.practice import SAMPLES
 from triage.cli.newcomers.reading import EXERCISES, read_exercises
-from triage.domain import Exercise, Urgency
+from triage.domain import Channel, Exercise, Urgency
 from triage.errors import BadExercise
 
 ONE = """
@@ -36,6 +36,10 @@ def test_those_that_ship_are_what_a_trainer_needs(exercises: tuple[Exercise, ...
     for kind in ("never_say", "no_reply", "patient", "together"):
         assert any(getattr(one.expected, kind) for one in exercises), kind
     assert any(one.automatic for one in exercises)
+    assert {one.channel for one in exercises} == {Channel.EMAIL, Channel.PORTAL}
+    again = {one.id: one for one in exercises}
+    twice = [(one, again[one.expected.together]) for one in exercises if one.expected.together]
+    assert any(one.channel is not other.channel for one, other in twice)
     assert sum(one.sorted != one.expected.sorting for one in exercises) >= 4
     assert all(one.expected.why.endswith(".") for one in exercises)
     begun = [one for one in exercises if one.begun]
@@ -60,6 +64,8 @@ def test_nobody_in_them_exists(exercises: tuple[Exercise, ...]) -> None:
     [
         ('id = "refill"', 'id = ""', "id"),
         ("Penny Banks <pennybanks@example.com>", "Penny Banks", "refill, from"),
+        ("<pennybanks@example.com>", "<Practitioner/1>", "refill, from"),
+        ("<pennybanks@example.com>", '<Patient/1>"\nautomatic = true\n#', "refill, automatic"),
         ('why = "A plain refill."', "", "refill, why"),
         ('why = "A plain', 'because = "A plain', "because"),
         ('{ route = "refill" }', '{ route = "refills" }', "refill, sorted"),

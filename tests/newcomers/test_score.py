@@ -28,6 +28,13 @@ def test_somebody_who_does_everything_right_has_everything(trainee: Trainee) -> 
     assert all(counts[Result.RIGHT] for counts in sheet.counts.values())
 
 
+def test_who_wrote_by_mail_and_through_the_portal_is_one_patient(trainee: Trainee) -> None:
+    again = trainee.desk.queue.open(trainee.me, trainee.cases["referral-again"])
+    assert {one.channel for one in again.file.messages} == {Channel.PORTAL}
+    linked = [one.case_id for one in again.file.chain.cases]
+    assert linked == [trainee.cases["referral-first"]]
+
+
 def test_somebody_who_falls_into_each_trap_is_told_each(trainee: Trainee) -> None:
     """The sabotage of all the rest: whatever is done wrongly shows on the sheet."""
     me, desk, cases = trainee.me, trainee.desk, trainee.cases

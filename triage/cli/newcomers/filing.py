@@ -4,6 +4,7 @@ Rule of the room: parser, redactor, rules and drafter are those that serve patie
 message is sorted comes from the exercise, so that everybody practises the same.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from email.headerregistry import Address
@@ -15,6 +16,7 @@ from triage.desk import Desk
 from triage.desk.score import SET
 from triage.domain import (
     Arrival,
+    Channel,
     Classification,
     Exercise,
     Position,
@@ -59,7 +61,7 @@ def set_exercises(
     rooms = replace(rooms, parse=reader({INBOX: AUTHSERV_ID}))
     for number, one in enumerate(exercises, 1):
         position = Position(INBOX, "INBOX", "1", str(number))
-        arrival = Arrival(position, one.channel, "message/rfc822", mail_of(one))
+        arrival = Arrival(position, one.channel, *_written(one))
         raw_ids = store.landing.land([arrival], clinic=clinic)
         sorting = replace(rooms, classifier=Sorter(one))
         (case_id,) = file(raw_ids, sorting, store, clinic=clinic, by="worker")
@@ -81,6 +83,28 @@ def begin_replies(
                 desk.replies.save(colleague, cases[one.id], subject=subject, body=body)
             except (NotAnswerable, NoRecipient):
                 raise BadExercise(f"{one.id}, begun: its sender is not one known patient") from None
+
+
+def _written(one: Exercise) -> tuple[str, bytes]:
+    """Return the media type and the bytes in which an exercise comes in."""
+    if one.channel is Channel.PORTAL:
+        return "application/fhir+json", communication_of(one)
+    return "message/rfc822", mail_of(one)
+
+
+def communication_of(one: Exercise) -> bytes:
+    """Return an exercise as a portal hands it on."""
+    whose = {"reference": one.sender}
+    resource = {
+        "resourceType": "Communication",
+        "id": one.id,
+        "status": "completed",
+        "sender": {**whose, "display": one.sender_name},
+        "subject": whose,
+        "topic": {"text": one.subject},
+        "payload": [{"contentString": one.body}],
+    }
+    return json.dumps(resource).encode()
 
 
 def mail_of(one: Exercise) -> bytes:

@@ -1,5 +1,6 @@
 """Reads a file of exercises, strictly: what is wrong is named by exercise and line."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from email.utils import parseaddr
@@ -11,6 +12,8 @@ from triage.domain import Channel, Exercise, Expected, Route, Sorting, Urgency
 from triage.errors import BadExercise
 
 EXERCISES = Path(__file__).resolve().parents[3] / "data" / "exercises" / "first-week.toml"
+#: Whom a portal names as the writer of a message.
+_IN_PORTAL = re.compile(r"Patient/[A-Za-z0-9.-]{1,64}")
 #: Key -> the kind of value it must have.
 _KEYS: Mapping[str, type] = {
     **dict.fromkeys(("id", "from", "subject", "body", "begun", "why"), str),
@@ -50,13 +53,18 @@ def _exercise(number: int, row: Any) -> Exercise:
     place = str(row.get("id", f"exercise {number}")) if isinstance(row, dict) else str(number)
     _table(place, row, _KEYS, _NEEDED)
     name, address = parseaddr(row["from"])
-    if not name or "@" not in address:
-        raise BadExercise(f"{place}, from: write a name and an address, such as Ana <ana@x.org>")
+    channel = Channel.PORTAL if _IN_PORTAL.fullmatch(address) else Channel.EMAIL
+    if not name or (channel is Channel.EMAIL and "@" not in address):
+        raise BadExercise(
+            f"{place}, from: write a name and an address, such as Ana <ana@x.org>, Ana <Patient/7>"
+        )
+    if row.get("automatic") and channel is Channel.PORTAL:
+        raise BadExercise(f"{place}, automatic: no machine writes through the portal")
     if row.get("automatic") and row.get("begun"):
         raise BadExercise(f"{place}, begun: nobody begins a reply to a machine")
     return Exercise(
         row["id"],
-        Channel.EMAIL,
+        channel,
         address,
         name,
         row["subject"],
