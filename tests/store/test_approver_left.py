@@ -9,7 +9,7 @@ from tests.store.practice import NOON, add_staff, approval, draft, queued, readi
 from tests.store.test_second import RECORDS, asked, queue, staff, yes
 from triage.desk import Desk
 from triage.domain import CaseState, Lane, Protected, ReplyState, Role, User, new_id
-from triage.errors import SecondApprover, StoreRefused
+from triage.errors import ChangedUnderneath, SecondApprover, StoreRefused
 from triage.store import Keys, Store, second, tables
 from triage.store.engine import connect
 
@@ -106,7 +106,9 @@ def test_a_first_yes_of_somebody_shut_out_since_counts_for_nobody(
     sam = add_staff(store, clinic, "sam")
     case_id, words = asked(store, clinic)
     assert store.second.first(yes(words, dora), words)
-    LEAVING["shut_out"](store, dora.id)
+    # By whatever way: the page for it also gives the words a new id, as the next test says.
+    with store.transactions.write() as work:
+        work.run(update(tables.users).where(tables.users.c.id == dora.id).values(active=False))
     assert store.second.said(words, clinic=clinic, by=milo.id) == (True, frozenset())
     about = store.colleagues.about(case_id, clinic=clinic, by=milo.id, now=NOON)
     assert (about.needs_two, about.first) == (True, None)
@@ -119,6 +121,24 @@ def test_a_first_yes_of_somebody_shut_out_since_counts_for_nobody(
             queue(store, words, yes(words, milo))
     assert store.second.first(yes(words, milo), words)
     assert queue(store, words, yes(words, sam)).state is ReplyState.QUEUED
+
+
+@pytest.mark.parametrize("why", LEAVING)
+def test_a_first_yes_is_asked_for_anew_when_who_said_it_may_not_any_more(
+    store: Store, clinic: str, staff: tuple[User, User], why: str
+) -> None:
+    dora, milo = staff
+    case_id, words = asked(store, clinic)
+    assert store.second.first(yes(words, dora), words)
+    LEAVING[why](store, dora.id)
+    with pytest.raises(ChangedUnderneath):
+        queue(store, words, yes(words, milo))
+    again = store.replies.draft(case_id, clinic=clinic, by=milo.id)
+    assert again is not None
+    assert (again.outgoing, again.id != words.id) == (words.outgoing, True)
+    with pytest.raises(SecondApprover):
+        queue(store, again, yes(again, milo))
+    assert store.second.first(yes(again, milo), again)
 
 
 @pytest.mark.parametrize("leaves", [0, 1], ids=["the first", "the second"])

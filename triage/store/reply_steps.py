@@ -4,14 +4,16 @@ Rule of the room: what is taken back becomes a draft again and its case stands i
 in the same transaction; what the sender has already taken stays the sender's.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, case, exists, literal, or_, select, update
 
 from triage.domain import CaseState, Draft, Lane, ReplyState, new_id
+from triage.errors import TriageError
 from triage.store import records, tables
-from triage.store.drafts import open_draft, write_draft
+from triage.store.drafts import drop_open_draft, open_draft, write_draft
 from triage.store.due import act_again
 from triage.store.due_replies import approval_row, whole_reply
 from triage.store.snoozes import attended
@@ -51,6 +53,27 @@ def take_back_all(work: Work, user_id: str, *, clinic: str, by: str, why: str) -
     for row in work.rows(query.order_by(replies.c.case_id, replies.c.id)):
         if whole_reply(work, row) is not None:
             take_back(work, row, by=by, now=work.now, why=why, user=user_id)
+    _ask_both_anew(work, user_id, clinic=clinic, by=by, why=why)
+
+
+def _ask_both_anew(work: Work, user_id: str, *, clinic: str, by: str, why: str) -> None:
+    """Save words that wait for the second of two, the first being this person, under a new id.
+
+    A yes is to one reply: said to the words under their earlier id, it counts for nothing now.
+    """
+    drafts, firsts = tables.drafts, tables.first_approvals
+    said = exists().where(firsts.c.reply_id == drafts.c.id, firsts.c.approver == user_id)
+    mine = (drafts.c.clinic == clinic, drafts.c.reply_id.is_(None), said)
+    for row in work.rows(select(drafts).where(*mine).order_by(drafts.c.case_id)):
+        lock_case(work, row.case_id, clinic)
+        try:
+            words = replace(records.draft(row, work.vault), id=new_id())
+        except TriageError:
+            # What does not open can be approved by nobody.
+            continue
+        drop_open_draft(work, row.case_id)
+        write_draft(work, words)
+        noted(work, "draft.saved", row.case_id, clinic, by, draft=words.id, why=why, user=user_id)
 
 
 def noted(work: Work, action: str, case_id: str, clinic: str, by: str, **detail: str) -> None:
