@@ -332,6 +332,10 @@ def test_a_name_that_begins_a_line_stops_and_one_that_begins_a_sentence_asks(
 OPENINGS = {
     "Tobias,\nYour form is ready.": "stops",
     "Amina,\n\nYour refill is ready.": "stops",
+    "tobias,\nyour form is ready.": "stops",
+    "May,\nyour form is ready.": "stops",
+    "Dear May,\nyour form is ready.": "stops",
+    "Hello. In May, we are closed; or\nmay,\nwhich is rare, not.": "passes",
     "Tobias - your form": "stops",
     "Tobias – your form": "stops",
     "Tobias:\nready": "stops",

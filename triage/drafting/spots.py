@@ -50,6 +50,8 @@ estimada sincerely
 #: Kinds of which a clinic has its own.
 _PLACES = frozenset({IdentifierType.EMAIL, IdentifierType.ADDRESS, IdentifierType.MRN})
 _NOT_NAMES = frozenset(_PLAIN.split())
+#: Months that people are called by, too.
+_MONTHS_TOO = frozenset({"april", "may", "june", "august"})
 _BORN = re.compile(
     r"(?:\bborn\b|\bd\.?o\.?b\b|birth|nacid[oa]|nacimiento|\bnaci[oó])[^.\n]{0,40}$", re.I
 )
@@ -193,7 +195,8 @@ def _joined(text: str) -> str:
 def _names(text: str) -> Iterator[Spot]:
     words = [one for one in _WORD.finditer(text) if len(folded(one[0])) > 1]
     for at, match in enumerate(words):
-        if _is_small(match[0]):
+        greeted = _is_greeted(text, match)
+        if _is_small(match[0]) and not greeted:
             continue
         doctor = _PROFESSIONAL.search(text[max(match.start() - 60, 0) : match.start()])
         for other in () if doctor else words[at + 1 : at + 4]:
@@ -201,9 +204,18 @@ def _names(text: str) -> Iterator[Spot]:
                 whole = Protected(text[match.start() : other.end()])
                 pair = (_key(match[0]), _key(other[0]))
                 yield Spot(IdentifierType.NAME, whole, pair, sure=True)
-        alone = _alone(text, match)
+        alone = greeted or _alone(text, match)
         if alone is not None:
             yield Spot(IdentifierType.NAME, Protected(match[0]), (_key(match[0]),), sure=alone)
+
+
+def _is_greeted(text: str, match: re.Match[str]) -> bool:
+    """Whether it can only be a name where it stands: "may," above all else, "Dear April,"."""
+    if _COMMA_END.match(text, match.end()) is None:
+        return False
+    before = text[max(match.start() - 60, 0) : match.start()]
+    named = folded(match[0]) in _MONTHS_TOO and _SALUTATION.search(before) is not None
+    return named or not text[: match.start()].strip()
 
 
 def _one_name(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
