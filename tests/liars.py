@@ -12,6 +12,10 @@ from typing import BinaryIO
 from tests.servers import PASSWORD, Server
 
 
+class Refused(Exception):
+    """The server says NO to this command."""
+
+
 class Listener(Server):
     """Accepts connections on loopback and serves each in a thread."""
 
@@ -58,6 +62,9 @@ class Lies:
     too_long: set[int] = field(default_factory=set)
     #: UIDs that SEARCH and FETCH do not know although EXISTS counts them.
     vanished: set[int] = field(default_factory=set)
+    #: UIDs at which a question for sizes is refused, or ends in BYE.
+    size_refused: set[int] = field(default_factory=set)
+    size_ends_it: set[int] = field(default_factory=set)
     #: Says BYE instead of answering the first this many FETCHes of a body.
     byes: int = 0
     garbage: bool = False
@@ -84,7 +91,11 @@ class LyingImap(Listener):
         while raw := words.readline():
             tag, _, command = raw.decode().strip().partition(" ")
             verb = command.upper().removeprefix("UID ").split(" ")[0]
-            answer = self._answer(verb, command, line, words)
+            try:
+                answer = self._answer(verb, command, line, words)
+            except Refused:
+                line.sendall(f"{tag} NO [SERVERBUG] internal error\r\n".encode())
+                continue
             if answer is None:
                 return
             line.sendall(answer + f"{tag} OK done\r\n".encode())
@@ -129,6 +140,11 @@ class LyingImap(Listener):
     def _fetch(self, command: str, line: socket.socket) -> bytes | None:
         uids = self._uids(command.split(" ")[2])
         if "BODY" not in command:
+            if self.lies.size_refused & set(uids):
+                raise Refused
+            if self.lies.size_ends_it & set(uids):
+                line.sendall(b"* BYE internal error\r\n")
+                return None
             sizes = {uid: len(self.messages[uid]) for uid in uids}
             return b"".join(
                 b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (uid, uid, size)

@@ -12,7 +12,7 @@ from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer, append_all
 from triage.connectors.imap import ImapInbox
 from triage.connectors.imap_line import Line
-from triage.domain import Arrival, Cursor, Delivery
+from triage.domain import Arrival, Cursor, Delivery, Listing
 from triage.errors import BadSettings, InboxLied, InboxRefused, InboxUnreachable, TriageError
 from triage.testing import check_inbox, mail
 
@@ -274,6 +274,28 @@ class TestLyingServer:
         assert trouble is None
         assert [a.position.uid for a in arrivals(again)] == ["3"]
         assert cursors(again)["INBOX"].uid == "6"
+
+    @pytest.mark.parametrize("lie", ["size_refused", "size_ends_it"])
+    def test_a_size_it_cannot_tell_holds_up_nobody(self, server: LyingImap, lie: str) -> None:
+        getattr(server.lies, lie).update({2, 5})
+        server.lies.empty.add(5)
+        inbox = ImapInbox({**server.settings, "batch_messages": 4}, PASSWORD)
+        found, trouble = collect(inbox)
+        assert isinstance(trouble, InboxLied)
+        assert [a.position.uid for a in arrivals(found)] == ["1", "2", "3", "4", "6"]
+        assert cursors(found)["INBOX"].uid == "6 without 5", "nothing is no message"
+        listing = Listing("INBOX", "7", frozenset("12"))
+        again = [one.position.uid for some in inbox.fetch(listing, listing.uids) for one in some]
+        assert again == ["1", "2"], "nor does it when the server is compared with the ledger"
+
+    def test_a_server_that_tells_no_sizes_is_not_logged_in_to_for_each(
+        self, server: LyingImap
+    ) -> None:
+        server.lies.size_refused |= set(server.messages)
+        found, trouble = collect(ImapInbox(server.settings, PASSWORD))
+        assert trouble is None
+        assert [a.content for a in arrivals(found)] == list(server.messages.values())
+        assert server.connections == 5, "one for all, and three alone before the rest goes without"
 
     def test_a_message_that_was_expunged_meanwhile_is_no_lie(self, server: LyingImap) -> None:
         server.lies.silent.add(3)

@@ -15,6 +15,7 @@ fetched in pieces; it is delivered whatever its size). The secret is the passwor
 with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are fetched with.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _RENEW = 30.0
 _LONGEST_PAUSE = 3600.0
 #: Messages read again below the cursor over each new connection.
 _TOP = 3
+#: After so many messages in a row whose size cannot be told, those left of a batch go without.
+_IN_A_ROW = 3
 
 
 class ImapInbox:
@@ -242,8 +245,28 @@ class ImapInbox:
 
     def _sized(self, view: View, uids: Sequence[int]) -> Iterator[dict[int, int]]:
         for start in range(0, len(uids), self._most):
-            sizes = self._again(view).sizes(uids[start : start + self._most])
+            sizes = self._sizes(view, uids[start : start + self._most])
             yield from _by_weight(sizes, self._batch)
+
+    def _sizes(self, view: View, uids: Sequence[int]) -> dict[int, int]:
+        """Return uid -> claimed size; one the server cannot tell counts as 1, so as not empty."""
+        told = dict.fromkeys(uids, 1)
+        with contextlib.suppress(InboxLied, InboxUnreachable):
+            return told | self._again(view).sizes(uids)
+        # One bad answer must not take the whole batch along; but where it is not one message that
+        # fails, the server is not asked, nor logged in to, for each of them.
+        failed = 0
+        for uid in uids:
+            try:
+                told |= self._again(view).sizes([uid])
+                failed = 0
+            except (InboxLied, InboxUnreachable):
+                # If the server is gone for good, opening the mailbox again says so.
+                self._again(view)
+                failed += 1
+            if failed == _IN_A_ROW:
+                break
+        return told
 
     def _due(self, view: View, uids: Collection[int]) -> list[int]:
         """Return those of `uids` that are worth another try; a stubborn one waits ever longer."""
@@ -298,6 +321,9 @@ class ImapInbox:
             return self._line
         line = self._connected()
         if line.examine(view.mailbox).epoch != view.epoch:
+            # Else the next to ask would take this line for one with the mailbox as it was.
+            self._line = None
+            line.close()
             raise InboxUnreachable(f"{self._access.who}, mailbox renumbered while it was read")
         return line
 

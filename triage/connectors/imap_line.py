@@ -206,10 +206,11 @@ class Line:
             return set(self._client.search(["UID", listed])) & set(uids)
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        """Return uid -> size in bytes as the server claims it; a missing one counts as 0."""
+        """Return uid -> size in bytes as the server claims it; what it left out is missing."""
         with self._speaking():
             answer = self._client.fetch(uids, ["RFC822.SIZE"])
-            return {uid: int(answer.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in uids}
+            found = {uid: answer.get(uid, {}).get(b"RFC822.SIZE") for uid in uids}
+        return {uid: size for uid, size in found.items() if isinstance(size, int)}
 
     def bodies(self, uids: Sequence[int], size: int) -> dict[int, bytes]:
         """Return uid -> the server's own bytes; whatever the server left out is not in it.
