@@ -65,6 +65,9 @@ class Lies:
     #: UIDs at which a question for sizes is refused, or ends in BYE.
     size_refused: set[int] = field(default_factory=set)
     size_ends_it: set[int] = field(default_factory=set)
+    #: Mailboxes at which it hangs up; gone, it hangs up on whoever comes.
+    hangs_up_at: set[str] = field(default_factory=set)
+    gone: bool = False
     #: Says BYE instead of answering the first this many FETCHes of a body.
     byes: int = 0
     garbage: bool = False
@@ -87,6 +90,8 @@ class LyingImap(Listener):
         }  # fmt: skip
 
     def talk(self, line: socket.socket, words: BinaryIO) -> None:
+        if self.lies.gone:
+            return
         line.sendall(b"* OK ready\r\n")
         while raw := words.readline():
             tag, _, command = raw.decode().strip().partition(" ")
@@ -108,6 +113,8 @@ class LyingImap(Listener):
         if verb == "LOGIN":
             return b"" if PASSWORD in command else None
         if verb == "EXAMINE":
+            if command.split()[1].strip('"') in self.lies.hangs_up_at:
+                return None
             return self._examine()
         if verb == "SEARCH":
             found = " ".join(str(uid) for uid in self._uids(command.split("UID")[-1]))

@@ -71,6 +71,12 @@ class InboxUnreachable(TriageError):
     """The mail or portal server did not answer; check its host, port and the network."""
 
 
+class MailboxUnreachable(InboxUnreachable):
+    """The line broke at this mailbox while the server answers for others, which are read; nothing
+    was skipped. If it happens again, ask the server's administrator.
+    """
+
+
 class InboxRefused(TriageError):
     """The server refused the log-in or a mailbox; check the user, the secret and the mailboxes."""
 

@@ -13,7 +13,14 @@ from tests.servers import PASSWORD, DovecotServer, append_all
 from triage.connectors.imap import ImapInbox
 from triage.connectors.imap_line import Line
 from triage.domain import Arrival, Cursor, Delivery, Listing
-from triage.errors import BadSettings, InboxLied, InboxRefused, InboxUnreachable, TriageError
+from triage.errors import (
+    BadSettings,
+    InboxLied,
+    InboxRefused,
+    InboxUnreachable,
+    MailboxUnreachable,
+    TriageError,
+)
 from triage.testing import check_inbox, mail
 
 
@@ -296,6 +303,48 @@ class TestLyingServer:
         assert trouble is None
         assert [a.content for a in arrivals(found)] == list(server.messages.values())
         assert server.connections == 5, "one for all, and three alone before the rest goes without"
+
+    def test_a_mailbox_at_which_it_hangs_up_holds_up_no_other(self, server: LyingImap) -> None:
+        server.lies.hangs_up_at.add("Junk")
+        settings = {**server.settings, "mailboxes": ["Junk", "INBOX", "Old"]}
+        inbox = ImapInbox(settings, PASSWORD)
+        found, trouble = collect(inbox)
+        assert isinstance(trouble, MailboxUnreachable)
+        assert "mailbox Junk" in str(trouble)
+        places = [(a.position.mailbox, a.position.uid) for a in arrivals(found)]
+        assert places == [(box, str(uid)) for box in ("INBOX", "Old") for uid in server.messages]
+        marks = {box: Cursor(box, "7", "6") for box in ("Junk", "INBOX", "Old")}
+        listings = inbox.listings(marks)
+        assert [next(listings).mailbox for _ in range(2)] == ["INBOX", "Old"]
+        with pytest.raises(MailboxUnreachable):
+            next(listings)
+
+    def test_what_was_not_looked_at_beneath_its_mark_is_not_read_on(
+        self, server: LyingImap
+    ) -> None:
+        """The server falls over with the old mail and comes back with a backup, outgrown."""
+        inbox = ImapInbox({**server.settings, "mailboxes": ["Junk", "INBOX"]}, PASSWORD)
+        marks = {box: Cursor(box, "7", "3") for box in ("Junk", "INBOX")}
+        server.lies.hangs_up_at.add("Junk")
+        assert len(list(inbox.newest(marks))) == 1
+        server.lies.hangs_up_at.clear()
+        found, trouble = collect(inbox, marks)
+        assert isinstance(trouble, MailboxUnreachable)
+        assert set(cursors(found)) == {"INBOX"}
+        assert len(list(inbox.newest(marks))) == 1
+        found, trouble = collect(inbox, marks)
+        assert (set(cursors(found)), trouble) == ({"Junk", "INBOX"}, None)
+
+    def test_a_server_that_is_gone_is_not_asked_for_every_mailbox(self, server: LyingImap) -> None:
+        settings = {**server.settings, "mailboxes": [f"Box {n}" for n in range(20)]}
+        inbox = ImapInbox(settings, PASSWORD)
+        assert collect(inbox)[1] is None
+        server.lies.hangs_up_at.add("Box")
+        server.lies.gone = True
+        before = server.connections
+        found, trouble = collect(inbox)
+        assert (found, type(trouble)) == ([], InboxUnreachable)
+        assert server.connections - before <= 1
 
     def test_a_message_that_was_expunged_meanwhile_is_no_lie(self, server: LyingImap) -> None:
         server.lies.silent.add(3)

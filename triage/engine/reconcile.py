@@ -8,7 +8,7 @@ import logging
 
 from triage.connectors import Inbox, Listed
 from triage.domain import Cursor, Listing
-from triage.errors import TriageError
+from triage.errors import InboxLied, InboxRefused, InboxUnreachable, TriageError
 from triage.store import Store
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,14 @@ def reconcile(inbox: Inbox, store: Store, *, clinic: str) -> int:
     if not isinstance(inbox, Listed):
         return 0
     repaired = 0
+    troubles: list[TriageError] = []
     for listing in inbox.listings(store.landing.cursors(inbox.name, clinic=clinic)):
-        repaired += _compare(inbox, inbox, listing, store, clinic)
+        try:
+            repaired += _compare(inbox, inbox, listing, store, clinic)
+        except (InboxLied, InboxRefused, InboxUnreachable) as trouble:
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
     return repaired
 
 
