@@ -72,8 +72,8 @@ class InboxUnreachable(TriageError):
 
 
 class MailboxUnreachable(InboxUnreachable):
-    """The line broke at this mailbox while the server answers for others, which are read; nothing
-    was skipped. If it happens again, ask the server's administrator.
+    """The server answers, but fails at what is named here; everything else is read and nothing is
+    skipped. If it stays so, ask the server's administrator.
     """
 
 
