@@ -62,6 +62,8 @@ class Lies:
     too_long: set[int] = field(default_factory=set)
     #: UIDs that SEARCH and FETCH do not know although EXISTS counts them.
     vanished: set[int] = field(default_factory=set)
+    #: UIDs whose answers do not say the UID, only the sequence number.
+    nameless: set[int] = field(default_factory=set)
     #: UIDs at which a question for sizes is refused, or ends in BYE.
     size_refused: set[int] = field(default_factory=set)
     size_ends_it: set[int] = field(default_factory=set)
@@ -152,10 +154,9 @@ class LyingImap(Listener):
             if self.lies.size_ends_it & set(uids):
                 line.sendall(b"* BYE internal error\r\n")
                 return None
-            sizes = {uid: len(self.messages[uid]) for uid in uids}
             return b"".join(
-                b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (uid, uid, size)
-                for uid, size in sizes.items()
+                b"%sRFC822.SIZE %d)\r\n" % (self._opens(uid), len(self.messages[uid]))
+                for uid in uids
             )
         if self.lies.byes:
             self.lies.byes -= 1
@@ -165,19 +166,30 @@ class LyingImap(Listener):
             return b"* 1 FETCH (UID UID ((((\r\n"
         if self.lies.drip:
             self._drip(line)
-        return self._bodies(uids, line)
+        piece = re.search(r"<(\d+)\.(\d+)>", command)
+        return self._bodies(uids, line, piece and (int(piece[1]), int(piece[2])))
 
-    def _bodies(self, uids: list[int], line: socket.socket) -> bytes | None:
-        answer = b""
+    def _opens(self, uid: int) -> bytes:
+        """Begin the answer for a message: its place in the mailbox, and its UID as a rule."""
+        number = sorted(self.messages).index(uid) + 1
+        name = b"" if uid in self.lies.nameless else b"UID %d " % uid
+        return b"* %d FETCH (%s" % (number, name)
+
+    def _bodies(
+        self, uids: list[int], line: socket.socket, piece: tuple[int, int] | None = None
+    ) -> bytes | None:
+        answer, label = b"", b"BODY[]" if piece is None else b"BODY[]<%d>" % piece[0]
         for uid in uids:
             body = b"" if uid in self.lies.empty else self.messages[uid]
+            if piece is not None:
+                body = body[piece[0] : sum(piece)]
             if uid in self.lies.silent:
                 continue
             if uid in self.lies.nil:
-                answer += b"* %d FETCH (UID %d BODY[] NIL)\r\n" % (uid, uid)
+                answer += b"%s%s NIL)\r\n" % (self._opens(uid), label)
                 continue
             length = len(body) + (1000 if uid in self.lies.too_long else 0)
-            answer += b"* %d FETCH (UID %d BODY[] {%d}\r\n" % (uid, uid, length)
+            answer += b"%s%s {%d}\r\n" % (self._opens(uid), label, length)
             if uid in self.lies.cut:
                 line.sendall(answer + body[: len(body) // 2])
                 return None
