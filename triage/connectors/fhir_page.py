@@ -27,6 +27,7 @@ _BOOKKEEPING: Mapping[str, frozenset[str]] = {
 _DRAFTS = {COMMUNICATION: "preparation", TASK: "draft"}
 #: States that change what a message is; of the others a reader need not hear.
 _TELLING = ("entered-in-error", *_DRAFTS.values())
+_PLAIN_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 #: Who may have sent what carries our identifier for it to be ours, and whom our replies go to.
 _STAFF = {"Organization", "Practitioner", "PractitionerRole", "HealthcareService", "Device"}
 _PATIENTS = {"Patient", "RelatedPerson"}
@@ -48,9 +49,16 @@ def canonical(resource: Mapping[str, Any], base: str = "") -> bytes:
 
 
 def uid_of(resource: Mapping[str, Any], base: str = "") -> str:
-    """Return `<id>/<digest of what was written>`."""
+    """Return `<id>/<digest of what was written>`.
+
+    It stands in the database in plain: an id that is none, as FHIR writes them, may name somebody,
+    or hold what no database takes, and is only kept as a digest.
+    """
     digest = hashlib.sha256(canonical(resource, base)).hexdigest()[:32]
-    return f"{resource.get('id', 'no-id')}/{digest}"
+    own = str(resource.get("id", "no-id"))
+    if not _PLAIN_ID.fullmatch(own):
+        own = f"sha256:{hashlib.sha256(own.encode('utf-8', 'replace')).hexdigest()}"
+    return f"{own}/{digest}"
 
 
 def read_bundle(bundle: Mapping[str, Any], kind: str, base: str) -> tuple[dict[str, Resource], str]:
