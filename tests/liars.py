@@ -60,6 +60,8 @@ class Lies:
     empty: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     too_long: set[int] = field(default_factory=set)
+    #: UIDs whose bytes are others at each answer, as with a program that makes the MIME anew.
+    wavering: set[int] = field(default_factory=set)
     #: UIDs that SEARCH and FETCH do not know although EXISTS counts them.
     vanished: set[int] = field(default_factory=set)
     #: UIDs whose answers do not say the UID, only the sequence number.
@@ -82,6 +84,7 @@ class LyingImap(Listener):
     def __init__(self, messages: dict[int, bytes]) -> None:
         self.messages = messages
         self.lies = Lies()
+        self.answers = 0
         super().__init__()
 
     @property
@@ -181,6 +184,9 @@ class LyingImap(Listener):
         answer, label = b"", b"BODY[]" if piece is None else b"BODY[]<%d>" % piece[0]
         for uid in uids:
             body = b"" if uid in self.lies.empty else self.messages[uid]
+            if uid in self.lies.wavering:
+                self.answers += 1
+                body += b"boundary %d\r\n" % self.answers
             if piece is not None:
                 body = body[piece[0] : sum(piece)]
             if uid in self.lies.silent:

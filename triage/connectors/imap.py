@@ -219,6 +219,13 @@ class ImapInbox:
                 continue
             self._looked_beneath[mailbox] = line
 
+    def again(self, arrivals: Collection[Arrival]) -> tuple[Arrival, ...]:
+        """Return these messages of one mailbox as the server gives them now, and claim none."""
+        places = [one.position for one in arrivals]
+        top = Listing(places[0].mailbox, places[0].epoch, frozenset(one.uid for one in places))
+        found = (pair for bodies in self._bodies(top, top.uids) for pair in bodies)
+        return tuple(_arrival(self, top, uid, body) for uid, body in found)
+
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
         """Yield those messages of a listing again, as far as the server hands them over."""
         for bodies in self._bodies(listing, uids):

@@ -107,7 +107,7 @@ class InboxKeeper:
         trouble: Exception | None = None
         landed = 0
         try:
-            look_beneath(self._inbox, self._store, clinic=self._clinic)
+            trouble = look_beneath(self._inbox, self._store, clinic=self._clinic)
             counted = Counted(self._inbox, self._progress)
             landed = len(land(counted, self._store, clinic=self._clinic))
         except (InboxLied, InboxRefused, MailboxUnreachable) as caught:
