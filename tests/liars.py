@@ -12,6 +12,10 @@ from typing import BinaryIO
 from tests.servers import PASSWORD, Server
 
 
+class Refused(Exception):
+    """The server says NO to this command."""
+
+
 class Listener(Server):
     """Accepts connections on loopback and serves each in a thread."""
 
@@ -56,8 +60,18 @@ class Lies:
     empty: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     too_long: set[int] = field(default_factory=set)
+    #: UIDs whose bytes are others at each answer, as with a program that makes the MIME anew.
+    wavering: set[int] = field(default_factory=set)
     #: UIDs that SEARCH and FETCH do not know although EXISTS counts them.
     vanished: set[int] = field(default_factory=set)
+    #: UIDs whose answers do not say the UID, only the sequence number.
+    nameless: set[int] = field(default_factory=set)
+    #: UIDs at which a question for sizes is refused, or ends in BYE.
+    size_refused: set[int] = field(default_factory=set)
+    size_ends_it: set[int] = field(default_factory=set)
+    #: Mailboxes at which it hangs up; gone, it hangs up on whoever comes.
+    hangs_up_at: set[str] = field(default_factory=set)
+    gone: bool = False
     #: Says BYE instead of answering the first this many FETCHes of a body.
     byes: int = 0
     garbage: bool = False
@@ -70,6 +84,7 @@ class LyingImap(Listener):
     def __init__(self, messages: dict[int, bytes]) -> None:
         self.messages = messages
         self.lies = Lies()
+        self.answers = 0
         super().__init__()
 
     @property
@@ -80,11 +95,17 @@ class LyingImap(Listener):
         }  # fmt: skip
 
     def talk(self, line: socket.socket, words: BinaryIO) -> None:
+        if self.lies.gone:
+            return
         line.sendall(b"* OK ready\r\n")
         while raw := words.readline():
             tag, _, command = raw.decode().strip().partition(" ")
             verb = command.upper().removeprefix("UID ").split(" ")[0]
-            answer = self._answer(verb, command, line, words)
+            try:
+                answer = self._answer(verb, command, line, words)
+            except Refused:
+                line.sendall(f"{tag} NO [SERVERBUG] internal error\r\n".encode())
+                continue
             if answer is None:
                 return
             line.sendall(answer + f"{tag} OK done\r\n".encode())
@@ -97,6 +118,8 @@ class LyingImap(Listener):
         if verb == "LOGIN":
             return b"" if PASSWORD in command else None
         if verb == "EXAMINE":
+            if command.split()[1].strip('"') in self.lies.hangs_up_at:
+                return None
             return self._examine()
         if verb == "SEARCH":
             found = " ".join(str(uid) for uid in self._uids(command.split("UID")[-1]))
@@ -129,10 +152,14 @@ class LyingImap(Listener):
     def _fetch(self, command: str, line: socket.socket) -> bytes | None:
         uids = self._uids(command.split(" ")[2])
         if "BODY" not in command:
-            sizes = {uid: len(self.messages[uid]) for uid in uids}
+            if self.lies.size_refused & set(uids):
+                raise Refused
+            if self.lies.size_ends_it & set(uids):
+                line.sendall(b"* BYE internal error\r\n")
+                return None
             return b"".join(
-                b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (uid, uid, size)
-                for uid, size in sizes.items()
+                b"%sRFC822.SIZE %d)\r\n" % (self._opens(uid), len(self.messages[uid]))
+                for uid in uids
             )
         if self.lies.byes:
             self.lies.byes -= 1
@@ -142,19 +169,33 @@ class LyingImap(Listener):
             return b"* 1 FETCH (UID UID ((((\r\n"
         if self.lies.drip:
             self._drip(line)
-        return self._bodies(uids, line)
+        piece = re.search(r"<(\d+)\.(\d+)>", command)
+        return self._bodies(uids, line, piece and (int(piece[1]), int(piece[2])))
 
-    def _bodies(self, uids: list[int], line: socket.socket) -> bytes | None:
-        answer = b""
+    def _opens(self, uid: int) -> bytes:
+        """Begin the answer for a message: its place in the mailbox, and its UID as a rule."""
+        number = sorted(self.messages).index(uid) + 1
+        name = b"" if uid in self.lies.nameless else b"UID %d " % uid
+        return b"* %d FETCH (%s" % (number, name)
+
+    def _bodies(
+        self, uids: list[int], line: socket.socket, piece: tuple[int, int] | None = None
+    ) -> bytes | None:
+        answer, label = b"", b"BODY[]" if piece is None else b"BODY[]<%d>" % piece[0]
         for uid in uids:
             body = b"" if uid in self.lies.empty else self.messages[uid]
+            if uid in self.lies.wavering:
+                self.answers += 1
+                body += b"boundary %d\r\n" % self.answers
+            if piece is not None:
+                body = body[piece[0] : sum(piece)]
             if uid in self.lies.silent:
                 continue
             if uid in self.lies.nil:
-                answer += b"* %d FETCH (UID %d BODY[] NIL)\r\n" % (uid, uid)
+                answer += b"%s%s NIL)\r\n" % (self._opens(uid), label)
                 continue
             length = len(body) + (1000 if uid in self.lies.too_long else 0)
-            answer += b"* %d FETCH (UID %d BODY[] {%d}\r\n" % (uid, uid, length)
+            answer += b"%s%s {%d}\r\n" % (self._opens(uid), label, length)
             if uid in self.lies.cut:
                 line.sendall(answer + body[: len(body) // 2])
                 return None

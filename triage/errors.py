@@ -71,6 +71,12 @@ class InboxUnreachable(TriageError):
     """The mail or portal server did not answer; check its host, port and the network."""
 
 
+class MailboxUnreachable(InboxUnreachable):
+    """The server answers, but fails at what is named here; everything else is read and nothing is
+    skipped. If it stays so, ask the server's administrator.
+    """
+
+
 class InboxRefused(TriageError):
     """The server refused the log-in or a mailbox; check the user, the secret and the mailboxes."""
 

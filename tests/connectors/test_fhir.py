@@ -15,7 +15,7 @@ from tests.servers import PASSWORD, FhirServer
 from triage.connectors.fhir import FhirInbox
 from triage.connectors.fhir_client import REPLY_SYSTEM, FhirClient, Nonsense
 from triage.connectors.fhir_outbox import FhirOutbox
-from triage.connectors.fhir_page import canonical, uid_of
+from triage.connectors.fhir_page import canonical, incoming, uid_of
 from triage.domain import Arrival, Channel, Cursor, Delivery
 from triage.errors import (
     BadSettings,
@@ -166,6 +166,45 @@ class TestInbox:
             communication(3, sender={"reference": "RelatedPerson/r"}, **ours),
         )
         assert ids(list(inbox_of(server).deliveries({}))) == ["c2", "c3"]
+
+    @pytest.mark.parametrize(
+        ("people", "left_out"),
+        [
+            ({"recipient": ["Patient/p1"]}, True),
+            ({"recipient": ["Patient/p1"], "sender": {}}, True),
+            ({"recipient": ["Patient/p1"], "sender": {"reference": "Device/d/_history/2"}}, True),
+            ({"sender": {"reference": "https://p.example/R4/PractitionerRole/x"}}, True),
+            ({"sender": {"type": "Organization", "identifier": {"value": "1"}}}, True),
+            ({}, False),
+            ({"recipient": ["Organization/clinic"]}, False),
+            ({"recipient": ["Patient/p1", "Organization/clinic"]}, False),
+            ({"recipient": [7]}, False),
+            ({"sender": {"reference": "#me"}, "recipient": ["Patient/p1"]}, False),
+            ({"sender": {"type": "Patient", "identifier": {"value": "1"}}}, False),
+            ({"sender": {"display": "Ana"}, "recipient": ["Patient/p1"]}, False),
+            ({"sender": {"reference": "Patient/p1", "type": "Organization"}}, False),
+            ({"sender": {"reference": "urn:uuid:Organization/1?Patient"}}, False),
+            ({"sender": {"reference": ["Organization/1"]}}, False),
+            ({"sender": "Organization/1"}, False),
+        ],
+    )
+    def test_only_what_is_surely_ours_is_left_out(
+        self, people: dict[str, Any], left_out: bool
+    ) -> None:
+        """A portal that copies our identifier into the patient's answer must not hide it."""
+        one = communication(1, identifier=[{"system": REPLY_SYSTEM, "value": "<1@x>"}], **people)
+        if "sender" not in people:
+            del one["sender"]
+        told = people.get("recipient", [])
+        one["recipient"] = [{"reference": to} if isinstance(to, str) else to for to in told]
+        assert (incoming({"c1": one}) == []) is left_out
+
+    @pytest.mark.parametrize("sender", ["", "Organization/clinic"])
+    def test_the_replies_we_create_are_not_read_back(self, server: FhirServer, sender: str) -> None:
+        words = portal()
+        outbox_of(server, sender=sender).send(approve(words), words, message_id=MESSAGE_ID)
+        assert len(stored(server)) == 1
+        assert ids(list(inbox_of(server).deliveries({}))) == []
 
     def test_faults_of_the_server_are_tried_again(self, server: FhirServer) -> None:
         server.seed(communication(1))

@@ -1,5 +1,6 @@
 """Tasks, notifications, log-in and what a portal says of itself, against a real FHIR server."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,15 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from tests.connectors.test_fhir import arrivals, communication, cursor_of, ids, inbox_of
-from tests.servers import FhirServer, free_port
+from tests.servers import PASSWORD, FhirServer, free_port
 from triage.connectors.fhir import FhirInbox
+from triage.connectors.fhir_client import Answer, FhirClient, Unreachable
 from triage.connectors.fhir_hints import Hints
+from triage.connectors.fhir_page import canonical
 from triage.connectors.options import Options
-from triage.errors import BadSettings, InboxMissedNews, InboxRefused
+from triage.domain import Arrival, Cursor
+from triage.errors import BadSettings, InboxMissedNews, InboxRefused, MailboxUnreachable
+from triage.parsing.portal import read_portal
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +80,104 @@ class TestTasks:
         taken = task(1, description="refill", owner={"reference": "Practitioner/1"})
         server.seed(taken | {"status": "accepted", "meta": {"versionId": "2"}})
         assert arrivals(list(inbox.deliveries({}))) == []
+
+
+class Broken:
+    """A portal that answers with a fault for some addresses, however often it is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+        self.addresses, self.asked, get = set(addresses), list[str](), FhirClient.get
+
+        def fails(client: FhirClient, address: str, query: Any = None) -> Answer:
+            self.asked.append(address)
+            if address in self.addresses:
+                raise Unreachable("500", sent=True)
+            return get(client, address, query)
+
+        monkeypatch.setattr(FhirClient, "get", fails)
+
+
+class TestFailingMessages:
+    """A message behind a task that cannot be fetched, and is neither gone nor forbidden."""
+
+    TASKS = (
+        task(1, focus={"reference": "Communication/bad"}),
+        task(2, focus={"reference": "Communication/c2"}),
+        task(3, description="refill"),
+    )
+
+    def looks(self, inbox: FhirInbox, count: int) -> list[list[str]]:
+        """Return what each look hands over, as the store keeps it: nothing twice."""
+        cursors: dict[str, Cursor] = {}
+        found, had = list[list[str]](), set[str]()
+        for _ in range(count):
+            came = list[Arrival]()
+            try:
+                for delivery in inbox.deliveries(cursors):
+                    came += delivery.arrivals
+                    cursors[delivery.cursor.mailbox] = delivery.cursor
+            except MailboxUnreachable:
+                # As the keeper of an inbox does.
+                inbox.close()
+            new = {one.position.uid.partition("/")[0] for one in came} - had
+            had |= new
+            found.append(sorted(new))
+        return found
+
+    def test_it_holds_up_no_other_and_its_task_stands_for_it_after_three_looks(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Broken(monkeypatch, "Communication/bad")
+        server.seed(communication(2), *self.TASKS)
+        inbox = inbox_of(server, resources=["Task", "Communication"], page_size=1)
+        assert self.looks(inbox, 4) == [["c2", "t3"], [], ["t1"], []]
+        seen = read_portal(canonical(self.TASKS[0]))
+        assert seen.partly_read
+        assert seen.not_read, "a person sees that there is something that could not be read"
+
+    def test_nothing_is_certain_before_the_task_was_handed_over(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Broken(monkeypatch, "Communication/bad")
+        server.seed(communication(2), *self.TASKS)
+        inbox = inbox_of(server, resources=["Task"])
+        marks = list[str]()
+        with pytest.raises(MailboxUnreachable, match=r"\(500\), the message behind a Task"):
+            marks += [delivery.cursor.uid for delivery in inbox.deliveries({})]
+        assert set(marks) <= {""}
+        listed = {uid.partition("/")[0] for one in inbox.listings({}) for uid in one.uids}
+        assert listed == {"c2", "t3"}, "what is listed was handed over"
+
+    def test_its_words_come_in_when_the_portal_gives_them_after_all(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [datetime(2026, 1, 1, tzinfo=UTC)]
+        broken = Broken(monkeypatch, "Communication/bad")
+        server.seed(communication(2), *self.TASKS)
+        inbox = FhirInbox(
+            {**server.settings, "resources": ["Task"]}, PASSWORD, clock=lambda: now[0]
+        )
+        assert self.looks(inbox, 3)[-1] == ["t1"]
+        server.seed(communication(1, id="bad"))
+        broken.addresses.clear()
+        broken.asked.clear()
+        assert self.looks(inbox, 1) == [[]]
+        assert "Communication/bad" not in broken.asked, "it is asked for rarely"
+        now[0] += timedelta(minutes=61)
+        assert self.looks(inbox, 1) == [["bad"]]
+        assert self.looks(inbox, 1) == [[]]
+
+    def test_a_portal_that_hangs_is_not_asked_for_every_message(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        addresses = [f"Communication/bad{n}" for n in range(9)]
+        broken = Broken(monkeypatch, *addresses)
+        server.seed(*(task(n, focus={"reference": one}) for n, one in enumerate(addresses)))
+        inbox = inbox_of(server, resources=["Task"])
+        monkeypatch.setattr(inbox._focuses, "_steady", itertools.count(0, 25).__next__)
+        assert self.looks(inbox, 1) == [[]]
+        assert len(broken.asked) == 1 + 3
+        assert sum(map(len, self.looks(inbox, 9))) == 9
 
 
 def test_what_was_not_sent_yet_waits_until_it_is(server: FhirServer) -> None:

@@ -1,19 +1,17 @@
-"""The IMAP inbox against a real Dovecot, and against servers that lie."""
+"""The IMAP inbox against a real Dovecot; test_imap_lies.py has the servers that lie."""
 
 import logging
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer, append_all
 from triage.connectors.imap import ImapInbox
 from triage.connectors.imap_line import Line
 from triage.domain import Arrival, Cursor, Delivery
-from triage.errors import BadSettings, InboxLied, InboxRefused, InboxUnreachable, TriageError
+from triage.errors import BadSettings, InboxRefused, InboxUnreachable, TriageError
 from triage.testing import check_inbox, mail
 
 
@@ -249,91 +247,6 @@ class TestDovecot:
         assert trouble is None
         assert [arrival.position.uid for arrival in arrivals(second)] == ["3"]
         inbox.close()
-
-
-class TestLyingServer:
-    """Nothing is skipped: a cursor never passes a message that was not handed over."""
-
-    @pytest.fixture
-    def server(self) -> Iterator[LyingImap]:
-        with LyingImap(dict(enumerate(mails(6), 1))) as server:
-            yield server
-
-    @pytest.mark.parametrize("lie", ["silent", "nil", "empty", "cut", "too_long"])
-    def test_one_message_it_will_not_give_is_owed_by_name_and_holds_up_nobody(
-        self, server: LyingImap, lie: str
-    ) -> None:
-        getattr(server.lies, lie).add(3)
-        inbox = ImapInbox({**server.settings, "batch_messages": 4}, PASSWORD)
-        found, trouble = collect(inbox)
-        assert isinstance(trouble, InboxLied)
-        assert sorted(a.position.uid for a in arrivals(found)) == ["1", "2", "4", "5", "6"]
-        assert cursors(found)["INBOX"].uid == "6 without 3"
-        getattr(server.lies, lie).clear()
-        again, trouble = collect(inbox, cursors(found))
-        assert trouble is None
-        assert [a.position.uid for a in arrivals(again)] == ["3"]
-        assert cursors(again)["INBOX"].uid == "6"
-
-    def test_a_message_that_was_expunged_meanwhile_is_no_lie(self, server: LyingImap) -> None:
-        server.lies.silent.add(3)
-        inbox = ImapInbox(server.settings, PASSWORD)
-        examine = server._bodies
-
-        def expunge(uids: list[int], line: socket.socket) -> bytes | None:
-            server.lies.vanished.add(3)
-            return examine(uids, line)
-
-        server._bodies = expunge  # type: ignore[method-assign]  # The liar changes its ways.
-        found, trouble = collect(inbox)
-        assert trouble is None
-        assert [a.position.uid for a in arrivals(found)] == ["1", "2", "4", "5", "6"]
-        assert cursors(found)["INBOX"].uid == "6"
-
-    def test_a_bye_in_the_middle_is_survived_within_the_call(self, server: LyingImap) -> None:
-        server.lies.byes = 1
-        found, trouble = collect(ImapInbox(server.settings, PASSWORD))
-        assert trouble is None
-        assert [a.content for a in arrivals(found)] == list(server.messages.values())
-        assert server.connections == 2
-
-    def test_answers_that_make_no_sense_end_in_a_lie(self, server: LyingImap) -> None:
-        server.lies.garbage = True
-        found, trouble = collect(ImapInbox(server.settings, PASSWORD))
-        assert isinstance(trouble, InboxLied)
-        assert arrivals(found) == []
-        assert {delivery.cursor.uid for delivery in found} == {"6 without 1,2,3,4,5,6"}
-
-    def test_a_server_that_drips_does_not_hold_the_worker(
-        self, server: LyingImap, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("triage.connectors.imap_line._SLOWEST", 10**9)
-        server.lies.drip = True
-        server.messages = dict(list(server.messages.items())[:1])
-        found, trouble = collect(ImapInbox({**server.settings, "timeout_seconds": 0.2}, PASSWORD))
-        assert isinstance(trouble, InboxLied)
-        assert arrivals(found) == []
-
-    def test_counting_messages_without_listing_them_is_a_lie(self, server: LyingImap) -> None:
-        server.lies.vanished = set(server.messages)
-        found, trouble = collect(ImapInbox(server.settings, PASSWORD))
-        assert (found, type(trouble)) == ([], InboxLied)
-
-    def test_without_uidnext_a_mailbox_that_shrank_is_read_again(self, server: LyingImap) -> None:
-        server.lies.no_uid_next = True
-        inbox = ImapInbox(server.settings, PASSWORD)
-        found, _ = collect(inbox)
-        assert collect(inbox, cursors(found)) == ([], None)
-        ahead = {"INBOX": replace(cursors(found)["INBOX"], uid="99")}
-        assert len(arrivals(collect(inbox, ahead)[0])) == 6
-
-    def test_very_large_mailboxes_are_listed_in_windows(
-        self, server: LyingImap, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("triage.connectors.imap_line._WINDOW", 2)
-        server.messages = dict.fromkeys([1, 2, 3, 9, 20, 21, 40], mails(1)[0])
-        found, _ = collect(ImapInbox(server.settings, PASSWORD))
-        assert [int(a.position.uid) for a in arrivals(found)] == [1, 2, 3, 9, 20, 21, 40]
 
 
 @pytest.mark.parametrize(

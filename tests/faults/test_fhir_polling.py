@@ -12,10 +12,11 @@ import pytest
 
 from tests.servers import PASSWORD, FhirServer
 from tests.sizes import LONG, many
+from tests.small_practice import rooms
 from triage.connectors.fhir import FhirInbox
 from triage.connectors.fhir_page import canonical
 from triage.errors import InboxUnreachable
-from triage.pipeline import land
+from triage.pipeline import file, land
 from triage.store import Store
 
 pytestmark = [pytest.mark.bar(9), pytest.mark.timeout(1200 if LONG else 170)]
@@ -133,3 +134,20 @@ def test_versions_as_identity_are_seen_to_double(
         running.seed(message("m1", START, version=version))
         poll(inbox, store, clinic)
     assert len(store.landing.waiting(limit=10, clinic=clinic)) == 2
+
+
+def test_an_id_that_is_none_holds_up_no_page(
+    running: FhirServer, store: Store, clinic: str
+) -> None:
+    """PostgreSQL takes no NUL in a text, and a whole page would not land."""
+    running.clear()
+    odd = ["a\0b", "\ud800", "x" * 5000, "Ana Marula/1", 7, {"a": 1}, ""]
+    written = [message("m", START), *(message("", START) | {"id": one} for one in odd)]
+    page = {"resourceType": "Bundle", "entry": [{"resource": one} for one in written]}
+    running.fail("GET", body=page)
+    assert poll(FhirInbox(running.settings, PASSWORD), store, clinic) == len(written)
+    raws = [raw_id for _, raw_id in store.landing.waiting(limit=99, clinic=clinic)]
+    found = [store.landing.raw(raw_id, clinic=clinic, by="test") for raw_id in raws]
+    assert {raw.content for raw in found} == {canonical(one) for one in written}
+    assert all("Marula" not in raw.position.uid and len(raw.position.uid) < 200 for raw in found)
+    assert len(file(raws, rooms(), store, clinic=clinic, by="test")) == len(written)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer
 from tests.sizes import many
 from triage.connectors.imap import ImapInbox
@@ -79,3 +80,30 @@ def test_oracle_without_the_look_beneath_it_stays_hidden(
     put_back(store, clinic)
     hidden = set(digests(NEW)) - set(stored(store, clinic))
     assert len(hidden) == len(OLD) - KEPT
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("other", [False, True], ids=["the same mail", "one other mail"])
+def test_a_server_whose_bytes_waver_is_told_and_brings_in_nothing_twice(
+    store: Store, clinic: str, other: bool
+) -> None:
+    """Which of them is another mail, and not the same one made anew, is asked twice."""
+    with LyingImap(dict(enumerate(OLD[:6], 1))) as server:
+        server.lies.wavering |= {4, 5, 6}
+        inbox = ImapInbox(server.settings, PASSWORD)
+        keeper = InboxKeeper(inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
+        assert keeper.fetch() == 6
+        inbox.close()
+        server.messages[7] = NEW[0]
+        if other:
+            server.lies.wavering.remove(5)
+            server.messages[5] = NEW[1]
+        assert keeper.once() is other
+        assert keeper.trouble == ("" if other else "InboxLied")
+        known = set(stored(store, clinic))
+        assert digests([NEW[0]])[0] in known, "what is new comes in all the same"
+        if other:
+            assert digests([NEW[1]])[0] in known
+        else:
+            assert len(known) == 7
+        inbox.close()

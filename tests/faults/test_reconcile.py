@@ -234,3 +234,20 @@ def test_one_mailbox_in_trouble_does_not_keep_the_others_from_being_compared(
     found = {one.mailbox: one.listed for one in store.mailboxes.balances(clinic=clinic)}
     assert found == {"INBOX": 2, "Junk": 3}
     inbox.close()
+
+
+def test_one_at_which_the_server_hangs_up_does_not_either(store: Store, clinic: str) -> None:
+    with LyingImap(dict(enumerate(mails(3, "old"), 1))) as server:
+        settings = {**server.settings, "mailboxes": ["Junk", "INBOX"]}
+        inbox = ImapInbox(settings, PASSWORD)
+        keeper = keeper_of(inbox, store, clinic)
+        keeper.fetch()
+        server.lies.hangs_up_at.add("Junk")
+        # The second time over a new connection, with the look at what lies below the marks.
+        for uid, content in enumerate(mails(2, "new"), 4):
+            server.messages[uid] = content
+            assert not keeper.once()
+            assert keeper.trouble == "MailboxUnreachable"
+            found = {one.mailbox: one.listed for one in store.mailboxes.balances(clinic=clinic)}
+            assert found == {"INBOX": uid, "Junk": 3}
+        inbox.close()

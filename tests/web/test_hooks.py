@@ -226,10 +226,23 @@ def test_too_large_too_many_and_a_store_that_fails_are_told_so(
     assert len(kept(practice)) == 28
 
 
-def test_somebody_who_only_guesses_is_not_listened_to(practice: Practice, sender: Sender) -> None:
-    wrong = [sender.send(body(), webhook_signature="v1,x") for _ in range(MOST_REFUSED + 5)]
+@pytest.mark.parametrize("to", ["website", "nobody"])
+def test_somebody_who_only_guesses_hears_less_and_keeps_no_signed_delivery_out(
+    practice: Practice,
+    hooked: FastAPI,
+    sender: Sender,
+    caplog: pytest.LogCaptureFixture,
+    to: str,
+) -> None:
+    """Behind a proxy that names one address for all, the service has the address of the guesser."""
+    wrong = [sender.send(body(), webhook_signature="v1,x", to=to) for _ in range(MOST_REFUSED + 5)]
     assert [one.status_code for one in wrong] == [401] * MOST_REFUSED + [429] * 5
-    assert sender.send(body()).status_code == 429
+    assert caplog.text.count("a delivery was refused") == MOST_REFUSED
+    assert {len(one) for one in hooked.state.hooks.refused._moments.values()} == {MOST_REFUSED}
+    assert sender.send(body()).status_code == 200
+    assert len(kept(practice)) == 1
+    assert sender.send(b"x" * 10_001).status_code == 413, "the limit of a body holds for it too"
+    assert sender.send(body(), webhook_signature="v1,x", to=to).status_code == 429
 
 
 @pytest.mark.parametrize("how", [{"moment": NOW - TOLERANCE - 1}, {}], ids=["clock", "too large"])

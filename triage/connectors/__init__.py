@@ -72,6 +72,15 @@ class Listed(Protocol):
 
 
 @runtime_checkable
+class Rereading(Protocol):
+    """An inbox that can be asked for messages once more, only to compare."""
+
+    def again(self, arrivals: Collection[Arrival]) -> tuple[Arrival, ...]:
+        """Return these messages of one mailbox as the server gives them now, and claim none."""
+        ...
+
+
+@runtime_checkable
 class Quota(Protocol):
     """An inbox whose server can say how full the mailbox is."""
 

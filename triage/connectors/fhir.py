@@ -31,6 +31,7 @@ from triage.connectors.fhir_client import (
     TooLong,
     Unreachable,
 )
+from triage.connectors.fhir_focus import Focuses
 from triage.connectors.fhir_hints import Hints
 from triage.connectors.fhir_page import (
     COMMUNICATION,
@@ -53,11 +54,20 @@ from triage.connectors.fhir_page import (
 )
 from triage.connectors.options import Options
 from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
-from triage.errors import InboxLied, InboxMissedNews, InboxRefused, InboxUnreachable, TriageError
+from triage.errors import (
+    InboxLied,
+    InboxMissedNews,
+    InboxRefused,
+    InboxUnreachable,
+    MailboxUnreachable,
+    TriageError,
+)
 
 _EPOCH = "fhir-r4"
 _PAGES = 10_000
 _WALKS = 5
+#: A message whose task came in without it is asked for again after this long at the latest.
+_AGAIN = timedelta(minutes=5)
 
 
 class FhirInbox:
@@ -95,6 +105,8 @@ class FhirInbox:
         self._hints = Hints(options, secret)
         options.done()
         self._clock = clock
+        # At most half the time between two looks far back, so that each of them finds it due.
+        self._focuses = Focuses(clock, again_after=min(self._every / 2, _AGAIN))
         #: When the next walk goes back far; the first one does.
         self._far_at = datetime.min.replace(tzinfo=UTC)
         self._seen: dict[str, frozenset[str]] = {}
@@ -106,13 +118,21 @@ class FhirInbox:
         """Yield everything changed since the cursors less the overlap, page by page.
 
         All deliveries of a kind but the last carry the old cursor: until a whole walk is done,
-        nothing is certain. Raises InboxUnreachable, InboxRefused or InboxLied.
+        nothing is certain. Raises InboxUnreachable, InboxRefused or InboxLied; what is wrong with
+        one kind, or with a message behind a task, only after everything else was handed over.
         """
         self._hints.quiet()
+        self._focuses.begin()
         now = self._clock()
         far = now >= self._far_at
+        troubles: list[TriageError] = []
         for kind in self._kinds:
-            yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
+            try:
+                yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
+            except (InboxLied, InboxRefused, MailboxUnreachable) as trouble:
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
         if far:
             self._far_at = now + self._every
 
@@ -188,6 +208,7 @@ class FhirInbox:
         held = Cursor(kind, _EPOCH, reached)
         known, became = self._landed.get(kind, {}), dict[str, tuple[Position, ...]]()
         found: dict[str, str] = {}
+        stuck: dict[str, str] = {}
         for walk in range(_WALKS):
             mark, pages, overlooked = latest([reached, *found.values()]), 0, walk == 0
             for page in self._walk(kind, reached, self._back if far else self._overlap):
@@ -196,9 +217,10 @@ class FhirInbox:
                 found |= {uid: changed(one) for uid, one in fresh.items()}
                 overlooked = overlooked or any(not later(found[uid], mark) for uid in fresh)
                 # What an earlier look handed over is stored, or the comparison says that it is not.
-                unknown = {uid: one for uid, one in fresh.items() if uid not in known}
-                became |= {uid: known[uid] for uid in fresh.keys() & known.keys()}
-                parted = self._arrivals(kind, unknown)
+                unknown = {u: one for u, one in fresh.items() if u not in known or self._owes(one)}
+                became |= {u: known[u] for u in (fresh.keys() & known.keys()) - unknown.keys()}
+                parted, without = self._arrivals(kind, unknown)
+                stuck |= without
                 became |= {u: tuple(one.position for one in some) for u, some in parted.items()}
                 arrivals = {one.position: one for some in parted.values() for one in some}
                 if arrivals:
@@ -209,27 +231,49 @@ class FhirInbox:
             raise InboxLied(f"{self._who}, pages kept changing")
         # A message dated 2099 must not carry the cursor past everything that comes before then.
         last = latest([reached, *found.values()], most=self._clock())
-        self._seen[kind], self._reached[kind] = frozenset(found), last
+        self._seen[kind], self._reached[kind] = frozenset(found.keys() - stuck.keys()), last
         # Every delivery was landed, or we would not be here. A look far back begins the list anew.
         self._landed[kind] = became if far else known | became
+        if stuck:
+            why = next(iter(stuck.values()))
+            raise MailboxUnreachable(f"{why}, the message behind a Task")
         if last != cursor.uid:
             yield Delivery((), Cursor(kind, _EPOCH, last))
 
-    def _arrivals(self, kind: str, fresh: Mapping[str, Resource]) -> dict[str, tuple[Arrival, ...]]:
-        """Return uid -> what comes in; a task that only routes a message stands for that one."""
+    def _arrivals(
+        self, kind: str, fresh: Mapping[str, Resource]
+    ) -> tuple[dict[str, tuple[Arrival, ...]], dict[str, str]]:
+        """Return uid -> what comes in, and uid -> why it waits for the next look.
+
+        A task that only routes a message stands for that one.
+        """
         found: dict[str, tuple[Arrival, ...]] = {}
+        stuck: dict[str, str] = {}
         for uid, resource in incoming(fresh):
-            messages = self._followed_by(resource) if kind == TASK else []
+            try:
+                messages = self._followed_by(resource) if kind == TASK else []
+            except InboxUnreachable as trouble:
+                stuck[uid] = str(trouble.args[0])
+                continue
             came = [self._arrival(COMMUNICATION, other, message) for other, message in messages]
             if not messages or has_words(resource):
                 came.insert(0, self._arrival(kind, uid, resource))
             found[uid] = tuple(came)
-        return found
+        return found, stuck
+
+    def _owes(self, resource: Resource) -> bool:
+        """Whether it is a task that came without its message, which is worth another try."""
+        return is_a(resource, TASK) and self._focuses.due(focus_of(resource, self._client.base))
 
     def _followed_by(self, task: Resource) -> list[tuple[str, Resource]]:
-        """Fetch the message a task routes; none where there is none or it is not shown to us."""
+        """Fetch the message a task routes; none where there is none or it is not shown to us.
+
+        Raises InboxUnreachable where it fails and it is too early to do without.
+        """
         address = focus_of(task, self._client.base)
-        message = self._one(address, COMMUNICATION) if address else None
+        if not address:
+            return []
+        message = self._focuses.ask(address, lambda: self._one(address, COMMUNICATION))
         # Without it the task itself is shown to a person.
         return [] if message is None else incoming({uid_of(message, self._client.base): message})
 

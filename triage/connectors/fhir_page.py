@@ -27,6 +27,10 @@ _BOOKKEEPING: Mapping[str, frozenset[str]] = {
 _DRAFTS = {COMMUNICATION: "preparation", TASK: "draft"}
 #: States that change what a message is; of the others a reader need not hear.
 _TELLING = ("entered-in-error", *_DRAFTS.values())
+_PLAIN_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+#: Who may have sent what carries our identifier for it to be ours, and whom our replies go to.
+_STAFF = {"Organization", "Practitioner", "PractitionerRole", "HealthcareService", "Device"}
+_PATIENTS = {"Patient", "RelatedPerson"}
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
 Resource = dict[str, Any]
@@ -45,9 +49,16 @@ def canonical(resource: Mapping[str, Any], base: str = "") -> bytes:
 
 
 def uid_of(resource: Mapping[str, Any], base: str = "") -> str:
-    """Return `<id>/<digest of what was written>`."""
+    """Return `<id>/<digest of what was written>`.
+
+    It stands in the database in plain: an id that is none, as FHIR writes them, may name somebody,
+    or hold what no database takes, and is only kept as a digest.
+    """
     digest = hashlib.sha256(canonical(resource, base)).hexdigest()[:32]
-    return f"{resource.get('id', 'no-id')}/{digest}"
+    own = str(resource.get("id", "no-id"))
+    if not _PLAIN_ID.fullmatch(own):
+        own = f"sha256:{hashlib.sha256(own.encode('utf-8', 'replace')).hexdigest()}"
+    return f"{own}/{digest}"
 
 
 def read_bundle(bundle: Mapping[str, Any], kind: str, base: str) -> tuple[dict[str, Resource], str]:
@@ -145,13 +156,28 @@ def _is_draft(resource: Mapping[str, Any]) -> bool:
     return resource.get("status") == _DRAFTS[resource["resourceType"]]
 
 
-def _is_ours(resource: Mapping[str, Any]) -> bool:
-    """Say whether our outbox created this; the identifier alone would let a patient hide one."""
+def _is_ours(resource: Resource) -> bool:
+    """Say whether our outbox surely created this; whatever is not sure is shown to a person.
+
+    The identifier alone would let a portal that copies it hide a patient's answer. Our replies have
+    the clinic's own sender or none, and go to patients; a patient's message goes to the clinic.
+    """
     try:
-        sender = resource.get("sender", {}).get("reference", "")
-        if "Patient/" in sender or "RelatedPerson/" in sender:
+        if not any(one.get("system") == REPLY_SYSTEM for one in resource.get("identifier", [])):
             return False
-        return any(one.get("system") == REPLY_SYSTEM for one in resource.get("identifier", []))
+        sender, told = resource.get("sender") or {}, resource.get("recipient") or []
+        if sender:
+            return _kind_of(sender) in _STAFF
+        return bool(told) and all(_kind_of(one) in _PATIENTS for one in told)
     except (AttributeError, TypeError):
         # What cannot be understood is shown to a person.
         return False
+
+
+def _kind_of(reference: Mapping[str, Any]) -> str:
+    """Return the kind of resource a reference names, or nothing where it does not say."""
+    address = reference.get("reference")
+    if address is None:
+        return str(reference.get("type", ""))
+    found = re.fullmatch(r"(?:.*/)?([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}(/_history/[^/]*)?", address)
+    return found[1] if found else ""

@@ -15,28 +15,38 @@ fetched in pieces; it is delivered whatever its size). The secret is the passwor
 with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are fetched with.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from triage.connectors.imap_check import examine
 from triage.connectors.imap_cursor import Place
 from triage.connectors.imap_line import Access, Line, View
 from triage.connectors.imap_listing import Contents
 from triage.connectors.imap_marks import Afterwards
+from triage.connectors.imap_patience import Patience
 from triage.connectors.mail_tokens import read_tokens
 from triage.connectors.options import Options
 from triage.connectors.tls import read_security
 from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
-from triage.errors import InboxLied, InboxRefused, InboxUnreachable, TriageError
+from triage.errors import (
+    InboxLied,
+    InboxRefused,
+    InboxUnreachable,
+    MailboxUnreachable,
+    TriageError,
+)
 
 _MEGABYTE = 1024 * 1024
 #: How long one IDLE lasts before it is renewed, in seconds: a dead line is noticed this soon.
 _RENEW = 30.0
-#: A message the server will not give is asked for again after this long at the latest.
-_LONGEST_PAUSE = 3600.0
 #: Messages read again below the cursor over each new connection.
 _TOP = 3
+#: After so many messages in a row whose size cannot be told, those left of a batch go without.
+_IN_A_ROW = 3
+#: What is wrong with one mailbox and leaves the others as they are, if the server still answers.
+_OF_ONE_MAILBOX = (InboxLied, InboxRefused, InboxUnreachable)
 
 
 class ImapInbox:
@@ -64,10 +74,11 @@ class ImapInbox:
         self._line: Line | None = None
         self._looked: dict[str, tuple[str, int]] = {}
         self._contents = Contents()
+        self._patience = Patience(clock)
         #: Mailbox -> the line over which its newest known messages were read again.
         self._looked_beneath: dict[str, Line] = {}
-        #: (mailbox, epoch, uid) of what the server would not give -> tries, when to try again.
-        self._refused: dict[tuple[str, str, int], tuple[int, float]] = {}
+        #: What befell mailboxes at that look: they are not read on before it was taken.
+        self._held_back: dict[str, TriageError] = {}
         self._closed = threading.Event()
         self._left = 0
 
@@ -79,16 +90,20 @@ class ImapInbox:
         """Yield every message past `cursors`, lowest UID first, one mailbox after the other.
 
         Raises InboxUnreachable or InboxRefused at once when nobody can log in. A mailbox whose
-        answers contradict each other does not hold up the others: InboxLied comes at the end.
+        answers contradict each other, or at which the server hangs up, does not hold up the others:
+        InboxLied or MailboxUnreachable comes at the end.
         """
         self._closed.clear()
         self._connected()
         troubles: list[TriageError] = []
+        held_back, self._held_back = self._held_back, {}
         for mailbox in self._mailboxes:
             try:
+                if mailbox in held_back:
+                    raise held_back[mailbox]
                 yield from self._mailbox(mailbox, cursors.get(mailbox))
-            except (InboxLied, InboxRefused) as trouble:
-                troubles.append(trouble)
+            except _OF_ONE_MAILBOX as trouble:
+                troubles.append(self._only_here(mailbox, trouble))
         if troubles:
             raise troubles[0]
 
@@ -146,6 +161,13 @@ class ImapInbox:
             self._line = Line(self._access)
         return self._line
 
+    def _only_here(self, mailbox: str, trouble: TriageError) -> TriageError:
+        """Return what to tell after the other mailboxes; raise where the whole server is gone."""
+        if isinstance(trouble, InboxUnreachable) and not isinstance(trouble, MailboxUnreachable):
+            self._connected()
+            return MailboxUnreachable(f"{trouble.args[0]}, mailbox {mailbox}")
+        return trouble
+
     def _something_new(self, line: Line) -> bool:
         new = False
         # Backwards, so that IDLE afterwards listens to the first mailbox.
@@ -167,8 +189,8 @@ class ImapInbox:
                 continue
             try:
                 view, uids = self._contents.of(self._connected(), mailbox)
-            except (InboxLied, InboxRefused) as trouble:
-                troubles.append(trouble)
+            except _OF_ONE_MAILBOX as trouble:
+                troubles.append(self._only_here(mailbox, trouble))
                 continue
             if view.epoch == cursor.epoch:
                 passed = frozenset(str(uid) for uid in uids if uid <= place.reached)
@@ -191,7 +213,18 @@ class ImapInbox:
             except (InboxLied, InboxRefused):
                 # It is told, and told in full, when the mailbox is read.
                 continue
+            except InboxUnreachable as trouble:
+                # It may come back with an older backup: nobody passes the mark without this look.
+                self._held_back[mailbox] = self._only_here(mailbox, trouble)
+                continue
             self._looked_beneath[mailbox] = line
+
+    def again(self, arrivals: Collection[Arrival]) -> tuple[Arrival, ...]:
+        """Return these messages of one mailbox as the server gives them now, and claim none."""
+        places = [one.position for one in arrivals]
+        top = Listing(places[0].mailbox, places[0].epoch, frozenset(one.uid for one in places))
+        found = (pair for bodies in self._bodies(top, top.uids) for pair in bodies)
+        return tuple(_arrival(self, top, uid, body) for uid, body in found)
 
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
         """Yield those messages of a listing again, as far as the server hands them over."""
@@ -202,7 +235,7 @@ class ImapInbox:
         view = self._connected().examine(listing.mailbox)
         if view.epoch != listing.epoch:
             return
-        for chunk in self._sized(view, self._due(view, [int(uid) for uid in uids])):
+        for chunk in self._sized(view, self._patience.due(view, [int(uid) for uid in uids])):
             yield sorted(self._fetch(view, chunk)[0].items())
 
     def stored(self, listing: Listing, uids: Collection[str]) -> None:
@@ -235,28 +268,35 @@ class ImapInbox:
     def _chunks(self, view: View, place: Place) -> Iterator[dict[int, int]]:
         """Yield uid -> claimed size, at most `batch_messages` and about `batch_megabytes` each."""
         left = self._afterwards.leftovers(self._again(view), view, place.reached)
-        yield from self._sized(view, sorted({*self._due(view, place.owed), *left}))
+        yield from self._sized(view, sorted({*self._patience.due(view, place.owed), *left}))
         for uids in self._again(view).uids(view, place.reached):
             self._left = max(self._left, len(uids))
             yield from self._sized(view, uids)
 
     def _sized(self, view: View, uids: Sequence[int]) -> Iterator[dict[int, int]]:
         for start in range(0, len(uids), self._most):
-            sizes = self._again(view).sizes(uids[start : start + self._most])
+            sizes = self._sizes(view, uids[start : start + self._most])
             yield from _by_weight(sizes, self._batch)
 
-    def _due(self, view: View, uids: Collection[int]) -> list[int]:
-        """Return those of `uids` that are worth another try; a stubborn one waits ever longer."""
-        now, place = self._clock(), (view.mailbox, view.epoch)
-        return sorted(u for u in uids if self._refused.get((*place, u), (0, 0.0))[1] <= now)
-
-    def _note_refused(self, view: View, chunk: Iterable[int], missing: Collection[int]) -> None:
-        for uid in chunk:
-            key = (view.mailbox, view.epoch, uid)
-            tries, _ = self._refused.pop(key, (0, 0.0))
-            if uid in missing:
-                pause = min(2.0**tries * 15, _LONGEST_PAUSE) if tries > 1 else 0.0
-                self._refused[key] = tries + 1, self._clock() + pause
+    def _sizes(self, view: View, uids: Sequence[int]) -> dict[int, int]:
+        """Return uid -> claimed size; one the server cannot tell counts as 1, so as not empty."""
+        told = dict.fromkeys(uids, 1)
+        with contextlib.suppress(InboxLied, InboxUnreachable):
+            return told | self._again(view).sizes(uids)
+        # One bad answer must not take the whole batch along; but where it is not one message that
+        # fails, the server is not asked, nor logged in to, for each of them.
+        failed = 0
+        for uid in uids:
+            try:
+                told |= self._again(view).sizes([uid])
+                failed = 0
+            except (InboxLied, InboxUnreachable):
+                # If the server is gone for good, opening the mailbox again says so.
+                self._again(view)
+                failed += 1
+            if failed == _IN_A_ROW:
+                break
+        return told
 
     def _fetch(self, view: View, chunk: Mapping[int, int]) -> tuple[dict[int, bytes], list[int]]:
         """Return the bodies, and in ascending order the UIDs the server lists but will not give."""
@@ -276,7 +316,7 @@ class ImapInbox:
                 missing.append(uid)
             else:
                 bodies[uid] = body
-        self._note_refused(view, chunk, missing)
+        self._patience.note(view, chunk, missing)
         return bodies, missing
 
     def _one(self, view: View, uid: int, size: int) -> bytes | None:
@@ -298,6 +338,9 @@ class ImapInbox:
             return self._line
         line = self._connected()
         if line.examine(view.mailbox).epoch != view.epoch:
+            # Else the next to ask would take this line for one with the mailbox as it was.
+            self._line = None
+            line.close()
             raise InboxUnreachable(f"{self._access.who}, mailbox renumbered while it was read")
         return line
 

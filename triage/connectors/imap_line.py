@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from triage.connectors.imap_answers import fetch_named
 from triage.connectors.imap_resync import enable_resync, resync
 from triage.connectors.mail_tokens import Tokens
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable
@@ -206,10 +207,11 @@ class Line:
             return set(self._client.search(["UID", listed])) & set(uids)
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        """Return uid -> size in bytes as the server claims it; a missing one counts as 0."""
+        """Return uid -> size in bytes as the server claims it; what it left out is missing."""
         with self._speaking():
-            answer = self._client.fetch(uids, ["RFC822.SIZE"])
-            return {uid: int(answer.get(uid, {}).get(b"RFC822.SIZE") or 0) for uid in uids}
+            answer = fetch_named(self._client, uids, "RFC822.SIZE")
+            found = {uid: answer.get(uid, {}).get(b"RFC822.SIZE") for uid in uids}
+        return {uid: size for uid, size in found.items() if isinstance(size, int)}
 
     def bodies(self, uids: Sequence[int], size: int) -> dict[int, bytes]:
         """Return uid -> the server's own bytes; whatever the server left out is not in it.
@@ -217,7 +219,7 @@ class Line:
         `size` is the expected total in bytes and only sets how long we are patient.
         """
         with self._speaking(self._access.timeout * 2 + size / _SLOWEST):
-            answer = self._client.fetch(uids, ["BODY.PEEK[]"])
+            answer = fetch_named(self._client, uids, "BODY.PEEK[]")
             found = {uid: answer.get(uid, {}).get(b"BODY[]") for uid in uids}
         return {uid: body for uid, body in found.items() if isinstance(body, bytes)}
 
@@ -226,7 +228,7 @@ class Line:
         whole = bytearray()
         while True:
             with self._speaking(self._access.timeout * 2 + _PIECE / _SLOWEST):
-                answer = self._client.fetch([uid], [f"BODY.PEEK[]<{len(whole)}.{_PIECE}>"])
+                answer = fetch_named(self._client, [uid], f"BODY.PEEK[]<{len(whole)}.{_PIECE}>")
                 piece = answer.get(uid, {}).get(f"BODY[]<{len(whole)}>".encode())
             if not isinstance(piece, bytes):
                 return None

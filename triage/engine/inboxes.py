@@ -11,7 +11,14 @@ from threading import Event, Thread
 from triage.connectors import Inbox, Quota
 from triage.engine.progress import Counted, Progress, Tell
 from triage.engine.reconcile import look_beneath, reconcile
-from triage.errors import InboxLied, InboxRefused, StoreRefused, TriageError, blame
+from triage.errors import (
+    InboxLied,
+    InboxRefused,
+    MailboxUnreachable,
+    StoreRefused,
+    TriageError,
+    blame,
+)
 from triage.pipeline import land
 from triage.store import Store
 
@@ -100,10 +107,10 @@ class InboxKeeper:
         trouble: Exception | None = None
         landed = 0
         try:
-            look_beneath(self._inbox, self._store, clinic=self._clinic)
+            trouble = look_beneath(self._inbox, self._store, clinic=self._clinic)
             counted = Counted(self._inbox, self._progress)
             landed = len(land(counted, self._store, clinic=self._clinic))
-        except (InboxLied, InboxRefused) as caught:
+        except (InboxLied, InboxRefused, MailboxUnreachable) as caught:
             # One mailbox is in trouble; the others are compared all the same.
             trouble = caught
         if self._clock() >= self._compare_at:

@@ -5,10 +5,12 @@ even when it could be repaired, because it should not have been.
 """
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 
-from triage.connectors import Inbox, Listed
-from triage.domain import Cursor, Listing
-from triage.errors import TriageError
+from triage.connectors import Inbox, Listed, Rereading
+from triage.domain import Arrival, Cursor, Listing, Position
+from triage.errors import InboxLied, InboxRefused, InboxUnreachable, TriageError
 from triage.store import Store
 
 log = logging.getLogger(__name__)
@@ -23,24 +25,37 @@ def reconcile(inbox: Inbox, store: Store, *, clinic: str) -> int:
     if not isinstance(inbox, Listed):
         return 0
     repaired = 0
+    troubles: list[TriageError] = []
     for listing in inbox.listings(store.landing.cursors(inbox.name, clinic=clinic)):
-        repaired += _compare(inbox, inbox, listing, store, clinic)
+        try:
+            repaired += _compare(inbox, inbox, listing, store, clinic)
+        except (InboxLied, InboxRefused, InboxUnreachable) as trouble:
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
     return repaired
 
 
-def look_beneath(inbox: Inbox, store: Store, *, clinic: str) -> None:
+def look_beneath(inbox: Inbox, store: Store, *, clinic: str) -> InboxLied | None:
     """Begin a mailbox anew where other messages now lie under numbers we know.
 
     A server put back from a backup gives used numbers out again, and nothing shows it once it has
     passed our mark; so look before the mark moves. Numbers only grow: as long as the highest below
     the mark are what they were, none below was given out twice.
+
+    A server that makes the same message anew for each answer says nothing by that: to read all
+    anew would bring in every mail a second time. It is told as a lie, after the mail has landed.
     """
+    lie: InboxLied | None = None
     if not isinstance(inbox, Listed):
-        return
+        return lie
     for arrivals in inbox.newest(store.landing.cursors(inbox.name, clinic=clinic)):
         if not store.mailboxes.contradicted(arrivals, clinic=clinic):
             continue
         place = arrivals[0].position
+        if not store.mailboxes.contradicted(_steady(inbox, arrivals), clinic=clinic):
+            lie = InboxLied(f"inbox {inbox.name}, a message comes with other bytes each time")
+            continue
         log.error(
             "inbox %(inbox)s: known numbers name other messages; reading all anew",
             {"inbox": inbox.name},
@@ -48,6 +63,17 @@ def look_beneath(inbox: Inbox, store: Store, *, clinic: str) -> None:
         store.landing.land(arrivals, clinic=clinic)
         start = Cursor(place.mailbox, place.epoch, "0")
         store.landing.move_cursor(inbox.name, start, clinic=clinic)
+    return lie
+
+
+def _steady(inbox: Inbox, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Leave out what the server gives with other bytes when it is asked once more."""
+    second: dict[Position, bytes] = {}
+    if isinstance(inbox, Rereading):
+        # Without a second answer the first one counts: better all anew than something hidden.
+        with suppress(InboxLied, InboxRefused, InboxUnreachable):
+            second = {one.position: one.content for one in inbox.again(arrivals)}
+    return [one for one in arrivals if second.get(one.position, one.content) == one.content]
 
 
 def _compare(inbox: Inbox, server: Listed, listing: Listing, store: Store, clinic: str) -> int:

@@ -22,7 +22,7 @@ from triage.web.visitor import TheDesk
 
 log = logging.getLogger("triage.web")
 router = APIRouter()
-#: Refused deliveries a minute from one address, after which it is not listened to for a while.
+#: Refused deliveries a minute from one address; further ones are only asked to come again later.
 MOST_REFUSED = 20
 MINUTE = 60.0
 #: So many addresses are remembered; a body takes no longer than this to come.
@@ -69,10 +69,13 @@ class HookDoors:
         self._told = Paces(steady)
 
     async def take(self, name: str, request: Request) -> Arrival:
-        """Return the signed delivery of a request; raise HookRefused."""
+        """Return the signed delivery of a request; raise HookRefused.
+
+        What is signed is taken however much was refused before: behind a proxy that names one
+        address for all, strangers would else shut the door for the service that may come in.
+        """
         address = request.client.host if request.client else ""
-        if self.refused.reached(address, MOST_REFUSED):
-            raise HookRefused(429, "too many deliveries were refused; come again later")
+        enough = self.refused.reached(address, MOST_REFUSED)
         try:
             hook = self.hooks.get(name)
             if hook is None:
@@ -81,6 +84,9 @@ class HookDoors:
             body = await _body(request, hook.largest)
             arrival = hook.take(request.headers, body, self.clock())
         except HookRefused as trouble:
+            if enough:
+                # Neither counted nor logged: a flood fills no memory and no disk.
+                raise _tired(trouble) from None
             self.refused.count(address)
             log.warning("a delivery was refused: %(error)s", blame(trouble))
             raise
@@ -120,6 +126,13 @@ async def deliver(desk: TheDesk, arrival: Annotated[Arrival, Depends(signed)]) -
         log.error("a delivery could not be stored: %(error)s", blame(trouble))
         raise HookRefused(503, "it could not be stored now; come again later") from None
     return PlainTextResponse("stored\n")
+
+
+def _tired(trouble: HookRefused) -> HookRefused:
+    """Return what somebody hears who was refused often; of a body too large they still hear."""
+    if trouble.status != 401:
+        return trouble
+    return HookRefused(429, "too many deliveries were refused; come again later")
 
 
 async def _body(request: Request, largest: int) -> bytes:
