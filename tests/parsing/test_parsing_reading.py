@@ -230,12 +230,8 @@ THREADS = [
     ),
     ("> Any pain?\n\nYes, in my chest\n", "Yes, in my chest"),
     ("temp is\n>101 since noon", "temp is\n>101 since noon"),
-    ("> only older words", "> only older words"),
-    (
-        "see what mum sent\n\n---------- Forwarded message ---------\nFrom: Mum\nSubject: help\n\n"
-        "my chest hurts",
-        None,
-    ),
+    # Models leave out marked lines; here they would see nothing.
+    ("> only older words\n> >101 since noon", "only older words\n>101 since noon"),
     ("refill please\n-- \nAna Ruiz\n555-0101", "refill please"),
     ("refill please\n\nSent from my iPhone", "refill please"),
     ("refill\n\nCONFIDENTIALITY NOTICE: This e-mail is privileged.\nDelete it.", "refill"),
@@ -244,11 +240,10 @@ THREADS = [
 
 
 @pytest.mark.parametrize(("text", "body"), THREADS, ids=range(len(THREADS)))
-def test_the_newest_part(text: str, body: str | None) -> None:
-    expected = text.strip() if body is None else body
-    assert separate(text).body == expected
+def test_the_newest_part(text: str, body: str) -> None:
+    assert separate(text).body == body
     message = plain(id="1", channel=Channel.EMAIL, subject="Re: x", body=text)
-    assert message.body.reveal() == expected
+    assert message.body.reveal() == body
 
 
 #: What mail programs write above what they quote.

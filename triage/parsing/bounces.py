@@ -133,13 +133,18 @@ def read_report(
     return Report(_why(status, told or words, words), status, tuple(_given_back(tree, body)))
 
 
-def _is_from_a_mailer(tree: Part, sender: str) -> bool:
+def gives_back(tree: Part, sender: str) -> bool:
+    """Whether it says of itself that it gives a mail back, of whose words it repeats some."""
     return (
         tree.kind == "multipart/report"
-        or value_of(tree.headers, "return-path").strip() == "<>"
         or bool(values_of(tree.headers, "x-failed-recipients"))
         or _MAILER.match(sender) is not None
     )
+
+
+def _is_from_a_mailer(tree: Part, sender: str) -> bool:
+    # Web forms, too, are sent so that nothing comes back to them.
+    return gives_back(tree, sender) or value_of(tree.headers, "return-path").strip() == "<>"
 
 
 def _text(part: Part) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
-from triage.parsing.bounces import read_report
+from triage.parsing.bounces import gives_back, read_report
 from triage.parsing.charset import decode
 from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
 from triage.parsing.newest import separate
 from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
+from triage.parsing.purpose import Purpose, purpose_of
 from triage.parsing.sheet import Sheet
 from triage.parsing.verdicts import unproven
 
@@ -124,17 +125,29 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
         sheet.partly_read |= bool(shown)
     if len(shown) > LONGEST_BODY:
         shown, sheet.partly_read = shown[:LONGEST_BODY], True
-    newest = separate(shown)
+    purpose = _purpose(sheet, tree)
+    newest = separate(shown, purpose)
     sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
     sheet.html = source
     room = LONGEST_READINGS
     for text in texts.readings(tree, troubles):
-        new = separate(text)
+        new = separate(text, purpose)
         reading = "\n\n".join(one for one in (new.body, new.signature) if one)
         if len(reading) > room:
             reading, sheet.partly_read = reading[:room], True
         room -= len(reading)
         sheet.add_reading(reading)
+
+
+def _purpose(sheet: Sheet, tree: Part) -> Purpose:
+    """Return whether the mail begins something, answers something or passes something on."""
+    named = any(
+        value.strip()
+        for name in ("in-reply-to", "references")
+        for value in values_of(tree.headers, name)
+    )
+    # What a mail server gives back repeats what we wrote, and need not name it.
+    return purpose_of(sheet.subject, names_another=named or gives_back(tree, sheet.sender))
 
 
 def _read_loosely(sheet: Sheet, tree: Part, content: bytes) -> None:
