@@ -292,6 +292,26 @@ def test_a_phone_signs_and_says_nothing(device: str) -> None:
     assert (new.body, new.signature) == ("Refill please", device)
 
 
+@pytest.mark.parametrize("rule", ["--", "---", " -- "])
+def test_what_a_form_rules_off_is_no_signature(rule: str) -> None:
+    text = f"New message\n{rule}\nName: Luis\nI have crushing chest pain"
+    assert separate(text).body == text
+    short = separate(f"Please refill my pills, thank you\n{rule}\nLuis Vega\n555-0101")
+    assert short.signature == "Luis Vega\n555-0101"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes please\n-- \nLuis Vega\nPackhouse Fresh LLC\n1 Mill Lane, Fairhaven\n555-0101",
+        "Yes, move it to Friday\n\nOn May 5, Desk wrote:\n> x\n\n--\nLuis Vega\n1 Mill Lane",
+    ],
+)
+def test_a_long_signature_stays_one(text: str) -> None:
+    """Below the blank of RFC 3676 always; below dashes it is weighed against all that is said."""
+    assert separate(text).signature.startswith("Luis Vega")
+
+
 @pytest.mark.parametrize("separator", SEPARATORS, ids=range(len(SEPARATORS)))
 @pytest.mark.parametrize(
     "text",

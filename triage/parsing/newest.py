@@ -14,6 +14,8 @@ SEPARATED_UP_TO = 200_000
 _MOST_LINES = 5_000
 _MOST_ATTRIBUTIONS = 5
 _LONGEST_SIGNATURE = 12
+#: A signature has at most so many times the words of what it signs.
+_OUTWEIGHED = 2
 
 _QUOTED = re.compile(r"^[ \t]{0,3}>")
 #: A patient may begin a line with ">101 fever"; alone, such a line is not a quotation.
@@ -99,11 +101,9 @@ def separate(text: str, purpose: Purpose = Purpose.ANSWERS) -> Newest:
         # Nothing but quotation: a forward, or a reply whose words we cannot tell apart.
         return Newest(_unmarked(lines))
     cut = older.index(True) if True in older else len(lines)
-    top, below = (
-        _sign_off(lines[:cut]),
-        [line for line, old in zip(lines[cut:], older[cut:], strict=True) if not old],
-    )
-    tail = _sign_off(below)
+    below = [line for line, old in zip(lines[cut:], older[cut:], strict=True) if not old]
+    top = _sign_off(lines[:cut])
+    tail = _sign_off(below, said=_count(top[0]))
     body = _joined([*top[0], *tail[0]])
     signature = _joined([*top[1], *tail[1]])
     if not body and not _only_a_device(signature):
@@ -242,8 +242,8 @@ def _kept_library(lines: list[str], start: int) -> tuple[int, int] | None:
     return min(first, len(lines)), max(min(end, len(lines)), first + 1)
 
 
-def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Return (words, signature) of one stretch of new text."""
+def _sign_off(lines: list[str], *, said: int = 0) -> tuple[list[str], list[str]]:
+    """Return (words, signature) of one stretch of new text, above which so many words stand."""
     kept, signed = _without_disclaimers(lines)
     last = len(kept)
     while last and not kept[last - 1].strip():
@@ -252,7 +252,7 @@ def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
         signed = [kept[last - 1], *signed]
         last -= 1
     for at in range(last - 1, max(-1, last - 2 - _LONGEST_SIGNATURE), -1):
-        if _delimits(kept, at):
+        if _delimits(kept, at) and not _outweighed(said, kept[:last], at):
             return kept[:at], [*kept[at + 1 : last], *signed]
     return kept[:last], signed
 
@@ -262,6 +262,18 @@ def _delimits(lines: list[str], at: int) -> bool:
     if _LIST_RULE.fullmatch(line):
         return any("mailing list" in below for below in lines[at + 1 : at + 2])
     return _DELIMITER.fullmatch(line) is not None
+
+
+def _outweighed(said: int, lines: list[str], at: int) -> bool:
+    """Whether so much stands below a mere line of dashes that it is the message itself."""
+    above = said + _count(lines[:at])
+    # Only mail programs write the blank that RFC 3676 asks for; forms rule off with dashes.
+    drawn = lines[at] != "-- " and not lines[at].strip(" \t-")
+    return drawn and 0 < _OUTWEIGHED * above < _count(lines[at + 1 :])
+
+
+def _count(lines: list[str]) -> int:
+    return sum(len(line.split()) for line in lines)
 
 
 def _without_disclaimers(lines: list[str]) -> tuple[list[str], list[str]]:
