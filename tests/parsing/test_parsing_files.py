@@ -6,6 +6,7 @@ from parsing_mails import typed
 from triage.domain import Channel, Mark, Message
 from triage.parsing.mail import read_mail
 from triage.parsing.sheet import to_message
+from triage.priority.redflags import RedFlags
 
 
 def read(head: str, *parts: bytes) -> Message:
@@ -51,3 +52,44 @@ def test_words_in_a_named_part_are_shown() -> None:
     )
     assert message.body.reveal() == "my chest hurts"
     assert Mark.NOT_READ not in message.marks
+
+
+DANGER = "I have crushing chest pain and cannot breathe."
+DANGEROUS = f"Content-Type: text/plain\n\n{DANGER}".encode()
+SEAL = b"Content-Type: application/pgp-signature; name=a.asc\n\nx"
+RETURNED = b"Content-Type: message/rfc822\n\nSubject: visit\n\ncall if you have chest pain"
+
+
+def test_every_line_of_a_picture_message_is_shown() -> None:
+    smil = b"Content-Type: application/smil; name=a.smil\n\n<smil/>"
+    sheet = b"Content-Type: text/css\n\np { margin: 0 }"
+    message = read("multipart/related", smil, WORDS, sheet, DANGEROUS)
+    assert message.body.reveal() == f"see letter\n\n{DANGER}"
+    assert [one.media_type for one in message.attachments] == ["application/smil", "text/css"]
+    assert not message.marks
+
+
+@pytest.mark.parametrize(
+    ("head", "parts"),
+    [
+        ("multipart/signed", (WORDS, SEAL, DANGEROUS)),
+        ("multipart/related", (WORDS, DANGEROUS.replace(b"plain", b"html"))),
+        ("multipart/report", (WORDS, RETURNED, DANGEROUS)),
+        ("multipart/report", (WORDS, b"Content-Type: text/rfc822-headers\n\nTo: a", DANGEROUS)),
+    ],
+    ids=["signed", "related", "report", "report of headers"],
+)
+def test_words_that_are_not_shown_are_listed(head: str, parts: tuple[bytes, ...]) -> None:
+    message = read(head, *parts)
+    assert message.body.reveal() == "see letter"
+    assert DANGER.encode() in [one.content for one in message.attachments]
+    assert Mark.PARTLY_READ in message.marks
+    flags = RedFlags().flags(message)
+    assert "cannot breathe" in " ".join(flag.quote.reveal() for flag in flags)
+
+
+def test_words_inside_a_listed_mail_are_listed_once() -> None:
+    message = read("multipart/report", WORDS, RETURNED)
+    assert [one.media_type for one in message.attachments] == ["message/rfc822"]
+    assert Mark.PARTLY_READ not in message.marks
+    assert all("chest pain" not in text.reveal() for text in message.readings)

@@ -176,8 +176,11 @@ def _read_report(sheet: Sheet, tree: Part) -> None:
 
 
 def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
+    left_out = {id(part) for part in texts.left_out(tree)}
+    sheet.partly_read |= bool(left_out)
     for part in tree.walk():
-        if part.kind.startswith("multipart/") or texts.is_shown(part):
+        is_text = part.kind.startswith("multipart/") or texts.is_shown(part)
+        if is_text and id(part) not in left_out:
             continue
         sheet.add_file(part.filename, part.kind, decoded(part, troubles))
         if part.kind in _TNEF or part.filename.lower() == "winmail.dat":
