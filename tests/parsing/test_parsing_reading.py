@@ -8,6 +8,7 @@ from parsing_mails import mail, raw_of, read, typed
 
 from triage.domain import Channel, Mark, Message
 from triage.parsing import parse, plain
+from triage.parsing.html import html_to_text
 from triage.parsing.newest import separate
 
 ALTERNATIVE = "Content-Type: multipart/alternative; boundary=b"
@@ -36,6 +37,20 @@ def test_hidden_words_are_a_reading() -> None:
     message = read(typed("Content-Type: text/html", html.encode()))
     assert "breathe" not in message.body.reveal()
     assert "I cannot breathe" in union(message)
+
+
+def test_bullets_of_a_list_hide_no_hidden_words() -> None:
+    shown = "".join(f"<li>pill {n}</li>" for n in range(12))
+    hidden = "<span style='display:none'>I have crushing chest pain</span>"
+    for rows in (f"<ul>{shown}</ul>", f"<ol>{shown}</ol>"):
+        message = read(typed("Content-Type: text/html", f"{rows}{hidden}".encode()))
+        assert "I have crushing chest pain" not in message.body.reveal()
+        assert "I have crushing chest pain" in union(message)
+        assert html_to_text(rows)[1] == ""
+
+
+def test_letters_in_a_style_of_their_own_are_no_hidden_words() -> None:
+    assert html_to_text("<p><b>R</b>efill <i>pl</i>ease,<br>thanks<b>.</b></p>")[1] == ""
 
 
 def test_a_stub_gives_way_to_the_html() -> None:
