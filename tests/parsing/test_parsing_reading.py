@@ -59,6 +59,34 @@ def test_a_stub_gives_way_to_the_html() -> None:
     assert message.body.reveal().startswith("I need my lisinopril")
 
 
+BOILERPLATE = [
+    "This message contains HTML content. Please use an HTML-capable mail program to read this "
+    "message.",
+    "Your e-mail program does not show HTML mails. Open this message in your browser instead.",
+    "Su programa de correo no muestra mensajes en formato HTML. Use otro programa para leerlo.",
+]
+
+
+@pytest.mark.parametrize("words", BOILERPLATE, ids=range(len(BOILERPLATE)))
+def test_words_of_a_mail_program_give_way_to_the_html(words: str) -> None:
+    said = (
+        "Good morning, this is Ana Ruiz. I need my lisinopril and my metformin refilled before "
+        "Friday, please, because we travel to my mother's and the pharmacy there is closed."
+    )
+    message = read(typed(ALTERNATIVE, pair(words, f"<p>{said}</p>")))
+    assert message.body.reveal() == said
+    assert words in union(message)
+    assert not message.marks
+
+
+def test_plain_words_of_a_layout_with_links_stay() -> None:
+    words = (
+        "Please refill my lisinopril before Friday (https://shop.example/list?id=7712&from=mail)"
+    )
+    html = "<p>Please <a href='https://shop.example'>refill my lisinopril</a> before Friday</p>"
+    assert read(typed(ALTERNATIVE, pair(words, html))).body.reveal() == words
+
+
 def test_text_attachments_are_readings() -> None:
     body = (
         b"--b\nContent-Type: text/plain\n\nsee note\n--b\nContent-Type: text/plain\n"

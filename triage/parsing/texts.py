@@ -25,6 +25,9 @@ from triage.parsing.parts import (
 
 #: A plain alternative with fewer than this share of the HTML's words is only a stub.
 _STUB = 0.3
+#: So is one with fewer than this share of its own longer words in the HTML.
+_SHARED = 0.5
+_TELLING = re.compile(r"\w{4,}")
 _RAW_UP_TO = 200_000
 #: Of a longer text part only so many bytes are read: as text they would take many times the memory.
 _TEXT_UP_TO = 2_000_000
@@ -157,7 +160,14 @@ def _best(texts: list[str]) -> str:
     if not spoken:
         return ""
     longest = max(spoken, key=lambda text: len(text.split()))
-    return spoken[0] if len(spoken[0].split()) >= _STUB * len(longest.split()) else longest
+    enough = len(spoken[0].split()) >= _STUB * len(longest.split())
+    return spoken[0] if enough and _says_the_same(spoken[0], longest) else longest
+
+
+def _says_the_same(text: str, other: str) -> bool:
+    """Whether a text has the words of another, and does not only ask for a better program."""
+    said, there = (set(_TELLING.findall(one.lower())) for one in (text, other))
+    return len(said & there) >= _SHARED * len(said)
 
 
 def readings(tree: Part, troubles: Troubles) -> Iterator[str]:
