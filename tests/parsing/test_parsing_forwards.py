@@ -6,7 +6,7 @@ import pytest
 from parsing_mails import typed
 
 from triage.classifiers.wording import compose
-from triage.domain import Channel, Message, Urgency
+from triage.domain import Channel, Mark, Message, Urgency
 from triage.parsing import plain
 from triage.parsing.mail import read_mail
 from triage.parsing.newest import separate
@@ -166,6 +166,47 @@ def test_the_other_alternative_of_a_forward_is_whole_too(rules: RedFlags) -> Non
     message = read("Fwd: help", "x", body, "Content-Type: multipart/alternative; boundary=b\n")
     assert message.body.reveal().endswith("see the attached letter")
     assert emergency(rules, message)
+
+
+ENCLOSED = f"Subject: help\nFrom: rosa@example.org\n\n{marked(DANGER)}\nplease call\n"
+AS_A_FILE = "Content-Disposition: attachment; filename=help.eml\n"
+
+
+@pytest.mark.parametrize("saved", ["", AS_A_FILE], ids=["", "attachment"])
+@pytest.mark.parametrize("subject", ["Fwd: help", "Re: visit"])
+def test_a_mail_passed_on_as_a_file_is_shown(rules: RedFlags, saved: str, subject: str) -> None:
+    body = (
+        f"--b\nContent-Type: text/plain\n\nFYI\n--b\nContent-Type: message/rfc822\n{saved}\n"
+        f"{ENCLOSED}--b--\n"
+    )
+    message = read(subject, "x", body, "Content-Type: multipart/mixed; boundary=b\n")
+    assert message.body.reveal() == f"FYI\n\nhelp\n\n{DANGER}\n\nplease call"
+    assert [one.media_type for one in message.attachments] == ["message/rfc822"]
+    assert emergency(rules, message)
+
+
+def test_of_very_many_files_some_are_shown_and_all_listed() -> None:
+    mails = f"--b\nContent-Type: message/rfc822\n{AS_A_FILE}\n{ENCLOSED}" * 300
+    body = f"--b\nContent-Type: text/plain\n\nFYI\n{mails}--b--\n"
+    message = read("Fwd: help", "x", body, "Content-Type: multipart/mixed; boundary=b\n")
+    assert message.body.reveal().count(DANGER) == 20
+    assert len(message.attachments) == 300
+    assert Mark.PARTLY_READ in message.marks
+
+
+def test_a_file_that_is_all_there_is_is_shown_once() -> None:
+    body = f"--b\nContent-Type: message/rfc822\n{AS_A_FILE}\n{ENCLOSED}--b--\n"
+    message = read("Fwd: help", "x", body, "Content-Type: multipart/mixed; boundary=b\n")
+    assert message.body.reveal() == f"{DANGER}\n\nplease call"
+
+
+def test_what_a_mail_server_gives_back_is_not_shown() -> None:
+    body = (
+        f"--b\nContent-Type: text/plain\n\nNo such user\n--b\nContent-Type: message/rfc822\n\n"
+        f"{ENCLOSED}--b--\n"
+    )
+    more = "X-Failed-Recipients: a@example.org\nContent-Type: multipart/mixed; boundary=b\n"
+    assert read("Failure", "x", body, more).body.reveal() == "No such user"
 
 
 OURS = "Call 911 if you have crushing chest pain and cannot breathe."

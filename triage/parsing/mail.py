@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
-from triage.parsing.bounces import gives_back, read_report
+from triage.parsing.bounces import gives_back, is_from_a_mailer, read_report
 from triage.parsing.charset import decode
 from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
 from triage.parsing.newest import separate
@@ -23,6 +23,8 @@ from triage.parsing.verdicts import unproven
 LARGEST = 25_000_000
 BEGINNING = 2_000_000
 LONGEST_BODY = 200_000
+#: Of the mails that came as files so many are shown; all are listed.
+MOST_ENCLOSED = 20
 #: All readings of one mail together, in characters.
 LONGEST_READINGS = 600_000
 
@@ -120,7 +122,8 @@ def _guarded_sender(tree: Part, *, from_lines: int) -> Sender:
 
 def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     shown, source = texts.shown(tree, troubles)
-    if not any(one.isalnum() for one in shown):
+    wordless = not any(one.isalnum() for one in shown)
+    if wordless:
         shown = texts.attached_words(tree, troubles)
         sheet.partly_read |= bool(shown)
     if len(shown) > LONGEST_BODY:
@@ -129,6 +132,8 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     newest = separate(shown, purpose)
     sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
     sheet.html = source
+    if not (wordless or is_from_a_mailer(tree, sheet.sender)):
+        _add_enclosed(sheet, tree)
     room = LONGEST_READINGS
     for text in texts.readings(tree, troubles):
         new = separate(text, purpose)
@@ -137,6 +142,16 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
             reading, sheet.partly_read = reading[:room], True
         room -= len(reading)
         sheet.add_reading(reading)
+
+
+def _add_enclosed(sheet: Sheet, tree: Part) -> None:
+    """Show what was passed on as a file, below the words it came with."""
+    for number, text in enumerate(texts.enclosed(tree)):
+        words = separate(text, Purpose.PASSES_ON).body
+        if number >= MOST_ENCLOSED or len(sheet.body) + len(words) > LONGEST_BODY:
+            sheet.partly_read = True
+            return
+        sheet.body = f"{sheet.body}\n\n{words}".strip()
 
 
 def _purpose(sheet: Sheet, tree: Part) -> Purpose:

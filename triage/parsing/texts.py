@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from triage.parsing import loose
 from triage.parsing.charset import decode
+from triage.parsing.headers import readable
 from triage.parsing.html import html_to_text, strip_tags
 from triage.parsing.parts import (
     DEEPEST,
@@ -130,6 +131,17 @@ def left_out(tree: Part) -> Iterator[Part]:
             and id(part) not in used
         ):
             yield part
+
+
+def enclosed(tree: Part) -> Iterator[str]:
+    """Yield the subject and words of each mail that came as a file and is not shown in place."""
+    used = {id(leaf) for leaf in _shown_leaves(tree)}
+    for part in _walk_but(tree, _MAILS):
+        if part.kind in _MAILS and part.children and used.isdisjoint(map(id, part.walk())):
+            inner = part.children[0]
+            words = shown(inner, Troubles())[0].strip()
+            if words:
+                yield f"{readable(value_of(inner.headers, 'subject'))[0]}\n\n{words}".strip()
 
 
 def _shown_leaves(part: Part) -> Iterator[Part]:
