@@ -8,6 +8,7 @@ from parsing_mails import mail, raw_of, read, typed
 
 from triage.domain import Channel, Mark, Message
 from triage.parsing import parse, plain
+from triage.parsing.html import html_to_text
 from triage.parsing.newest import separate
 
 ALTERNATIVE = "Content-Type: multipart/alternative; boundary=b"
@@ -38,10 +39,52 @@ def test_hidden_words_are_a_reading() -> None:
     assert "I cannot breathe" in union(message)
 
 
+def test_bullets_of_a_list_hide_no_hidden_words() -> None:
+    shown = "".join(f"<li>pill {n}</li>" for n in range(12))
+    hidden = "<span style='display:none'>I have crushing chest pain</span>"
+    for rows in (f"<ul>{shown}</ul>", f"<ol>{shown}</ol>"):
+        message = read(typed("Content-Type: text/html", f"{rows}{hidden}".encode()))
+        assert "I have crushing chest pain" not in message.body.reveal()
+        assert "I have crushing chest pain" in union(message)
+        assert html_to_text(rows)[1] == ""
+
+
+def test_letters_in_a_style_of_their_own_are_no_hidden_words() -> None:
+    assert html_to_text("<p><b>R</b>efill <i>pl</i>ease,<br>thanks<b>.</b></p>")[1] == ""
+
+
 def test_a_stub_gives_way_to_the_html() -> None:
     html = "<p>I need my lisinopril and my metformin refilled before Friday, please.</p>"
     message = read(typed(ALTERNATIVE, pair("See HTML.", html)))
     assert message.body.reveal().startswith("I need my lisinopril")
+
+
+BOILERPLATE = [
+    "This message contains HTML content. Please use an HTML-capable mail program to read this "
+    "message.",
+    "Your e-mail program does not show HTML mails. Open this message in your browser instead.",
+    "Su programa de correo no muestra mensajes en formato HTML. Use otro programa para leerlo.",
+]
+
+
+@pytest.mark.parametrize("words", BOILERPLATE, ids=range(len(BOILERPLATE)))
+def test_words_of_a_mail_program_give_way_to_the_html(words: str) -> None:
+    said = (
+        "Good morning, this is Ana Ruiz. I need my lisinopril and my metformin refilled before "
+        "Friday, please, because we travel to my mother's and the pharmacy there is closed."
+    )
+    message = read(typed(ALTERNATIVE, pair(words, f"<p>{said}</p>")))
+    assert message.body.reveal() == said
+    assert words in union(message)
+    assert not message.marks
+
+
+def test_plain_words_of_a_layout_with_links_stay() -> None:
+    words = (
+        "Please refill my lisinopril before Friday (https://shop.example/list?id=7712&from=mail)"
+    )
+    html = "<p>Please <a href='https://shop.example'>refill my lisinopril</a> before Friday</p>"
+    assert read(typed(ALTERNATIVE, pair(words, html))).body.reveal() == words
 
 
 def test_text_attachments_are_readings() -> None:
@@ -230,12 +273,8 @@ THREADS = [
     ),
     ("> Any pain?\n\nYes, in my chest\n", "Yes, in my chest"),
     ("temp is\n>101 since noon", "temp is\n>101 since noon"),
-    ("> only older words", "> only older words"),
-    (
-        "see what mum sent\n\n---------- Forwarded message ---------\nFrom: Mum\nSubject: help\n\n"
-        "my chest hurts",
-        None,
-    ),
+    # Models leave out marked lines; here they would see nothing.
+    ("> only older words\n> >101 since noon", "only older words\n>101 since noon"),
     ("refill please\n-- \nAna Ruiz\n555-0101", "refill please"),
     ("refill please\n\nSent from my iPhone", "refill please"),
     ("refill\n\nCONFIDENTIALITY NOTICE: This e-mail is privileged.\nDelete it.", "refill"),
@@ -244,11 +283,10 @@ THREADS = [
 
 
 @pytest.mark.parametrize(("text", "body"), THREADS, ids=range(len(THREADS)))
-def test_the_newest_part(text: str, body: str | None) -> None:
-    expected = text.strip() if body is None else body
-    assert separate(text).body == expected
+def test_the_newest_part(text: str, body: str) -> None:
+    assert separate(text).body == body
     message = plain(id="1", channel=Channel.EMAIL, subject="Re: x", body=text)
-    assert message.body.reveal() == expected
+    assert message.body.reveal() == body
 
 
 #: What mail programs write above what they quote.
@@ -295,6 +333,26 @@ def test_what_stands_below_a_separator_is_old(separator: str, mark: str) -> None
 def test_a_phone_signs_and_says_nothing(device: str) -> None:
     new = separate(f"Refill please\n\n{device}\n\nOn May 5, Desk wrote:\n> x")
     assert (new.body, new.signature) == ("Refill please", device)
+
+
+@pytest.mark.parametrize("rule", ["--", "---", " -- "])
+def test_what_a_form_rules_off_is_no_signature(rule: str) -> None:
+    text = f"New message\n{rule}\nName: Luis\nI have crushing chest pain"
+    assert separate(text).body == text
+    short = separate(f"Please refill my pills, thank you\n{rule}\nLuis Vega\n555-0101")
+    assert short.signature == "Luis Vega\n555-0101"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes please\n-- \nLuis Vega\nPackhouse Fresh LLC\n1 Mill Lane, Fairhaven\n555-0101",
+        "Yes, move it to Friday\n\nOn May 5, Desk wrote:\n> x\n\n--\nLuis Vega\n1 Mill Lane",
+    ],
+)
+def test_a_long_signature_stays_one(text: str) -> None:
+    """Below the blank of RFC 3676 always; below dashes it is weighed against all that is said."""
+    assert separate(text).signature.startswith("Luis Vega")
 
 
 @pytest.mark.parametrize("separator", SEPARATORS, ids=range(len(SEPARATORS)))

@@ -121,7 +121,7 @@ def read_report(
 ) -> Report | None:
     """Return what a mail says about mails that failed; None when it is no such report."""
     kinds = {part.kind for part in tree.walk()}
-    by_mailer = _is_from_a_mailer(tree, sender) or (automatic and bool(_FAILED.search(subject)))
+    by_mailer = is_from_a_mailer(tree, sender) or (automatic and bool(_FAILED.search(subject)))
     if kinds & _OTHER_REPORTS or not by_mailer:
         return None
     told = "\n".join(_status_texts(tree))
@@ -133,13 +133,19 @@ def read_report(
     return Report(_why(status, told or words, words), status, tuple(_given_back(tree, body)))
 
 
-def _is_from_a_mailer(tree: Part, sender: str) -> bool:
+def gives_back(tree: Part, sender: str) -> bool:
+    """Whether it says of itself that it gives a mail back, of whose words it repeats some."""
     return (
         tree.kind == "multipart/report"
-        or value_of(tree.headers, "return-path").strip() == "<>"
         or bool(values_of(tree.headers, "x-failed-recipients"))
         or _MAILER.match(sender) is not None
     )
+
+
+def is_from_a_mailer(tree: Part, sender: str) -> bool:
+    """Whether a mail server may have written it; answers to it go nowhere."""
+    # Web forms, too, are sent so that nothing comes back to them.
+    return gives_back(tree, sender) or value_of(tree.headers, "return-path").strip() == "<>"
 
 
 def _text(part: Part) -> str:

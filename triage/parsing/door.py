@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from triage.domain import Channel, Mark, Message, Protected, RawMessage
 from triage.parsing.newest import Newest, separate
+from triage.parsing.purpose import purpose_of
 from triage.parsing.sandbox import TOO_MANY, Sandbox, as_it_lies
 from triage.parsing.sheet import Sheet, to_message
 
@@ -63,7 +64,7 @@ def plain(*, id: str, channel: Channel, subject: str, body: str, whole: bool = F
     The newest part is separated as it is in mail, unless `whole` keeps the body as it is, so
     that offsets into the message are offsets into `body`.
     """
-    newest = Newest(body) if whole else separate(body)
+    newest = Newest(body) if whole else separate(body, purpose_of(subject))
     readings = tuple(Protected(text) for text in dict.fromkeys((subject, newest.body)) if text)
     return Message(
         raw_id=id,

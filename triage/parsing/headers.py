@@ -49,7 +49,8 @@ def clean(value: str) -> str:
 
 def readable(value: str) -> tuple[str, bool]:
     """Decode raw 8-bit bytes and encoded words; return the text and whether it was damaged."""
-    raw = value[:LONGEST_VALUE].encode("ascii", "surrogateescape")
+    # Bare bytes stand in a value as lone surrogates; a file's name is decoded already.
+    raw = value[:LONGEST_VALUE].encode("utf-8", "surrogateescape")
     text, damaged = decode(raw)
     # 8-bit bytes that are not UTF-8 break the mail standards in every reading.
     damaged = damaged or (not raw.isascii() and not _is_utf8(raw)) or len(value) > LONGEST_VALUE

@@ -5,6 +5,7 @@ by a style sheet was still written by somebody; nothing is ever fetched.
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 #: Longer HTML is stripped with a plain pattern; the layout engine is not linear.
@@ -64,8 +65,12 @@ def _laid_out(source: str) -> tuple[str, str]:
         block.tail = f"\n{_CLOSE}{block.tail or ''}"
     config = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
     shown = _mark_quotes(Inscriptis(tree, config).get_text())
-    hidden = len(everything.split()) > len(shown.replace(">", " ").split())
-    return shown, everything if hidden else ""
+    return shown, everything if _letters(everything) - _letters(shown) else ""
+
+
+def _letters(text: str) -> Counter[str]:
+    """Count the letters: layout joins words and adds signs and numbers, but no letter."""
+    return Counter({sign: often for sign, often in Counter(text).items() if sign.isalpha()})
 
 
 def _too_deep(tree: Any) -> bool:

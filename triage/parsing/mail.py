@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
-from triage.parsing.bounces import read_report
+from triage.parsing.bounces import gives_back, is_from_a_mailer, read_report
 from triage.parsing.charset import decode
 from triage.parsing.headers import Sender, clean, message_ids, read_sender, readable
 from triage.parsing.newest import separate
 from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
+from triage.parsing.purpose import Purpose, purpose_of
 from triage.parsing.sheet import Sheet
 from triage.parsing.verdicts import unproven
 
@@ -22,6 +23,8 @@ from triage.parsing.verdicts import unproven
 LARGEST = 25_000_000
 BEGINNING = 2_000_000
 LONGEST_BODY = 200_000
+#: Of the mails that came as files so many are shown; all are listed.
+MOST_ENCLOSED = 20
 #: All readings of one mail together, in characters.
 LONGEST_READINGS = 600_000
 
@@ -119,22 +122,47 @@ def _guarded_sender(tree: Part, *, from_lines: int) -> Sender:
 
 def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     shown, source = texts.shown(tree, troubles)
-    if not any(one.isalnum() for one in shown):
+    wordless = not any(one.isalnum() for one in shown)
+    if wordless:
         shown = texts.attached_words(tree, troubles)
         sheet.partly_read |= bool(shown)
     if len(shown) > LONGEST_BODY:
         shown, sheet.partly_read = shown[:LONGEST_BODY], True
-    newest = separate(shown)
+    purpose = _purpose(sheet, tree)
+    newest = separate(shown, purpose)
     sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
     sheet.html = source
+    if not (wordless or is_from_a_mailer(tree, sheet.sender)):
+        _add_enclosed(sheet, tree)
     room = LONGEST_READINGS
     for text in texts.readings(tree, troubles):
-        new = separate(text)
+        new = separate(text, purpose)
         reading = "\n\n".join(one for one in (new.body, new.signature) if one)
         if len(reading) > room:
             reading, sheet.partly_read = reading[:room], True
         room -= len(reading)
         sheet.add_reading(reading)
+
+
+def _add_enclosed(sheet: Sheet, tree: Part) -> None:
+    """Show what was passed on as a file, below the words it came with."""
+    for number, text in enumerate(texts.enclosed(tree)):
+        words = separate(text, Purpose.PASSES_ON).body
+        if number >= MOST_ENCLOSED or len(sheet.body) + len(words) > LONGEST_BODY:
+            sheet.partly_read = True
+            return
+        sheet.body = f"{sheet.body}\n\n{words}".strip()
+
+
+def _purpose(sheet: Sheet, tree: Part) -> Purpose:
+    """Return whether the mail begins something, answers something or passes something on."""
+    named = any(
+        value.strip()
+        for name in ("in-reply-to", "references")
+        for value in values_of(tree.headers, name)
+    )
+    # What a mail server gives back repeats what we wrote, and need not name it.
+    return purpose_of(sheet.subject, names_another=named or gives_back(tree, sheet.sender))
 
 
 def _read_loosely(sheet: Sheet, tree: Part, content: bytes) -> None:
@@ -163,8 +191,11 @@ def _read_report(sheet: Sheet, tree: Part) -> None:
 
 
 def _list_files(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
+    left_out = {id(part) for part in texts.left_out(tree)}
+    sheet.partly_read |= bool(left_out)
     for part in tree.walk():
-        if part.kind.startswith("multipart/") or texts.is_shown(part):
+        is_text = part.kind.startswith("multipart/") or texts.is_shown(part)
+        if is_text and id(part) not in left_out:
             continue
         sheet.add_file(part.filename, part.kind, decoded(part, troubles))
         if part.kind in _TNEF or part.filename.lower() == "winmail.dat":

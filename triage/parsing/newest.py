@@ -7,19 +7,21 @@ than showing an old line twice.
 import re
 from dataclasses import dataclass
 
+from triage.parsing.purpose import Purpose, passes_on
+
 #: Longer text is not separated: the whole of it counts as new.
 SEPARATED_UP_TO = 200_000
 _MOST_LINES = 5_000
 _MOST_ATTRIBUTIONS = 5
 _LONGEST_SIGNATURE = 12
+#: A signature has at most so many times the words of what it signs.
+_OUTWEIGHED = 2
 
 _QUOTED = re.compile(r"^[ \t]{0,3}>")
 #: A patient may begin a line with ">101 fever"; alone, such a line is not a quotation.
 _MORE_THAN = re.compile(r"^[ \t]{0,3}>\s*\d")
-_FORWARDED = re.compile(
-    r"forwarded message|forwarded by|mensaje reenviado|reenviado por|weitergeleitete nachricht",
-    re.I,
-)
+#: The marks of a quoted line; of ">>101 fever" the second one says "more than".
+_MARKS = re.compile(r"^[ \t]{0,3}>(?:[ \t]?>(?!\d))*[ \t]?")
 _DEVICE = re.compile(
     r"^\s*(sent (from|via) (my|the|a|yahoo|mail|gmail|proton|aol|outlook|\w+(?= ?<http))\b"
     r"|get outlook for|sent with |enviado (desde|con) (mi|el|un|mail|yahoo|outlook|correo)\b"
@@ -78,25 +80,30 @@ class Newest:
     signature: str = ""
 
 
-def separate(text: str) -> Newest:
-    """Tell the newest part of a plain text from what it quotes and how it is signed."""
+def separate(text: str, purpose: Purpose = Purpose.ANSWERS) -> Newest:
+    """Tell the newest part of a plain text from what it quotes and how it is signed.
+
+    What is passed on is news, all of it. Words without a mark are old only in an answer.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
+    if purpose is Purpose.PASSES_ON:
+        return Newest(_unmarked(lines))
     if len(text) > SEPARATED_UP_TO or len(lines) > _MOST_LINES:
         return Newest(text)
     older = _quoted_lines(lines)
-    _add_attributed(lines, older)
+    if _begins_with_another(lines, older):
+        return Newest(_unmarked(lines))
+    _add_attributed(lines, older, unmarked=purpose is Purpose.ANSWERS)
     new = [line for line, old in zip(lines, older, strict=True) if not old]
     quoted = [line for line, old in zip(lines, older, strict=True) if old]
     if not "".join(new).strip():
         # Nothing but quotation: a forward, or a reply whose words we cannot tell apart.
-        return Newest(text.strip())
+        return Newest(_unmarked(lines))
     cut = older.index(True) if True in older else len(lines)
-    top, below = (
-        _sign_off(lines[:cut]),
-        [line for line, old in zip(lines[cut:], older[cut:], strict=True) if not old],
-    )
-    tail = _sign_off(below)
+    below = [line for line, old in zip(lines[cut:], older[cut:], strict=True) if not old]
+    top = _sign_off(lines[:cut])
+    tail = _sign_off(below, said=_count(top[0]))
     body = _joined([*top[0], *tail[0]])
     signature = _joined([*top[1], *tail[1]])
     if not body and not _only_a_device(signature):
@@ -121,23 +128,43 @@ def _quoted_lines(lines: list[str]) -> list[bool]:
     return marked
 
 
-def _add_attributed(lines: list[str], older: list[bool]) -> None:
-    """Mark "On ... wrote:" lines, and what follows them where no `>` shows its end."""
+def _unmarked(lines: list[str]) -> str:
+    """Return the text without the marks of quotation, which hide words from models."""
+    marked = zip(lines, _quoted_lines(lines), strict=True)
+    return _joined([_MARKS.sub("", line) if quoted else line for line, quoted in marked])
+
+
+def _begins_with_another(lines: list[str], older: list[bool]) -> bool:
+    """Whether the first thing repeated is what the writer passes on."""
+    over = next((at for at, line in enumerate(lines) if passes_on(_MARKS.sub("", line))), None)
+    if over is None or True in older[:over]:
+        return False
+    found = _attribution(lines[:over], 0, older[:over])
+    return found is None
+
+
+def _add_attributed(lines: list[str], older: list[bool], *, unmarked: bool) -> None:
+    """Mark "On ... wrote:" lines, and what follows them where no `>` shows its end.
+
+    Only if `unmarked` may words be old that no `>` marks. What is passed on stays new.
+    """
+    passed_on = next((at for at, line in enumerate(lines) if passes_on(line)), len(lines))
     start = 0
     for _ in range(_MOST_ATTRIBUTIONS):
         found = _attribution(lines, start, older)
-        if found is None:
-            return
+        if found is None or found[0] >= passed_on:
+            break
         first, end = found
         following = next((at for at in range(end, len(lines)) if lines[at].strip()), None)
-        if any(_FORWARDED.search(line) for line in lines[first:end]):
-            start = end
-            continue
         if following is None or not older[following]:
+            if not unmarked:
+                start = end
+                continue
             older[first:] = [True] * (len(lines) - first)
             return
         older[first:end] = [True] * (end - first)
         start = following
+    older[passed_on:] = [False] * (len(lines) - passed_on)
 
 
 def _attribution(lines: list[str], start: int, older: list[bool]) -> tuple[int, int] | None:
@@ -215,8 +242,8 @@ def _kept_library(lines: list[str], start: int) -> tuple[int, int] | None:
     return min(first, len(lines)), max(min(end, len(lines)), first + 1)
 
 
-def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Return (words, signature) of one stretch of new text."""
+def _sign_off(lines: list[str], *, said: int = 0) -> tuple[list[str], list[str]]:
+    """Return (words, signature) of one stretch of new text, above which so many words stand."""
     kept, signed = _without_disclaimers(lines)
     last = len(kept)
     while last and not kept[last - 1].strip():
@@ -225,7 +252,7 @@ def _sign_off(lines: list[str]) -> tuple[list[str], list[str]]:
         signed = [kept[last - 1], *signed]
         last -= 1
     for at in range(last - 1, max(-1, last - 2 - _LONGEST_SIGNATURE), -1):
-        if _delimits(kept, at):
+        if _delimits(kept, at) and not _outweighed(said, kept[:last], at):
             return kept[:at], [*kept[at + 1 : last], *signed]
     return kept[:last], signed
 
@@ -235,6 +262,18 @@ def _delimits(lines: list[str], at: int) -> bool:
     if _LIST_RULE.fullmatch(line):
         return any("mailing list" in below for below in lines[at + 1 : at + 2])
     return _DELIMITER.fullmatch(line) is not None
+
+
+def _outweighed(said: int, lines: list[str], at: int) -> bool:
+    """Whether so much stands below a mere line of dashes that it is the message itself."""
+    above = said + _count(lines[:at])
+    # Only mail programs write the blank that RFC 3676 asks for; forms rule off with dashes.
+    drawn = lines[at] != "-- " and not lines[at].strip(" \t-")
+    return drawn and 0 < _OUTWEIGHED * above < _count(lines[at + 1 :])
+
+
+def _count(lines: list[str]) -> int:
+    return sum(len(line.split()) for line in lines)
 
 
 def _without_disclaimers(lines: list[str]) -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from email.message import Message as Headers
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
+from triage.parsing.charset import decode
 from triage.parsing.headers import LONGEST_VALUE, clean, readable
 
 DEEPEST = 30
@@ -98,13 +99,16 @@ def values_of(headers: Headers, name: str) -> list[str]:
 
 def parameter(headers: Headers, name: str, of: str = "content-type") -> str:
     """Return one parameter of a structured field, or nothing; never raises."""
+    raw = value_of(headers, of)[:LONGEST_VALUE]
     single = Headers()
-    single["Content-Type"] = clean(value_of(headers, of)[:LONGEST_VALUE])
+    # Names of files often come as bare bytes, against the standard.
+    single["Content-Type"] = clean(decode(raw.encode("utf-8", "surrogateescape"))[0])
     try:
         found = single.get_param(name)
         if isinstance(found, tuple):
             charset, _, value = found
-            return readable(value)[0] if not charset else value
+            # The standard parser leaves the bytes as Latin-1; only charsets on the list are used.
+            return decode(value.encode("latin-1"), charset or "")[0]
     except Exception:
         # The standard parser raises half a dozen kinds on broken RFC 2231 continuations.
         return ""

@@ -12,10 +12,15 @@ from collections.abc import Mapping
 from triage.parsing.charset import decode
 from triage.parsing.html import html_to_text
 from triage.parsing.newest import separate
+from triage.parsing.purpose import Purpose, purpose_of
 from triage.parsing.references import file_name, point, pointed
 from triage.parsing.sheet import Sheet
 
 LONGEST_BODY = 200_000
+#: More texts than these are read as one.
+_MOST_TEXTS = 100
+#: What staff read above the words of a message that somebody took back.
+RETRACTED = "The portal marks this message as entered in error."
 
 
 def read_portal(content: bytes) -> Sheet:
@@ -43,16 +48,31 @@ def read_portal(content: bytes) -> Sheet:
         _read_people(sheet, resource)
         _read_thread(sheet, resource)
         _read_payload(sheet, resource)
+    purpose = _purpose(sheet, resource)
     for text in every:
-        sheet.add_reading(separate(text[:LONGEST_BODY]).body)
+        new = separate(text[:LONGEST_BODY], purpose)
+        sheet.add_reading(_together(new.body, new.signature))
     words = sheet.body or (sheet.subject if _is_header(resource) else "")
     sheet.not_read |= not any(one.isalnum() for one in words)
+    if _text(resource, "status") == "entered-in-error":
+        # Without this it would look like a second, equal request.
+        sheet.body = _together(RETRACTED, sheet.body)
+        sheet.partly_read = True
     return sheet
 
 
 def _is_header(resource: object) -> bool:
     """Whether it only opens a conversation: a topic, and no message of its own."""
     return not any(_list(resource, key) for key in ("payload", "partOf", "inResponseTo"))
+
+
+def _purpose(sheet: Sheet, resource: object) -> Purpose:
+    """Return what a message is for; to be part of a conversation is not yet to answer."""
+    return purpose_of(sheet.subject, names_another=bool(_list(resource, "inResponseTo")))
+
+
+def _together(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text)
 
 
 def _read_people(sheet: Sheet, resource: object) -> None:
@@ -104,9 +124,10 @@ def _read_payload(sheet: Sheet, resource: object) -> None:
             name = _text(elsewhere, "display") or _text(elsewhere, "reference")
             sheet.add_file(name, "application/octet-stream", b"")
             sheet.partly_read = True
-    _read_words(sheet, texts)
-    for note in _list(resource, "note"):
-        sheet.add_reading(_text(note, "text"))
+    # Some portals put what a patient typed into another field than the message's own.
+    texts += [_text(note, "text") for note in _list(resource, "note")]
+    texts += [_text(reason, "text") for reason in _list(resource, "reasonCode")]
+    _read_words(sheet, texts, _purpose(sheet, resource))
 
 
 def _read_task(sheet: Sheet, task: object) -> None:
@@ -124,18 +145,24 @@ def _read_task(sheet: Sheet, task: object) -> None:
     texts = [_text(task, "description")]
     texts += [_text(note, "text") for note in _list(task, "note")]
     texts += [_text(one, "valueString") for one in _list(task, "input")]
-    _read_words(sheet, [text for text in texts if text])
+    _read_words(sheet, texts, _purpose(sheet, task))
     # A task says more than we read; its message is elsewhere, or the task says so itself.
     sheet.partly_read |= bool(sheet.references or _list(task, "input"))
 
 
-def _read_words(sheet: Sheet, texts: list[str]) -> None:
-    whole = "\n\n".join(texts)
-    if len(whole) > LONGEST_BODY:
-        whole, sheet.partly_read = whole[:LONGEST_BODY], True
-    newest = separate(whole)
-    sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
-    sheet.add_reading("\n\n".join(one for one in (newest.body, newest.signature) if one))
+def _read_words(sheet: Sheet, texts: list[str], purpose: Purpose) -> None:
+    said = list(dict.fromkeys(text for text in texts if text.strip()))
+    said = [*said[:_MOST_TEXTS], _together(*said[_MOST_TEXTS:])]
+    room, found = LONGEST_BODY, []
+    for text in said:
+        sheet.partly_read |= len(text) > room
+        # Each for itself: what ends one text must not fold the next.
+        found.append(separate(text[:room], purpose))
+        room -= len(text[:room])
+    sheet.body = _together(*(one.body for one in found))
+    sheet.quoted = _together(*(one.quoted for one in found))
+    sheet.signature = _together(*(one.signature for one in found))
+    sheet.add_reading(_together(sheet.body, sheet.signature))
 
 
 def _read_attachment(sheet: Sheet, attachment: Mapping[str, object], texts: list[str]) -> None:

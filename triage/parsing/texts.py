@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from triage.parsing import loose
 from triage.parsing.charset import decode
+from triage.parsing.headers import readable
 from triage.parsing.html import html_to_text, strip_tags
 from triage.parsing.parts import (
     DEEPEST,
@@ -25,12 +26,20 @@ from triage.parsing.parts import (
 
 #: A plain alternative with fewer than this share of the HTML's words is only a stub.
 _STUB = 0.3
+#: So is one with fewer than this share of its own longer words in the HTML.
+_SHARED = 0.5
+_TELLING = re.compile(r"\w{4,}")
 _RAW_UP_TO = 200_000
 #: Of a longer text part only so many bytes are read: as text they would take many times the memory.
 _TEXT_UP_TO = 2_000_000
 _READABLE_FILES = (".txt", ".text", ".md", ".csv", ".log", ".htm", ".html", ".eml")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
-_NEVER_SHOWN = frozenset({"text/calendar", "text/x-amp-html", "text/rfc822-headers", "text/vcard"})
+_NEVER_SHOWN = frozenset(
+    {"text/calendar", "text/x-amp-html", "text/rfc822-headers", "text/vcard"}
+    | {"text/css", "text/javascript"}
+)
+_MAILS = frozenset({"message/rfc822"})
+_GIVEN_BACK = _MAILS | {"text/rfc822-headers"}
 _HALF_ENCODED = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
 _USUAL_PREAMBLE = re.compile(
     r"multi-?part (message )?in MIME|MIME[- ](formatted|encapsulated)", re.I
@@ -104,9 +113,53 @@ def _shown_children(part: Part) -> list[Part]:
         return [] if part.is_attachment else part.children
     if part.kind == "multipart/related":
         first = next((child for child in part.children if shown_kind(child)), None)
-        return [first] if first else []
+        # Gateways for picture messages put each line typed into a part of its own.
+        plain = (child for child in part.children if child.kind == "text/plain" and is_shown(child))
+        return list({id(child): child for child in (first, *plain) if child}.values())
     texts = [child for child in part.children if child.kind != "message/rfc822"]
     return texts if any(shown_kind(child) for child in texts) else part.children
+
+
+def left_out(tree: Part) -> Iterator[Part]:
+    """Yield each text part that is neither shown nor inside a mail that is listed as a file."""
+    used = {id(leaf) for leaf in _shown_leaves(tree)}
+    for part in _walk_but(tree, _MAILS):
+        if (
+            not part.children
+            and part.kind not in _MAILS
+            and is_shown(part)
+            and id(part) not in used
+        ):
+            yield part
+
+
+def enclosed(tree: Part) -> Iterator[str]:
+    """Yield the subject and words of each mail that came as a file and is not shown in place."""
+    used = {id(leaf) for leaf in _shown_leaves(tree)}
+    for part in _walk_but(tree, _MAILS):
+        if part.kind in _MAILS and part.children and used.isdisjoint(map(id, part.walk())):
+            inner = part.children[0]
+            words = shown(inner, Troubles())[0].strip()
+            if words:
+                yield f"{readable(value_of(inner.headers, 'subject'))[0]}\n\n{words}".strip()
+
+
+def _shown_leaves(part: Part) -> Iterator[Part]:
+    if not part.children:
+        yield part
+        return
+    for child in _shown_children(part):
+        yield from _shown_leaves(child)
+
+
+def _walk_but(part: Part, kinds: frozenset[str]) -> Iterator[Part]:
+    """Yield this part and what is below it, but nothing that is below a child of these kinds."""
+    yield part
+    for child in part.children:
+        if child.kind in kinds:
+            yield child
+        else:
+            yield from _walk_but(child, kinds)
 
 
 def shown_kind(part: Part) -> bool:
@@ -119,16 +172,23 @@ def _best(texts: list[str]) -> str:
     if not spoken:
         return ""
     longest = max(spoken, key=lambda text: len(text.split()))
-    return spoken[0] if len(spoken[0].split()) >= _STUB * len(longest.split()) else longest
+    enough = len(spoken[0].split()) >= _STUB * len(longest.split())
+    return spoken[0] if enough and _says_the_same(spoken[0], longest) else longest
+
+
+def _says_the_same(text: str, other: str) -> bool:
+    """Whether a text has the words of another, and does not only ask for a better program."""
+    said, there = (set(_TELLING.findall(one.lower())) for one in (text, other))
+    return len(said & there) >= _SHARED * len(said)
 
 
 def readings(tree: Part, troubles: Troubles) -> Iterator[str]:
     """Yield every text the bytes may mean, the usual one first."""
     report = tree.kind == "multipart/report"
-    for part in tree.walk():
-        if report and part.kind in {"message/rfc822", "text/rfc822-headers"}:
+    for part in _walk_but(tree, _MAILS) if report else tree.walk():
+        if report and part.kind in _GIVEN_BACK:
             # A delivery report quotes the mail that was not delivered: our own words.
-            return
+            continue
         for edge in part.around:
             yield from _around(edge, troubles)
         if part.children or part.kind.startswith("multipart/"):
