@@ -266,6 +266,12 @@ class UncheckedWords(TriageError):
     """
 
 
+class UnwritableWords(TriageError):
+    """These words hold a sign that nobody sees and no mail can carry, such as often comes along
+    with copied text. Write that place anew, or copy it as plain text, and save again.
+    """
+
+
 class UnfilledPlace(TriageError):
     """A place in these words is still to be filled; go back and write what belongs there."""
 
