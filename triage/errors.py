@@ -349,6 +349,13 @@ class SendPostponed(TriageError):
 class AlertFailed(TriageError):
     """Staff could not be told through this alert door; check its settings and its server."""
 
+    #: How many of those behind it were told all the same.
+    reached: int
+
+    def __init__(self, what: str = "", *, reached: int = 0) -> None:
+        super().__init__(what)
+        self.reached = reached
+
 
 class LeakFound(TriageError):
     """Redacted words still name somebody, so nothing was exported; open the cases to see what is

@@ -69,10 +69,13 @@ class AlarmBook:
         return Notice(self._clinic, now, tuple((a, a in new) for a in sorted(still | new)), ended)
 
     def told(self, notice: Notice) -> None:
-        """Remember that staff were told."""
+        """Remember that staff were told; maybe only now, and other things since."""
+        entries = self._entries
         for alarm, new in notice.alarms:
-            entry = self._entries[alarm]
-            entry.told, entry.open = notice.at, True
-            entry.times += new
+            entry = entries.setdefault(alarm, _Entry(notice.at, notice.at))
+            if entry.told <= notice.at:
+                entry.told, entry.open = notice.at, True
+                entry.times += new
         for alarm in notice.ended:
-            self._entries[alarm].open = False
+            if alarm in entries and entries[alarm].told <= notice.at:
+                entries[alarm].told, entries[alarm].open = notice.at, False
