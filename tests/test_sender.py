@@ -11,11 +11,12 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests.servers import free_port
 from tests.small_practice import MASTER, SECRETARY, approve, mail_from, move_in, receive
 from triage.desk import Desk
 from triage.domain import Approval, Channel, Outgoing, Protected, ReplyState
 from triage.engine import Sender, sending
-from triage.engine.sending import LONGEST_SEND, SLOW
+from triage.engine.sending import LONGEST_SEND, REOPEN, SLOW
 from triage.engine.turns import DEAD
 from triage.errors import ChangedUnderneath, StoreLocked, StoreRefused, TriageError
 from triage.store import Store
@@ -348,6 +349,42 @@ def test_one_bad_door_leaves_the_others_open(tmp_path: Path, store: Store) -> No
     made = House.at(tmp_path).sender(store)
     made.once()
     assert notes(store) == ("outbox_failing",)
+
+
+def test_what_would_leave_by_a_door_that_cannot_be_opened_waits_until_it_can(
+    tmp_path: Path, store: Store, desk: Desk
+) -> None:
+    """A file of authorities is not there yet; the portal was never set up."""
+    mails = (
+        '[[outbox]]\nname = "mails"\nkind = "smtp"\nchannel = "email"\nhost = "127.0.0.1"\n'
+        f'port = {free_port()}\nsecurity = "tls"\nsender = "desk@clinic.example"\n'
+        f'ca_file = "{tmp_path}/ca.pem"\n'
+    )
+    (tmp_path / "triage.toml").write_text('[clinic]\nid = "c1"\nname = "C"\n' + mails)
+    (tmp_path / "approval.key").write_text(MASTER.hex())
+    by_mail, by_portal = receive(store, mail_from(1, "refill"), mail_from(2, "refill"))
+    desk.queue.link(SECRETARY, by_portal, patient_id="p2", contact_id="p2-portal")
+    waits, never = approve(desk, by_mail), approve(desk, by_portal)
+    made, seconds = House.at(tmp_path).sender(store), [0.0]
+    made._steady, made._open_due = lambda: seconds[0], REOPEN
+
+    def state(reply_id: str) -> ReplyState:
+        return desk.replies.status(SECRETARY, reply_id).state
+
+    for seconds[0] in (0.0, 100.0, 3600.0):
+        made.once()
+        assert state(waits) is ReplyState.QUEUED
+        assert notes(store) == ("outbox_failing",)
+    reply = store.replies.get(never, clinic="c1", by="test")
+    assert (reply.state, reply.why.reveal()) == (ReplyState.FAILED, "no_outbox")
+    outbox = MemoryOutbox()
+    made._shut[Channel.EMAIL] = lambda: outbox
+    for seconds[0] in (3610.0, 3700.0):
+        assert outbox.sent == []
+        made.once()
+    assert state(waits) is ReplyState.SENT
+    assert len(outbox.sent) == 1
+    assert notes(store) == ()
 
 
 def test_a_promoted_model_serves_without_a_restart(tmp_path: Path, store: Store) -> None:
