@@ -94,6 +94,23 @@ def test_an_alert_that_reached_nobody_is_told_again_each_round(living: Store, cl
     assert len(tried) == 10
 
 
+def test_what_was_seen_while_no_door_worked_is_told_when_one_does(
+    living: Store, clock: Clock
+) -> None:
+    """That a process was started again is seen in one round only."""
+    scene = Scene(living, clock)
+    scene.store.beats.beat("start:worker")
+    scene.pass_time(200)
+    scene.door.broken = True
+    scene.store.beats.beat("start:worker")
+    scene.pass_time(ROUND)
+    assert scene.door.told == []
+    scene.door.broken = False
+    scene.pass_time(3 * ROUND)
+    assert "process_restarted:worker" in scene.door.words
+    assert scene.door.words.count("process_restarted:worker") == 1
+
+
 def test_a_door_that_takes_too_long_each_time_tells_once(living: Store, clock: Clock) -> None:
     slow = SlowDoor()
     scene = Scene(living, clock, doors=[slow])

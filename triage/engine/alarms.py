@@ -57,7 +57,8 @@ class AlarmBook:
         entries = self._entries
         active = {a for a, e in entries.items() if now - e.seen < e.settled}
         ended = tuple(sorted(a for a, e in entries.items() if e.open and a not in active))
-        new = {a for a in active if not entries[a].open and entries[a].seen == now}
+        # Seen only in an earlier round, but told to nobody then, it is as new as it was.
+        new = {a for a in active if not entries[a].open}
         still = {a for a in active if entries[a].open}
         late = any(now - entries[a].told >= self._repeat for a in still)
         for alarm, entry in list(entries.items()):
