@@ -239,6 +239,31 @@ def test_a_mail_server_that_hangs_holds_up_no_portal_and_nothing_that_waits_is_b
     assert desk.replies.status(SECRETARY, replies[1]).state is ReplyState.QUEUED
 
 
+def test_a_sender_that_dies_leaves_nothing_running_behind_it(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LINES", 1)
+    cases = receive(store, *(mail_from(1 + n % 2, f"refill {n}") for n in range(3)))
+    replies, tried = [approve(desk, case_id) for case_id in cases], list[str]()
+
+    class Died(BaseException):
+        pass
+
+    def dies(reply_id: str, **_: object) -> None:
+        tried.append(reply_id)
+        sleep(0.05)
+        raise Died
+
+    monkeypatch.setattr(store.replies, "claim", dies)
+    made = sender(store, MemoryOutbox())
+    with pytest.raises(Died):
+        made.once()
+    sleep(0.1)
+    # The line may have taken up the next one at that very moment, and no more.
+    assert tried in (replies[:1], replies[:2])
+    assert not made._begun
+
+
 def test_a_sender_that_is_asked_to_stop_does_not_wait_for_the_store(
     store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

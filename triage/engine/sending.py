@@ -127,7 +127,7 @@ class Sender:
             queued = self._store.wire.queued(clinic=self._clinic, shut=list(self._shut))
             due = self._turns.due(queued, now=self._clock(), steady=self._steady())
             begun = self._begin_some([turn for turn in due if turn.reply_id not in busy])
-            states = [line.result() for line in begun.values()] if to_the_end else []
+            states = self._await(begun) if to_the_end else []
             waits = any(turn.tried for turn in queued if turn.reply_id not in begun)
             waits = waits or any(turn.tried for turn in list(self._begun.values()))
             waits = waits or self._lines.slow(steady=self._steady(), seconds=SLOW)
@@ -175,6 +175,17 @@ class Sender:
         self._under_way = {line for line in self._under_way if not line.done()}
         self._under_way.update(begun.values())
         return begun
+
+    def _await(self, begun: Mapping[str, Future[ReplyState | None]]) -> list[ReplyState | None]:
+        """Wait for these; where one ends us, no other begins, and none outlives us unseen."""
+        try:
+            return [line.result() for line in begun.values()]
+        except BaseException:
+            for reply_id, line in begun.items():
+                if line.cancel():
+                    self._begun.pop(reply_id, None)
+            wait([line for line in begun.values() if not line.cancelled()])
+            raise
 
     def _end(self) -> None:
         """Begin nothing more, and say that we live until what is on the wire is done with."""
