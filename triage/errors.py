@@ -272,6 +272,12 @@ class UncheckedWords(TriageError):
     """
 
 
+class UnwritableWords(TriageError):
+    """These words hold a sign that nobody sees and no mail can carry, such as often comes along
+    with copied text. Write that place anew, or copy it as plain text, and save again.
+    """
+
+
 class UnfilledPlace(TriageError):
     """A place in these words is still to be filled; go back and write what belongs there."""
 
@@ -348,6 +354,13 @@ class SendPostponed(TriageError):
 
 class AlertFailed(TriageError):
     """Staff could not be told through this alert door; check its settings and its server."""
+
+    #: How many of those behind it were told all the same.
+    reached: int
+
+    def __init__(self, what: str = "", *, reached: int = 0) -> None:
+        super().__init__(what)
+        self.reached = reached
 
 
 class LeakFound(TriageError):

@@ -1,6 +1,7 @@
-"""How long the path waits for a model, and what it remembers of those that fail.
+"""How long the path waits for a model or for the store, and what it remembers of what fails.
 
-Rule of the room: a model that hangs is waited for once; nothing here knows what a model does.
+Rule of the room: a model that hangs is waited for once; what is known of a reply that left is
+offered to the store until it is kept. Nothing here knows what a model does.
 """
 
 import logging
@@ -11,7 +12,7 @@ from threading import Thread
 from typing import TypeVar
 
 from triage.domain import Pace
-from triage.errors import blame
+from triage.errors import StoreLocked, StoreRefused, blame
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -22,6 +23,25 @@ Result = TypeVar("Result")
 LONGEST = 4.0
 #: For every so many characters a model is given one second more; it takes a tenth of that.
 CHARACTERS_A_SECOND = 40_000
+
+#: Seconds between two tries to keep what became of a reply, five minutes in all: a database server
+#: that is started again, or a disk that is made free, is back by then.
+PAUSES = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0, *(30.0,) * 9)
+
+
+def insist(step: Callable[[], None], *, rest: Callable[[float], object] = time.sleep) -> None:
+    """Do a step of the store, again and again while it is locked or refuses; then raise.
+
+    `rest` waits between two tries; where it says yes somebody wants us to stop, and it is enough.
+    """
+    for pause in PAUSES:
+        try:
+            return step()
+        except (StoreLocked, StoreRefused) as trouble:
+            log.warning("a step of the store is tried again: %(error)s", blame(trouble))
+            if rest(pause):
+                break
+    return step()
 
 
 class Health:

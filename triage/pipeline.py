@@ -53,7 +53,7 @@ from triage.errors import (
     StoreLocked,
     blame,
 )
-from triage.patience import Health, Patience
+from triage.patience import Health, Patience, insist
 from triage.priority.ranking import contradicts, loud
 from triage.redaction import Redactor
 from triage.redaction.leaks import LeakMeter, Leaks
@@ -327,11 +327,13 @@ def send(
     master: bytes,
     again: timedelta = AGAIN,
     waited: datetime | None = None,
+    rest: Callable[[float], object] = time.sleep,
 ) -> ReplyState | None:
     """Send one queued reply at most once; return what became of it, None if another took it.
 
     Claim, then act: exactly one sender moves the row from queued to sending. The approval's
-    proof is computed anew here, with a key the web process does not hold.
+    proof is computed anew here, with a key the web process does not hold. What became of it is
+    kept for minutes until the store takes it; `rest` waits in between, and ends that with a yes.
     """
     reply = store.replies.claim(reply_id, clinic=clinic, by=by, waited=waited)
     if reply is None:
@@ -341,16 +343,9 @@ def send(
     settle = partial(
         store.replies.settle, reply.id, state, clinic=clinic, by=by, receipt=receipt, why=why
     )
-    for pause in (0.1, 0.5, 2.0, 5.0, None):
-        try:
-            settle(again=again if state is ReplyState.QUEUED else None)
-            break
-        except StoreLocked:
-            # The words have left or have not; only the note of it is late. A row that stays
-            # "sending" is put in front of a person by the sender's next recovery.
-            if pause is None:
-                raise
-            time.sleep(pause)
+    # The words have left or have not; only the note of it is late. A row that stays "sending" is
+    # put in front of a person by the sender's next recovery.
+    insist(lambda: settle(again=again if state is ReplyState.QUEUED else None), rest=rest)
     return state
 
 

@@ -288,12 +288,20 @@ class House:
         from triage.engine import Sender
 
         outboxes, troubles = _open(self.ways_out, self.outbox)
+        opened = {outbox.channel: outbox for outbox in outboxes}
+        # These are configured and not well: unlike what is closed, their replies wait for them.
+        shut = {
+            Channel(door.channel): partial(self.outbox, door)
+            for door in self.ways_out
+            if door.name in troubles and Channel(door.channel) not in opened
+        }
         return Sender(
             store,
-            {outbox.channel: outbox for outbox in outboxes},
+            opened,
             master=approval_master(self.home),
             clinic=self.settings.clinic.id,
-            notes=["outbox_failing" for _ in troubles],
+            notes=["outbox_failing"] if len(troubles) > len(shut) else [],
+            shut=shut,
         )
 
     def alerts(self) -> list[AlertDoor]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.connectors.letter import Letter, Unwritable, compose, prove
-from triage.domain import NOTHING, Protected
+from triage.domain import NOTHING, Channel, Outgoing, Protected
 
 pytestmark = pytest.mark.bar(37)
 
@@ -71,7 +71,7 @@ BODIES = [
     "a\n.\r\nQUIT", "a\r.\rDATA\r", "\n.\n", ".\r\n", "From eve\nFrom you", "=2E\n=0A.", "x=\n.\n",
     "=" * 200, "." * 500, ("x" * 75 + ".") * 10, "trailing   \nspaces\t\n", "é" * 400,
     "\u2028.\u2029.", "\x85.", "--boundary\nContent-Type: text/html\n\n<b>x</b>", f"\n\n{EVIL}\n\n",
-    "", "\n\n\n", "\U0001f600" * 100,
+    "", "\n\n\n", "\U0001f600" * 100, "a\tb", "\t", "x\t" * 200, "\t.\t\n.\t", "é\t" * 60,
 ]  # fmt: skip
 
 
@@ -147,6 +147,33 @@ def test_what_breaks_lines_is_refused_not_repaired(break_: str) -> None:
 def test_any_text_arrives_as_it_is_or_is_refused(subject: str, body: str) -> None:
     letter = replace(GOOD, subject=Protected(subject), body=Protected(body))
     assert_harmless(letter)
+
+
+def test_a_tab_arrives_and_no_line_is_longer_for_it() -> None:
+    words = Protected("Name\tDose\n" + "10 mg\t" * 100 + "end")
+    message = compose(replace(GOOD, body=words))
+    payload = message_from_bytes(message).get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert payload.decode().replace("\r\n", "\n") == words.reveal() + "\n"
+    assert max(len(line) for line in message.split(b"\r\n")) <= 78
+
+
+@pytest.mark.parametrize("place", ["subject", "body"])
+def test_what_nobody_could_write_is_known_before_anybody_approves_it(place: str) -> None:
+    """Every sign that may break a line: what is said to be writable is, and nothing else is."""
+    known = {"in_reply_to": NOTHING, "recipient": GOOD.to, "case_id": "c", "channel": Channel.EMAIL}
+    refused = set()
+    for number in [*range(0xA1), 0x2028, 0x2029, 0xD800, 0x1F600]:
+        words = {"subject": Protected("a b"), "body": Protected("a b")}
+        words[place] = Protected(f"a{chr(number)}b")
+        out = Outgoing.of(**known, **words)  # type: ignore[arg-type]  # Put together above.
+        try:
+            compose(replace(GOOD, subject=out.subject, body=out.body))
+        except Unwritable:
+            refused.add(number)
+        assert out.writable is (number not in refused), number
+    assert not {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028} & refused
+    assert {0x00, 0x01, 0x1B, 0x7F, 0xD800} <= refused
 
 
 @pytest.mark.parametrize(

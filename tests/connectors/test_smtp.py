@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import pytest
 from tests.connectors.approved import MESSAGE_ID, approve, outgoing
 from tests.liars import BreakingSmtp
 from tests.servers import PASSWORD, Certificates, SmtpKeeper, SmtpSink
+from tests.small_practice import MASTER, SECRETARY, mail_from, move_in, receive
+from tests.small_practice import approve as approve_words
 from triage.connectors.smtp import SmtpOutbox
-from triage.domain import Channel, Protected
+from triage.desk import Desk
+from triage.domain import Channel, Protected, ReplyState
+from triage.engine import Sender
 from triage.errors import BadSettings, ProofRefused, SendPostponed, SendRefused, SendUncertain
+from triage.store import Store
 
 
 def outbox(port: int, **settings: object) -> SmtpOutbox:
@@ -47,6 +53,25 @@ def test_delivers_exactly_the_approved_words_to_one_person(keeper: SmtpKeeper) -
     assert isinstance(payload, bytes)
     assert payload.decode() == "Hola,\r\n.\r\nestá lista.\r\n"
     assert receipt == "250 2.0.0 Ok: queued as 1 for", "the receipt repeats no address"
+
+
+def test_what_was_copied_from_a_table_arrives_as_it_was_approved(
+    store: Store, keeper: SmtpKeeper
+) -> None:
+    """Tabs of a table, and the line and page breaks of a word processor."""
+    move_in(store)
+    desk = Desk(store, undo=timedelta(seconds=-1), mail_domain="clinic.example")
+    (case_id,) = receive(store, mail_from(1, "please refill"))
+    copied = "Desk\tOpen\r\nFront\tin the morning\x0band later\x0cPage\t two\t"
+    reply_id = approve_words(desk, case_id, body=copied)
+    approved = store.replies.get(reply_id, clinic="c1", by="test").outgoing
+    assert approved.body.reveal() == "Desk\tOpen\nFront\tin the morning\nand later\nPage\t two"
+    assert Sender(store, {Channel.EMAIL: outbox(keeper.port)}, master=MASTER).once() == 1
+    assert desk.replies.status(SECRETARY, reply_id).state is ReplyState.SENT
+    ((_, content),) = keeper.mails
+    payload = message_from_bytes(content).get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert payload.decode().split("\r\n") == [*approved.body.reveal().split("\n"), ""]
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])

@@ -6,6 +6,7 @@ The short form walks every scene with a few messages; the long form (TRIAGE_LONG
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from sqlalchemy import Row, update
 
 from tests.sizes import many
 from tests.store.practice import add_staff
-from tests.urgent.cast import CLINIC, PLAN, ROUND, Scene, due
+from tests.urgent.cast import CLINIC, PLAN, ROUND, Door, Scene, due
+from tests.watch.test_telling import catch_up
 from triage.desk import Desk
 from triage.domain import (
     NOTHING,
     EscalationPlan,
     NoteKind,
+    Notice,
     Protected,
     Route,
     Setting,
@@ -26,7 +29,7 @@ from triage.domain import (
     Urgency,
 )
 from triage.engine import Escalator
-from triage.errors import NotAnswerable, NotFound, StoreRefused
+from triage.errors import AlertFailed, NotAnswerable, NotFound, StoreRefused
 from triage.store import Keys, tables
 from triage.store.escalations import Escalations, Overdue, Tick, _due
 from triage.store.transaction import Work
@@ -93,6 +96,35 @@ def test_everybody_is_told_in_their_turn(scene: Scene) -> None:
     assert sum(scene.steps().values()) == 3
     assert all(not door.told for name, door in scene.doors.items() if name.endswith("-out"))
     assert once_each(scene)
+
+
+@pytest.mark.parametrize("how", ["half", "slow"])
+def test_a_door_that_works_in_part_or_slowly_tells_each_step_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    tell, free = Door.tell, Event()
+
+    def badly(door: Door, notice: Notice) -> None:
+        if how == "slow":
+            free.wait(10)
+        tell(door, notice)
+        if how == "half":
+            raise AlertFailed(door.name, reached=1)
+
+    monkeypatch.setattr(Door, "tell", badly)
+    for way in scene.watch._telling._ways if how == "slow" else ():
+        way.bounded._seconds = 0.01
+    case_id = scene.arrive()
+    scene.watch.once()
+    scene.pass_time(timedelta(minutes=5), ROUND)
+    for _ in range(6):
+        catch_up(scene.watch._telling, free)
+        scene.watch._credit()
+        scene.pass_time(ROUND, ROUND)
+    # Slow, no door of the plan has taken it, so that all the others are told, once.
+    doors = len(scene.doors) if how == "slow" else 1
+    assert scene.steps() == {Step.AGAIN: doors}
+    assert scene.taken()[case_id].keys() == {Step.AGAIN}
 
 
 def test_opened_is_not_acted_on(scene: Scene) -> None:

@@ -38,7 +38,8 @@ def test_watch_worker_and_web_do_their_part_and_no_more(
         found = escalator.look(watch)
         assert [one.step for one in found.overdue] == [Step.AGAIN]
         assert found.plan == PLAN
-        assert escalator.remember(watch, [(found.overdue, ["again-in"])], by="watch") == 1
+        told = escalator.tell(found, lambda notice, doors: ["again-in"])
+        assert escalator.remember(watch, told, by="watch") == 1
         assert web.escalations.now(clinic=CLINIC).steps == 1
         act = {"clinic": CLINIC, "by": "user-dora", "seen": None}
         with pytest.raises(TriageError):

@@ -62,11 +62,13 @@ def test_one_address_that_is_refused_keeps_no_other_from_being_told() -> None:
             mail(keeper.port).tell(NOTICE)
     assert [to for to, _ in keeper.mails] == [["lead@clinic.example"]]
     assert "it@" not in str(caught.value)
+    assert caught.value.reached == 1
 
 
 def test_a_door_that_cannot_be_used_says_so() -> None:
-    with pytest.raises(AlertFailed, match="alert on-call"):
+    with pytest.raises(AlertFailed, match="alert on-call") as caught:
         mail(free_port()).tell(NOTICE)
+    assert caught.value.reached == 0
     with pytest.raises(AlertFailed):
         HookAlert({"name": "a", "url": f"http://127.0.0.1:{free_port()}"}, "").tell(NOTICE)
 

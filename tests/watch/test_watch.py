@@ -16,7 +16,8 @@ from triage.desk.health import banners
 from triage.domain import Alarm, Fault, Notice
 from triage.engine import SecondEye
 from triage.engine.alarms import AlarmBook
-from triage.engine.watching import FAILING, Bounded, read_sign, write_sign
+from triage.engine.telling import Bounded
+from triage.engine.watching import FAILING, read_sign, write_sign
 from triage.errors import StoreRefused
 from triage.store import Keys, Store, open_store
 

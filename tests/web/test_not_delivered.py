@@ -13,10 +13,30 @@ from triage.pipeline import file
 from triage.testing import arrival
 from triage.web import wording
 
+#: Every word that path, sender, store and restore give for what became of a reply.
+WHY = (
+    "SendRefused", "ProofRefused", "postponed", "line_broke", "sender_stopped", "restored",
+    "no_outbox", "changed_in_store", "recipient_changed", "approver_left", "second_missing",
+)  # fmt: skip
+
 
 def test_every_reason_has_plain_words() -> None:
     assert set(wording.UNDELIVERED) == set(Undelivered)
     assert all(words.endswith(".") for words in wording.UNDELIVERED.values())
+
+
+def test_a_reply_that_did_not_go_says_why_in_plain_words(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    assert set(wording.REASONS) == set(WHY)
+    practice.desk.replies._undo = timedelta(seconds=-1)
+    case_id, dana = practice.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="s", body="words")
+    approve(dana, "dana", case_id)
+    settle(practice, case_id, ReplyState.FAILED, why="SendRefused")
+    page = dana.get(f"/case/{case_id}").text
+    assert "The other side refused it for good" in page
+    assert "SendRefused" not in page
 
 
 def test_the_case_says_that_a_reply_was_not_delivered_and_why(

@@ -79,3 +79,15 @@ def test_words_for_a_case_that_is_shut_meanwhile_can_still_be_copied(
     assert late.status_code == 409
     assert re.search(r"<textarea[^>]* readonly>\nMilo&#39;s &lt;own&gt; words", late.text)
     assert "Save mine in their place" not in late.text
+
+
+@pytest.mark.parametrize("way", ["draft", "shorter"])
+def test_words_that_could_never_leave_are_refused_before_anybody_approves_them(
+    practice: Practice, visit: Visits, way: str
+) -> None:
+    case_id, milo = practice.cases["refill"], visit("milo")
+    typed = {"subject": "s", "body": "Milo's\x07 own\twords.", "agreed": "yes", "had": ""}
+    late = milo.post(f"/case/{case_id}/{way}", **typed)
+    assert (late.status_code, body(practice, case_id)) == (409, "")
+    assert "a sign that nobody sees and no mail can carry" in late.text
+    assert "own\twords.</textarea>" in late.text

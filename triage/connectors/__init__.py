@@ -147,7 +147,10 @@ class AlertDoor(Protocol):
     name: str
 
     def tell(self, notice: Notice) -> None:
-        """Say the notice's fixed words to the staff of the settings; raise AlertFailed."""
+        """Say the notice's fixed words to the staff of the settings; raise AlertFailed.
+
+        Where some of them were told all the same, the error says how many.
+        """
         ...
 
 

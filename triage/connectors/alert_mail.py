@@ -50,15 +50,20 @@ class MailAlert:
         options.done()
 
     def tell(self, notice: Notice) -> None:
-        """Send the notice to each address; one that fails keeps no other from being told."""
+        """Send the notice to each address; one that fails keeps no other from being told.
+
+        AlertFailed then says how many were reached.
+        """
         failed: AlertFailed | None = None
+        reached = 0
         for address in self._to:
             try:
                 self._post.send(address, notice.subject, notice.body)
+                reached += 1
             except AlertFailed as trouble:
                 failed = trouble
         if failed is not None:
-            raise failed
+            raise AlertFailed(str(failed.args[0]), reached=reached)
 
 
 class CanaryMail:

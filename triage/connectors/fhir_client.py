@@ -4,8 +4,10 @@ Rule of the room: a link is followed only within the configured address, redirec
 are read up to a limit in bytes and seconds; a fault of the server is retried with growing pauses.
 """
 
+import contextlib
 import json
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Any
 import httpx
 
 from triage.connectors import Leaving
+from triage.connectors.cutting import cut_after
 from triage.connectors.fhir_allowed import Allowed, Elsewhere, origin
 from triage.connectors.fhir_auth import Credentials, TokenRefused
 from triage.connectors.options import Options
@@ -88,6 +91,9 @@ class FhirClient:
         self._attempts = 1 if once else _ATTEMPTS
         #: One for each server: a line that was opened to one name serves no other.
         self._open: dict[tuple[str, str, int], httpx.Client] = {}
+        #: What is cut where an answer takes too long and may come on a line that was idle; a fresh
+        #: line is known to its own request alone, whatever others ask at the same time.
+        self._lines: dict[tuple[str, str, int], _Line] = {}
 
     def get(self, address: str, query: Mapping[str, str] | None = None) -> Answer:
         """GET `address` (relative to the base, or absolute within it), retrying faults.
@@ -189,15 +195,22 @@ class FhirClient:
             raise Nonsense(str(trouble)) from None
         except (OSError, UnicodeError):
             raise Unreachable("NameNotFound", sent=False) from None
+        line = self._lines.setdefault(origin(url), _Line()) if self._idle_lines else _Line()
+        # As much as a step of the other doors, and time for a long body on a slow line.
+        seconds = self._seconds * 3 + int(headers.get("Content-Length", "0")) / 32_768
         for left, way in zip(reversed(range(len(ways))), ways, strict=True):
+            asked = self._http(url).build_request(
+                method,
+                way.url,
+                headers={**headers, **way.headers},
+                extensions={**way.extensions, "trace": line.heard},
+                **more,
+            )
             try:
-                with self._http(url).stream(
-                    method,
-                    way.url,
-                    headers={**headers, **way.headers},
-                    extensions=way.extensions,
-                    **more,
-                ) as answer:
+                # Until the headers are whole each byte has a time-out of its own, and no more.
+                with cut_after(lambda: line.socket, seconds):
+                    answer = self._http(url).send(asked, stream=True)
+                with contextlib.closing(answer):
                     return answer, self._read(answer)
             except httpx.InvalidURL:
                 # The library reads a redirect's address although nobody follows it.
@@ -243,6 +256,18 @@ class FhirClient:
             if time.monotonic() > end:
                 raise Unreachable("a dripping answer", sent=True)
         return bytes(body)
+
+
+class _Line:
+    """The line that a server was last reached on."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+
+    def heard(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Remember a line that has just been opened, or secured."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self.socket = facts["return_value"].get_extra_info("socket")
 
 
 class _Shown:

@@ -220,7 +220,10 @@ def _quoted_printable(lines: list[str]) -> bytes:
 
 def _quoted_line(line: str) -> bytes:
     try:
-        encoded = binascii.b2a_qp(line.encode("utf-8"), istext=False)
+        text = line.encode("utf-8")
+        # A tab inside a line would leave as it is, and a server may make blanks of it. Spaces are
+        # quoted with it: only the encoder itself knows where a line has to be folded.
+        encoded = binascii.b2a_qp(text, quotetabs=b"\t" in text, istext=False)
     except UnicodeEncodeError:
         raise Unwritable("body") from None
     pieces = encoded.replace(b"\r\n", b"\n").split(b"=\n")

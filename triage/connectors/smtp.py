@@ -12,12 +12,11 @@ provider publish SPF and sign with DKIM for the domain of `sender`; triage does 
 
 import contextlib
 import smtplib
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from selectors import EVENT_READ, DefaultSelector
 
 from triage.connectors import Leaving
+from triage.connectors.cutting import cut_after
 from triage.connectors.enclosure import enclosures
 from triage.connectors.letter import ADDRESS, Letter, Unwritable, compose
 from triage.connectors.options import Options
@@ -154,7 +153,7 @@ class _Talk:
     def final_dot(self, seconds: float) -> str:
         """Send the dot and return the answer; from here on silence and breaks are uncertain."""
         try:
-            with _cut_after(self.line, seconds):
+            with cut_after(lambda: self.line.sock, seconds):
                 if self.line.sock is not None:
                     self.line.sock.settimeout(seconds)
                 self.line.send(b".\r\n")
@@ -176,9 +175,12 @@ class _Talk:
 
     @contextlib.contextmanager
     def nothing_left(self, step: str, seconds: float) -> Iterator[None]:
-        """Turn every failure into SendPostponed: at this step nothing can have been delivered."""
+        """Turn every failure into SendPostponed: at this step nothing can have been delivered.
+
+        The step as a whole may take so many seconds, on whichever line it is by then.
+        """
         try:
-            with _cut_after(self.line, seconds):
+            with cut_after(lambda: self.line.sock, seconds):
                 yield
         except smtplib.SMTPResponseException as error:
             raise SendPostponed(f"{self._who}, {error.smtp_code} at {step}") from None
@@ -194,25 +196,6 @@ class _Talk:
                 self.line.quit()
         with contextlib.suppress(Exception):
             self.line.close()
-
-
-@contextlib.contextmanager
-def _cut_after(line: smtplib.SMTP, seconds: float) -> Iterator[None]:
-    """Break the line after `seconds`, so that a server that drips cannot hold the sender."""
-
-    def cut() -> None:
-        with contextlib.suppress(Exception):
-            if line.sock is not None:
-                # The plain method: that of a TLS socket would first take the encryption away.
-                socket.socket.shutdown(line.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _speaks_unasked(line: smtplib.SMTP) -> bool:

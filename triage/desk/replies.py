@@ -18,7 +18,13 @@ from triage.domain import (
     User,
     new_id,
 )
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NoRecipient, NotAnswerable
+from triage.errors import (
+    AlreadyClaimed,
+    ChangedUnderneath,
+    NoRecipient,
+    NotAnswerable,
+    UnwritableWords,
+)
 from triage.store import Store
 
 
@@ -56,7 +62,8 @@ class ReplyDesk:
 
         `forms` are ids of the clinic's forms to enclose. `had` is the digest of the saved words
         on the page, empty where there were none, and None only where no page was shown. Raises
-        ChangedUnderneath when a colleague has saved other words since.
+        ChangedUnderneath when a colleague has saved other words since, and UnwritableWords where
+        something in them could never leave.
         """
         require(actor, Right.WRITE_REPLY)
         file = self._open(actor, case_id)
@@ -75,6 +82,8 @@ class ReplyDesk:
         )
         if not outgoing.body:
             raise NotAnswerable("an empty reply")
+        if not outgoing.writable:
+            raise UnwritableWords(case_id)
         draft = Draft(
             id=file.draft.id if file.draft else new_id(),
             clinic=actor.clinic,
@@ -158,6 +167,9 @@ class ReplyDesk:
     def _still_right(file: CaseFile, draft: Draft) -> None:
         """Refuse when the contact or the message answered changed since the words were saved."""
         contact, outgoing = file.contact, draft.outgoing
+        if not outgoing.writable:
+            # Saved by a version that did not look.
+            raise UnwritableWords(file.case.id)
         if contact is None or contact.id != draft.contact_id:
             raise ChangedUnderneath("the recipient")
         if contact.address != outgoing.recipient or contact.channel is not outgoing.channel:

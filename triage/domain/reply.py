@@ -2,12 +2,17 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from triage.domain.text import NOTHING, Protected
 from triage.domain.words import Channel, ReplyState, Undelivered
+
+#: What nobody sees and no mail carries: in the words, where tab and line feed stay, and in a line.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_UNSEEN_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,20 @@ class Outgoing:
         body: Protected,
         attachments: tuple[tuple[str, str], ...] = (),
     ) -> "Outgoing":
-        """Make one from what a person typed: one-line subject, line feeds only, no outer blanks."""
+        """Make one from what a person typed: one-line subject, line feeds only, no outer blanks.
+
+        The line and page breaks of a word processor (VT, FF) become line feeds, too.
+        """
         one_line = Protected(" ".join(subject.reveal().split()))
-        lines = body.reveal().replace("\r\n", "\n").replace("\r", "\n").strip()
+        lines = re.sub("\r\n|[\r\v\f]", "\n", body.reveal()).strip()
         words = (one_line, Protected(lines))
         return cls(case_id, channel, recipient, in_reply_to, *words, attachments)
+
+    @property
+    def writable(self) -> bool:
+        """Whether subject and body hold nothing that no mail carries."""
+        subject, body = self.subject.reveal(), self.body.reveal()
+        return not (_UNSEEN_IN_LINE.search(subject) or _UNSEEN.search(body))
 
     @property
     def digest(self) -> str:

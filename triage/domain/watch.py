@@ -54,7 +54,8 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.NOT_QUEUED: "Messages have landed and are in no queue.",
     Fault.CANARY_NOT_SENT: "The test mail {part} cannot be handed over.",
     Fault.CANARY_MISSED: "Two test mails to the inbox {part} have not arrived.",
-    Fault.ALERT_FAILING: "The alert door {part} cannot be used.",
+    Fault.ALERT_FAILING: "The alert door {part} cannot be used, or does not reach everybody in"
+    " time.",
     Fault.TOO_OLD: "Work is older than four business hours: {part}.",
     Fault.CLOCK: "The clock of this machine leapt or stands still: set it right.",
     Fault.TEST: "This is a trial of the alert door {part}; nothing is wrong.",

@@ -57,7 +57,8 @@ class AlarmBook:
         entries = self._entries
         active = {a for a, e in entries.items() if now - e.seen < e.settled}
         ended = tuple(sorted(a for a, e in entries.items() if e.open and a not in active))
-        new = {a for a in active if not entries[a].open and entries[a].seen == now}
+        # Seen only in an earlier round, but told to nobody then, it is as new as it was.
+        new = {a for a in active if not entries[a].open}
         still = {a for a in active if entries[a].open}
         late = any(now - entries[a].told >= self._repeat for a in still)
         for alarm, entry in list(entries.items()):
@@ -69,10 +70,13 @@ class AlarmBook:
         return Notice(self._clinic, now, tuple((a, a in new) for a in sorted(still | new)), ended)
 
     def told(self, notice: Notice) -> None:
-        """Remember that staff were told."""
+        """Remember that staff were told; maybe only now, and other things since."""
+        entries = self._entries
         for alarm, new in notice.alarms:
-            entry = self._entries[alarm]
-            entry.told, entry.open = notice.at, True
-            entry.times += new
+            entry = entries.setdefault(alarm, _Entry(notice.at, notice.at))
+            if entry.told <= notice.at:
+                entry.told, entry.open = notice.at, True
+                entry.times += new
         for alarm in notice.ended:
-            self._entries[alarm].open = False
+            if alarm in entries and entries[alarm].told <= notice.at:
+                entries[alarm].told, entries[alarm].open = notice.at, False

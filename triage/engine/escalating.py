@@ -28,8 +28,6 @@ FAULTS: Mapping[Step, Fault] = {
 SET_BACK = 1.0
 #: Tells through doors of these names, or through all; returns those that took it.
 Tell = Callable[[Notice, Collection[str] | None], Sequence[str]]
-#: For which cases which doors were told.
-Told = tuple[Sequence[Overdue], Sequence[str]]
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -52,6 +50,15 @@ class Found:
     hours: OpeningHours = field(default_factory=OpeningHours)
     #: User names of everybody who works here by now.
     staff: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One step that was told: for which cases, what was said, and the doors that took it."""
+
+    due: Sequence[Overdue]
+    notice: Notice
+    doors: Sequence[str]
 
 
 class Escalator:
@@ -93,7 +100,7 @@ class Escalator:
         return passed if passed - shown > SET_BACK else 0.0
 
     def tell(self, found: Found, tell: Tell) -> Sequence[Told]:
-        """Tell everybody whose turn it is; return for each step whom it was for and the doors.
+        """Tell everybody whose turn it is; return each step, also where no door took it.
 
         Where nobody of the plan can be told everybody is: an alert too many harms less.
         """
@@ -111,7 +118,7 @@ class Escalator:
             doors = doors or tell(notice, None)
             facts = {"step": step.value, "doors": len(doors)}
             log.warning("urgent step %(step)s told to %(doors)d", facts)
-            told.append((due, doors))
+            told.append(Told(due, notice, doors))
         return told
 
     def planned(self, store: Store, doors: Collection[str]) -> bool:
@@ -121,8 +128,8 @@ class Escalator:
 
     def remember(self, store: Store, told: Sequence[Told], *, by: str) -> int:
         """Keep that these steps were taken; return how many."""
-        for due, doors in told:
-            store.escalations.taken(due, doors, clinic=self._clinic, by=by)
+        for one in told:
+            store.escalations.taken(one.due, one.doors, clinic=self._clinic, by=by)
         return len(told)
 
     def _plan(self, store: Store) -> EscalationPlan:

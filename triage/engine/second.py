@@ -10,7 +10,8 @@ from pathlib import Path
 from triage.connectors import AlertDoor
 from triage.domain import Alarm, Fault, Notice
 from triage.engine.alarms import AlarmBook
-from triage.engine.watching import DOOR, Bounded, read_sign
+from triage.engine.telling import Telling
+from triage.engine.watching import read_sign
 
 #: The watch writes its file every few seconds, and at the latest after all its questions hung.
 SILENCE = timedelta(seconds=120)
@@ -28,7 +29,7 @@ class SecondEye:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._file = alive_file
-        self._doors = [(door, Bounded[bool](DOOR)) for door in doors]
+        self._telling = Telling(doors)
         self._clock = clock
         self._began = clock()
         self._book = AlarmBook(clinic)
@@ -42,17 +43,11 @@ class SecondEye:
         # One from the future was written before the clock was set back, and none since.
         if abs(now - last) > SILENCE:
             found.add(Alarm(Fault.PROCESS_SILENT, "watch"))
+        for late, _ in self._telling.late():
+            self._book.told(late)
         notice = self._book.notice(found, now)
         if notice is None:
             return None
-        told = 0
-        for door, bounded in self._doors:
-
-            def tell(door: AlertDoor = door, notice: Notice = notice) -> bool:
-                door.tell(notice)
-                return True
-
-            told += bounded.ask(tell) is True
-        if told or not self._doors:
+        if self._telling.through(notice) or not self._telling:
             self._book.told(notice)
         return notice

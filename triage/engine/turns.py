@@ -61,6 +61,11 @@ class Lines:
         with self._lock:
             return {one for one, since in self._mine.items() if steady - since < self._longest}
 
+    def slow(self, *, steady: float, seconds: float) -> bool:
+        """Whether something has been on a line of ours for longer than this."""
+        with self._lock:
+            return any(steady - since > seconds for since in self._mine.values())
+
     def abandoned(self, held: Sequence[Held], *, steady: float) -> list[Held]:
         """Return the replies whose sender has said nothing for too long."""
         mine = self.mine(steady=steady)

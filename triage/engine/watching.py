@@ -8,24 +8,23 @@ given when the round was whole and staff could be told.
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Event, Thread
-from typing import Generic, Protocol, TypeVar
+from threading import Event
+from typing import Protocol
 
 from triage.connectors import AlertDoor
 from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
 from triage.engine.alarms import AlarmBook
-from triage.engine.escalating import Escalator, Found
+from triage.engine.escalating import Escalator, Found, Told
 from triage.engine.silence import Silences
+from triage.engine.telling import DOOR, Bounded, Telling
 from triage.errors import blame
 from triage.store import Store
 
 log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 #: How the processes are called in the heart-beats; `watch` is this one.
 PROCESSES = ("worker", "sender", "web")
@@ -43,8 +42,6 @@ REFUSED, FULL, UNKEPT = "inbox_refused", "inbox_full", "store_refused"
 TOGETHER = timedelta(minutes=2)
 #: A landed message in no queue after this long.
 LATE = timedelta(minutes=2)
-#: Longest that handing one mail or alert over may take, in seconds.
-DOOR = 30.0
 #: How often the address of a watcher elsewhere is asked.
 SIGN = timedelta(seconds=60)
 #: A test mail that has not come back after this long is missed.
@@ -89,38 +86,6 @@ class Sight:
     owing: frozenset[str]
 
 
-class Bounded(Generic[Answer]):
-    """Asks something that may hang; while it hangs, every further question has no answer."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        #: Where the answer to a question that took too long will come.
-        self._owed: Queue[Answer | None] | None = None
-
-    def ask(self, step: Callable[[], Answer]) -> Answer | None:
-        """Return the answer, or None when it raised, took too long or still hangs."""
-        if self._owed is not None and self._owed.empty():
-            return None
-        self._owed = None
-        answers: Queue[Answer | None] = Queue(1)
-
-        def run() -> None:
-            try:
-                answers.put(step())
-            except Exception as trouble:
-                log.error("the watch asked in vain: %(error)s", blame(trouble))
-                answers.put(None)
-
-        # A daemon: a question that never ends must not keep the process alive.
-        Thread(target=run, daemon=True).start()
-        try:
-            return answers.get(timeout=self._seconds)
-        except Empty:
-            self._owed = answers
-            log.error("the watch got no answer within %(seconds).0f s", {"seconds": self._seconds})
-            return None
-
-
 @dataclass(slots=True)
 class Watched:
     """What belongs to this clinic and must live."""
@@ -154,7 +119,7 @@ class Watch:
         self._open_store = open_store
         self._store: Store | None = None
         self._watched = watched
-        self._doors = [(door, Bounded[bool](DOOR)) for door in doors]
+        self._telling = Telling(doors)
         self._limits = limits or Limits()
         self._canary = canary
         self._alive_file, self._life_file, self._life_sign = alive_file, life_file, life_sign
@@ -172,7 +137,8 @@ class Watch:
         self._waits = Bounded[Found](self._limits.patience)
         self._taken = Bounded[int](self._limits.patience)
         self._starts: dict[str, datetime] | None = None
-        self._failing: set[str] = set()
+        #: Steps that only a door which takes long may still have told.
+        self._unheard: list[Told] = []
         self._canary_due, self._canary_failed = steady(), False
 
     def run(self, stop: Event, every: float = 10.0) -> None:
@@ -190,10 +156,11 @@ class Watch:
         """Look at everything and tell staff what is new; return what was found."""
         now = self._clock()
         sight = self._look.ask(self._sight)
+        self._credit()
         if sight is not None:
             self._escalate()
         found = {Alarm(Fault.DATABASE)} if sight is None else set(self._judge(sight, now))
-        found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._failing}
+        found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._telling.failing}
         if self._silences.leapt(now, steady=self._steady()):
             # Set back, the clock must not hide what began before it was.
             self._began = min(self._began, now)
@@ -214,8 +181,7 @@ class Watch:
             self._store = self._open_store()
         store, clinic, now = self._store, self._watched.clinic, self._clock()
         notes = [alarm.note for alarm in self._book.open]
-        doors = [door.name for door, _ in self._doors]
-        if self._urgent is not None and not self._urgent.planned(store, doors):
+        if self._urgent is not None and not self._urgent.planned(store, self._telling.names):
             notes.append(NO_PLAN)
         store.beats.beat("watch", notes=notes)
         canaries: Sequence[Canary] = ()
@@ -322,10 +288,26 @@ class Watch:
         found = self._waits.ask(lambda: urgent.look(store))
         if found is None or not found.overdue:
             return
-        told = urgent.tell(found, self._through)
+        told = urgent.tell(found, self._telling.through)
         # Whom no door would take is told again in the next round.
-        reached = [(due, doors) for due, doors in told if doors or not self._doors]
-        self._taken.ask(lambda: urgent.remember(store, reached, by="watch"))
+        self._remember([one for one in told if one.doors or not self._telling])
+        unheard = [*self._unheard, *(one for one in told if not one.doors)]
+        self._unheard = [one for one in unheard if self._telling.awaits(one.notice)]
+
+    def _credit(self) -> None:
+        """Count as told what a door that takes long has told after all; before telling it again."""
+        for notice, door in self._telling.late():
+            steps = [one for one in self._unheard if one.notice is notice]
+            self._unheard = [one for one in self._unheard if one.notice is not notice]
+            if steps:
+                self._remember([replace(one, doors=[door]) for one in steps])
+            else:
+                self._book.told(notice)
+
+    def _remember(self, told: Sequence[Told]) -> None:
+        urgent, store = self._urgent, self._store
+        if told and urgent is not None and store is not None:
+            self._taken.ask(lambda: urgent.remember(store, told, by="watch"))
 
     def _tell(self, notice: Notice) -> bool:
         """Tell staff through every door; return whether at least one took it."""
@@ -334,38 +316,21 @@ class Watch:
                 facts = {"fault": alarm.fault.value, "part": alarm.part}
                 log.error("the watch found %(fault)s %(part)s", facts)
         # Where nobody can be told by a door, the page and the log are all there is.
-        return bool(self._through(notice, None)) or not self._doors
-
-    def _through(self, notice: Notice, names: Collection[str] | None) -> list[str]:
-        """Tell through the doors of these names, or all; return which took it."""
-        told = []
-        for door, bounded in self._doors:
-            if names is not None and door.name not in names:
-                continue
-
-            def tell(door: AlertDoor = door) -> bool:
-                door.tell(notice)
-                return True
-
-            if bounded.ask(tell) is True:
-                told.append(door.name)
-                self._failing.discard(door.name)
-            else:
-                self._failing.add(door.name)
-        return told
+        return bool(self._telling.through(notice)) or not self._telling
 
     def _live(self, now: datetime) -> None:
         """Give the signs of life: one for `triage run`, and one for a watcher elsewhere.
 
         The second stays away while staff cannot be told, so that the other one tells them.
         """
-        for path in filter(None, (self._alive_file, None if self._failing else self._life_file)):
+        life_file = None if self._telling.failing else self._life_file
+        for path in filter(None, (self._alive_file, life_file)):
             try:
                 write_sign(path, now)
             except OSError as trouble:
                 log.error("the sign of life cannot be written: %(error)s", blame(trouble))
         sign = self._life_sign
-        if sign is not None and not self._failing and self._steady() >= self._sign_due:
+        if sign is not None and not self._telling.failing and self._steady() >= self._sign_due:
             self._sign_due = self._steady() + SIGN.total_seconds()
             self._life.ask(lambda: sign() is None)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select, update
 
-from triage.domain import ReplyState
+from triage.domain import Channel, ReplyState
 from triage.store import tables
 from triage.store.transaction import Transactions
 
@@ -25,7 +25,7 @@ MOST = 500
 class Turn:
     """A queued reply: when it may leave, and how long it was to wait when that was decided.
 
-    `tried` says that it was tried before, in vain.
+    `tried` says that it was tried before, in vain; `channel` by which way it leaves.
     """
 
     clinic: str
@@ -33,6 +33,7 @@ class Turn:
     not_before: datetime
     pause: timedelta
     tried: bool = False
+    channel: Channel = Channel.EMAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,19 @@ class Wire:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def queued(self, *, clinic: str | None = None) -> list[Turn]:
-        """Return every reply that was approved and has not begun to leave, soonest first."""
+    def queued(self, *, clinic: str | None = None, shut: Collection[Channel] = ()) -> list[Turn]:
+        """Return every reply that was approved and has not begun to leave, soonest first.
+
+        Those that would leave by a channel that is `shut` are left out.
+        """
         replies, approvals = tables.replies, tables.approvals
         decided = func.coalesce(replies.c.settled_at, approvals.c.approved_at, type_=_MOMENT)
         columns = (replies.c.clinic, replies.c.id, replies.c.not_before, replies.c.settled_at)
         query = (
-            select(*columns, decided.label("decided"))
+            select(*columns, replies.c.channel, decided.label("decided"))
             .join(approvals, approvals.c.id == replies.c.approval_id)
             .where(replies.c.state == ReplyState.QUEUED.value)
+            .where(replies.c.channel.not_in([channel.value for channel in shut]))
             .order_by(replies.c.not_before, replies.c.id)
         )
         with self._transactions.read() as work:
@@ -69,6 +74,7 @@ class Wire:
                     row.not_before,
                     row.not_before - row.decided,
                     row.settled_at is not None,
+                    Channel(row.channel),
                 )
                 for row in work.rows(_of(query, clinic).limit(MOST))
             ]

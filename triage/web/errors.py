@@ -43,6 +43,7 @@ TABLE: Mapping[type[errors.TriageError], tuple[int, str]] = {
     errors.NoConsent: (409, "No e-mail to this patient"),
     errors.UnconfirmedFact: (409, "A fact has no source"),
     errors.UncheckedWords: (409, "These words could not be checked"),
+    errors.UnwritableWords: (409, "These words cannot be sent as they are"),
     errors.UnfilledPlace: (409, "Something is still to be filled in"),
     errors.WrongPatient: (409, "Another patient is named in these words"),
     errors.OutOfScope: (409, "A nurse has to approve this"),

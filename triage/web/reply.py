@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable
+from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable, UnwritableWords
 from triage.web.case import Seen, Was, back_to
 from triage.web.counting import MOST_ASKED
 from triage.web.pages import pages
@@ -50,7 +50,7 @@ def save(
     words = {"subject": Protected(subject), "body": Protected(body)}
     try:
         desk.replies.save(posting.user, case_id, **words, forms=form or (), had=had)
-    except (*_QUICKER, NotAnswerable) as why:
+    except (*_QUICKER, NotAnswerable, UnwritableWords) as why:
         return unsaved(
             request, desk, posting, case_id, why, **words, forms=form or (), run=bool(then)
         )
@@ -78,7 +78,7 @@ def shorter(
         desk.rewriting.shorter(
             posting.user, case_id, **words, forms=form or (), agreed=own, had=had
         )
-    except _QUICKER as why:
+    except (*_QUICKER, UnwritableWords) as why:
         return unsaved(
             request, desk, posting, case_id, why, **words, forms=form or (), run=bool(then)
         )

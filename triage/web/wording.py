@@ -127,6 +127,16 @@ REASONS: Mapping[str, str] = {
     " the reply again.",
     "second_missing": "Two people must approve this one, and only one has. Nothing left. Write the"
     " reply again.",
+    "SendRefused": "The other side refused it for good, or it could not be written as a mail."
+    " Nothing left. Check the address, call the patient, or write the reply again.",
+    "ProofRefused": "The proof of the approval does not hold. Nothing left. Tell whoever looks"
+    " after triage, and write the reply again.",
+    "postponed": "It could not be handed over yet. It is tried again by itself.",
+    "line_broke": "The line broke after the last word, before the other side had answered.",
+    "sender_stopped": "The sender stopped while this was leaving, and nobody knows how far it"
+    " came.",
+    "restored": "It waited to leave when a backup was restored, and may have left after the backup"
+    " was made.",
     "no_outbox": "Nothing leaves this clinic that way. Answer on the portal or by phone.",
 }
 CHANNELS: Mapping[Channel, str] = {
