@@ -72,9 +72,7 @@ class InboxUnreachable(TriageError):
 
 
 class MailboxUnreachable(InboxUnreachable):
-    """The server answers, but fails at what is named here; everything else is read and nothing is
-    skipped. If it stays so, ask the server's administrator.
-    """
+    """The server fails at what is named here, and all else is read; ask its administrator."""
 
 
 class InboxRefused(TriageError):
@@ -273,9 +271,7 @@ class UncheckedWords(TriageError):
 
 
 class UnwritableWords(TriageError):
-    """These words hold a sign that nobody sees and no mail can carry, such as often comes along
-    with copied text. Write that place anew, or copy it as plain text, and save again.
-    """
+    """These words hold a sign that nobody sees, as copied text may; write that place anew."""
 
 
 class UnfilledPlace(TriageError):

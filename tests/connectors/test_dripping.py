@@ -83,7 +83,7 @@ def test_a_portal_that_drips_its_headers_is_cut_off_before_anything_is_created()
 
 def test_a_portal_that_drips_after_the_words_were_handed_over_leaves_it_to_a_person() -> None:
     with Dripping(b"HTTP/1.1 201 Created\r\nX-Long: ", answer(EMPTY)) as server:
-        outbox, words = FhirOutbox(fhir(server), "", sleep=lambda _: None), portal()
+        outbox, words = FhirOutbox(fhir(server), "", sleep=lambda _: None), portal(in_reply_to="")
         how = {"message_id": MESSAGE_ID}
         # Once for the words themselves, and three times for the look whether they are there.
         assert took(lambda: outbox.send(approve(words), words, **how), SendUncertain) < 2 * ENOUGH

@@ -227,8 +227,9 @@ def test_no_payload_changes_what_a_portal_is_asked() -> None:
                 assert ear.heard == []
                 continue
             sent += 1
-            asked, wire = ear.heard
+            asked, about, wire = ear.heard
             assert asked.startswith(b"GET /fhir/Communication?identifier=urn%3A"), asked[:60]
+            assert about.startswith(b"GET /fhir/Communication?_id=c1 HTTP/1.1\r\n"), about[:60]
             head, _, body = wire.partition(b"\r\n\r\n")
             names = [line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
             assert len(set(names)) == len(names) <= 9

@@ -15,7 +15,7 @@ from tests.store.practice import arrival
 from triage.errors import StoreLocked, StoreRefused, TriageError
 from triage.store import Keys, Store, jobs_database, migrate, open_store
 from triage.store.authorizer import only_rows
-from triage.store.engine import connect, explain_driver, wal_is_safe
+from triage.store.engine import KEPT, connect, explain_driver, wal_is_safe
 
 pytestmark = pytest.mark.bar(12)
 
@@ -52,6 +52,20 @@ def test_wal_made_by_a_good_library_is_refused_by_a_bad_one(sqlite_url: str, key
         pytest.raises(StoreRefused, match="WAL"),
     ):
         open_store(sqlite_url, keys)
+
+
+def test_pages_are_kept_and_the_connection_that_has_them_is_taken_first(
+    sqlite_url: str, keys: Keys
+) -> None:
+    engine = connect(sqlite_url, keys, owner=True)
+    with engine.connect() as first, engine.connect() as last:
+        assert last.exec_driver_sql("PRAGMA cache_size").scalar() == -KEPT
+        used_last = first.connection.dbapi_connection
+        last.close()
+        first.close()
+    with engine.connect() as again:
+        assert again.connection.dbapi_connection is used_last
+    engine.dispose()
 
 
 def test_a_bad_library_keeps_a_rollback_journal(keys: Keys, tmp_path: Path) -> None:

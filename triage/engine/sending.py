@@ -149,8 +149,8 @@ class Sender:
                 self._outboxes[channel] = make()
             except TriageError as trouble:
                 log.error(
-                    "the way out %(channel)s is still shut: %(error)s",
-                    blame(trouble, channel=channel.value),
+                    "the way out %(door)s is still shut: %(error)s",
+                    blame(trouble, door=channel.value),
                 )
             else:
                 del self._shut[channel]
