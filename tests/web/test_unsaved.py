@@ -89,5 +89,5 @@ def test_words_that_could_never_leave_are_refused_before_anybody_approves_them(
     typed = {"subject": "s", "body": "Milo's\x07 own\twords.", "agreed": "yes", "had": ""}
     late = milo.post(f"/case/{case_id}/{way}", **typed)
     assert (late.status_code, body(practice, case_id)) == (409, "")
-    assert "a sign that nobody sees and no mail can carry" in late.text
+    assert "These words hold a sign that nobody sees" in late.text
     assert "own\twords.</textarea>" in late.text
