@@ -329,6 +329,28 @@ def test_words_saved_by_another_meanwhile_are_refused(served: Served, opened: Op
     expect(page.get_by_role("heading", name="changed while you were looking")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_who_saves_second_sees_both_words_and_chooses(
+    served: Served, opened: Opened, axe_source: str, size: tuple[int, int]
+) -> None:
+    page, other = opened("milo", size=size), opened("sam")
+    for one, typed in ((page, "Mine, typed at length."), (other, "Theirs.")):
+        one.goto(served.case("bill"))
+        one.locator("html[data-ready]").wait_for()
+        words(one).fill(typed)
+    other.click("text=Save and check")
+    expect(other.locator('[data-field="body"]')).to_have_text("Theirs.")
+    page.click("text=Save and check")
+    expect(page.locator("#saved")).to_contain_text("Theirs.")
+    expect(words(page)).to_have_value("Mine, typed at length.")
+    assert serious(page, axe_source) == []
+    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    if folder := os.environ.get("TRIAGE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"milo-unsaved-{size[0]}.png", full_page=True)
+    page.click("text=Save mine in their place")
+    expect(page.locator('[data-field="body"]')).to_have_text("Mine, typed at length.")
+
+
 def test_a_claim_locks_the_case_for_others(served: Served, opened: Opened) -> None:
     milo, dana = opened("milo"), opened("dana")
     milo.goto(served.case("refill"))
