@@ -8,8 +8,8 @@ import pytest
 
 from tests.store.practice import add_staff, ana, reading
 from triage.desk import Desk, queue
-from triage.desk.queue import answered
-from triage.domain import Mark, Protected, Role, User
+from triage.desk.obstacles import answered
+from triage.domain import NOTHING, Mark, Protected, Role, Route, Urgency, User
 from triage.errors import AlreadyClaimed, NotAllowed, NotAnswerable
 from triage.store import Store
 
@@ -109,3 +109,53 @@ def test_a_message_filed_while_a_page_is_made_is_asked_for_afterwards(
     assert view.version != desk.queue.version(dora)
     pulse = desk.queue.pulse(dora)
     assert pulse.version != desk.queue.version(dora)
+
+
+def sort(desk: Desk, who: User, case_id: str, route: Route, urgency: Urgency, *also: Route) -> None:
+    desk.queue.reroute(
+        who, case_id, route=route, urgency=urgency, also=frozenset(also), why=NOTHING
+    )
+
+
+def asked(desk: Desk, who: User, case_id: str) -> tuple[set[Route], set[Route], set[Route]]:
+    """Return what a case says it asks for besides, what is open in it, and what is done."""
+    case = desk.queue.open(who, case_id).file.case
+    still = {part.route for part in case.requests if not part.done}
+    return set(case.also), still, {part.route for part in case.requests} - still
+
+
+def test_raising_a_case_forgets_no_request_and_lowering_it_ticks_none_off(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    refill, bill, urgent = Route.REFILL, Route.BILLING_DISPUTE, Route.URGENT_CLINICAL
+    case_id = wrote(store, clinic, also=frozenset({Route.RESULTS}))
+    # As in haste: another topic chosen, and the further one not.
+    sort(desk, dora, case_id, bill, Urgency.TODAY)
+    topics = {refill, bill, Route.RESULTS}
+    assert asked(desk, dora, case_id) == (topics, {urgent, *topics}, set())
+    # A digit on a case that is urgent: the topic is one more.
+    sort(desk, dora, case_id, Route.REFERRAL, Urgency.TODAY, *topics)
+    topics |= {Route.REFERRAL}
+    assert asked(desk, dora, case_id) == (topics, {urgent, *topics}, set())
+    # None is chosen, and what was there stays.
+    sort(desk, dora, case_id, urgent, Urgency.EMERGENCY)
+    assert asked(desk, dora, case_id)[1] == {urgent, *topics}
+    with pytest.raises(NotAnswerable):
+        sort(desk, dora, case_id, urgent, Urgency.ROUTINE)
+    sort(desk, dora, case_id, refill, Urgency.ROUTINE)
+    assert asked(desk, dora, case_id) == (topics - {refill}, topics, {urgent})
+    # What somebody takes off a list without touching the urgency is said not to be asked for.
+    sort(desk, dora, case_id, refill, Urgency.ROUTINE)
+    assert asked(desk, dora, case_id)[:2] == (set(), {refill})
+
+
+def test_an_urgent_case_keeps_the_topic_of_the_label_that_raised_it(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    case_id = wrote(store, clinic)
+    sort(desk, dora, case_id, Route.URGENT_CLINICAL, Urgency.TODAY)
+    (label,) = desk.queue.open(dora, case_id).file.labels
+    assert (label.route, label.also) == (Route.URGENT_CLINICAL, {Route.REFILL})
+    adverts = wrote(store, clinic, uid="2", route=Route.NOT_FOR_US)
+    sort(desk, dora, adverts, Route.NOT_FOR_US, Urgency.TODAY)
+    assert asked(desk, dora, adverts)[:2] == (set(), {Route.URGENT_CLINICAL})

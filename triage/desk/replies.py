@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from triage.desk.checking import Checker
-from triage.desk.queue import obstacle
+from triage.desk.obstacles import obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
 from triage.domain import (
