@@ -150,7 +150,7 @@ class QueueDesk:
         return CaseView(
             file=file,
             suggested_subject=subject,
-            suggested_body=self._checker.shown(actor, file, suggested_of(file)),
+            suggested_body=self._checker.shown(actor, file, suggested_of(file, file.offered)),
             suggestion_template=template,
             draft=draft,
             replies=file.replies,
@@ -349,7 +349,7 @@ def _beside_urgent(file: CaseFile, route: Route, also: frozenset[Route]) -> froz
 
 
 def _suggestion(file: CaseFile) -> tuple[Protected | None, str]:
-    suggestion = file.suggestion
+    suggestion = file.offered
     if suggestion is None:
         return None, ""
     known = answered(file).redacted.redactions

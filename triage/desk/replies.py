@@ -90,7 +90,8 @@ class ReplyDesk:
             case_id=case_id,
             contact_id=contact.id,
             outgoing=outgoing,
-            suggested=file.suggestion is not None,
+            # Words begun from a suggestion stay so when the case is raised and offers it no more.
+            suggested=file.offered is not None or bool(file.draft and file.draft.suggested),
             author=actor.id,
             edited_at=self._clock(),
         )
