@@ -15,7 +15,7 @@ from tests.sizes import LONG, many
 from tests.small_practice import MASTER, SECRETARY, approve, mail_from, receive, rooms
 from tests.small_practice import move_in as settle_in
 from triage.desk import Desk
-from triage.desk.queue import obstacle
+from triage.desk.obstacles import obstacle
 from triage.domain import Channel, Mark, Message, Protected, RawMessage, ReplyState
 from triage.errors import NotAnswerable
 from triage.parsing import parse

@@ -290,6 +290,21 @@ def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> 
     press("Enter")
     expect(page.locator(".why")).to_contain_text("Milo Brandt sorted it as Refill")
     assert served.practice.store.cases.get(case, clinic="c1", by="t").case.route == "refill"
+    # On an urgent case a digit lowers nothing: the button says so, and the topic is one more.
+    urgent = served.practice.cases["chest"]
+    page.goto(served.case("chest"))
+    press("5")
+    kept = page.get_by_role("button", name="Urgent; keep as a request: Insurance", exact=True)
+    expect(kept).to_be_focused()
+    page.get_by_label("Routine", exact=True).check()
+    expect(page.get_by_role("button", name="Sort: Insurance", exact=True)).to_be_visible()
+    page.get_by_label("Emergency", exact=True).check()
+    kept.press("Enter")
+    expect(page.locator(".why")).to_contain_text("sorted it as Urgent + Insurance")
+    expect(page.locator("#requests")).to_contain_text("Insurance")
+    made = served.practice.store.cases.get(urgent, clinic="c1", by="t").case
+    assert made.urgency and not any(part.done for part in made.requests)
+    page.goto(served.case("stranger"))
     press("c")
     expect(page.get_by_text("you have it")).to_be_visible()
     press("c")

@@ -19,6 +19,7 @@ from triage.domain import (
     PortalFacts,
     Protected,
     Reached,
+    Suggestion,
     Urgency,
     User,
     newest_from_person,
@@ -99,7 +100,7 @@ class Checker:
         out, contact = draft.outgoing, file.contact
         known = self._portal.get((actor.clinic, file.case.id))
         portal = known[1] if known and known[0] > self._clock() else None
-        sources = sources_of(file, self._clinic, portal, suggested_of(file))
+        sources = sources_of(file, self._clinic, portal, suggested_of(file, _begun(file, draft)))
         facts = facts_of(out.subject, out.body, sources, self._clock().date())
         patient = file.patient.id if file.patient else ""
         names = [Protected(name) for name, _ in out.attachments]
@@ -152,9 +153,9 @@ class Checker:
         asked = tuple(fact.id for fact in checked.unsupported)
         whole = None if passed is None else max(passed, timedelta())
         milliseconds = None if whole is None else int(whole / timedelta(milliseconds=1))
-        made = file.suggestion if draft.suggested else None
-        template = named(made) if made is not None else ""
-        return Check(suggested_of(file), asked, milliseconds, checked.licensed, template)
+        begun = _begun(file, draft)
+        template = named(begun) if begun is not None and draft.suggested else ""
+        return Check(suggested_of(file, begun), asked, milliseconds, checked.licensed, template)
 
     def shown(self, actor: User, file: CaseFile, suggested: Protected | None) -> Protected | None:
         """Return a suggestion as it is shown: where a drill is due, with an error in it."""
@@ -211,7 +212,7 @@ class Checker:
         return licensed, bool(others) and not licensed
 
     def _drilling(self, actor: User, file: CaseFile) -> bool:
-        calm = file.case.urgency is Urgency.ROUTINE and file.suggestion is not None
+        calm = file.case.urgency is Urgency.ROUTINE and file.offered is not None
         return calm and is_due(file.case.id, self._drills) and not self._over(actor, file)
 
     def _over(self, actor: User, file: CaseFile) -> bool:
@@ -223,10 +224,15 @@ class Checker:
         )
 
 
-def suggested_of(file: CaseFile) -> Protected | None:
-    """Return the suggestion for a case, its placeholders filled; None where there is none."""
-    if file.suggestion is None:
+def _begun(file: CaseFile, draft: Draft) -> Suggestion | None:
+    """Return the suggestion that whoever wrote a draft was shown: a case may be raised since."""
+    return file.suggestion if draft.suggested else file.offered
+
+
+def suggested_of(file: CaseFile, suggestion: Suggestion | None) -> Protected | None:
+    """Return a suggestion for a case, its placeholders filled; None where there is none."""
+    if suggestion is None:
         return None
     # Only the answered message's originals: another message's [NAME_1] may be someone else.
     known = newest_from_person(file.messages).redacted.redactions
-    return reidentify(file.suggestion.body, known)
+    return reidentify(suggestion.body, known)

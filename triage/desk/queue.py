@@ -6,6 +6,7 @@ from typing import Any
 
 from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
+from triage.desk.obstacles import UNFINISHED, answered, automatic, obstacle
 from triage.desk.outcomes import words_of
 from triage.desk.rights import Right, may, require
 from triage.desk.teams import offered
@@ -14,23 +15,18 @@ from triage.domain import (
     ALL,
     Attachment,
     CaseFile,
-    CaseState,
-    Channel,
     Filters,
     Label,
     Lane,
     Mark,
     Protected,
     RawMessage,
-    ReplyState,
     Route,
     SavedView,
-    StoredMessage,
     Told,
     Urgency,
     User,
     new_id,
-    newest_from_person,
 )
 from triage.drafting import reidentify
 from triage.errors import (
@@ -154,7 +150,7 @@ class QueueDesk:
         return CaseView(
             file=file,
             suggested_subject=subject,
-            suggested_body=self._checker.shown(actor, file, suggested_of(file)),
+            suggested_body=self._checker.shown(actor, file, suggested_of(file, file.offered)),
             suggestion_template=template,
             draft=draft,
             replies=file.replies,
@@ -204,13 +200,17 @@ class QueueDesk:
     ) -> Label:
         """Sort a case by hand; the choice is kept as a Label for retraining.
 
-        `seen`, here and below, is the id of the newest message on the page the person decided
-        from, `was` the case as the page showed it (`CaseFile.was`); both are None only where no
-        page was shown. Raises ChangedUnderneath when another message has joined since, or a
-        colleague has sorted, linked or closed the case.
+        What cannot wait is urgent and keeps its topic beside that; raising and lowering tick no
+        request off. `seen`, here and below, is the id of the newest message on the page the person
+        decided from, `was` the case as the page showed it (`CaseFile.was`); both are None only
+        where no page was shown. Raises ChangedUnderneath when another message has joined since, or
+        a colleague has sorted, linked or closed the case.
         """
         file = self._work(actor, case_id)
-        route = Route.URGENT_CLINICAL if urgency > Urgency.ROUTINE else route
+        if urgency > Urgency.ROUTINE:
+            route, also = Route.URGENT_CLINICAL, _beside_urgent(file, route, also)
+        elif route is Route.URGENT_CLINICAL:
+            raise NotAnswerable("Choose what it asks for, now that it can wait.")
         shown = file.messages[0].classification
         label = Label(
             id=new_id(),
@@ -342,57 +342,15 @@ class QueueDesk:
         return file
 
 
-#: What a clinic that writes no e-mail tells its people.
-PORTAL_ONLY = "This clinic answers on the portal or by phone, never by e-mail."
-#: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
-#: look for its Message-ID, then call the patient or close the case; nothing is written twice.
-UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
+def _beside_urgent(file: CaseFile, route: Route, also: frozenset[Route]) -> frozenset[Route]:
+    """Return what an urgent case asks for besides: the topic chosen, else the one it had."""
+    topic = file.case.route if route is Route.URGENT_CLINICAL else route
+    return (also | {topic}) - {Route.URGENT_CLINICAL, Route.NOT_FOR_US}
 
 
 def _suggestion(file: CaseFile) -> tuple[Protected | None, str]:
-    suggestion = file.suggestion
+    suggestion = file.offered
     if suggestion is None:
         return None, ""
     known = answered(file).redacted.redactions
     return reidentify(suggestion.subject, known), suggestion.template
-
-
-def answered(file: CaseFile) -> StoredMessage:
-    """Return the message a reply answers: the newest one that a person wrote."""
-    return newest_from_person(file.messages)
-
-
-def automatic(file: CaseFile) -> bool:
-    """Whether a case holds automatic messages only, and nobody has said otherwise."""
-    if Mark.BY_PERSON in file.case.marks:
-        return False
-    return all(Mark.AUTOMATIC in message.marks for message in file.messages)
-
-
-def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
-    """Say in words why no reply can be approved for a case now; empty when one can."""
-    contact, case = file.contact, file.case
-    known = contact is not None and contact.patient_id == case.patient_id
-    by_mail = contact is not None and contact.channel is Channel.EMAIL
-    in_the_way = {
-        "This case is closed.": case.state is CaseState.CLOSED,
-        "Automatic messages are never answered.": automatic(file),
-        "Nobody has said who this is yet. Find the patient by two identifiers.": not known,
-        "This contact was taken out of use. Choose another one of the patient.": (
-            contact is not None and contact.retired_at is not None
-        ),
-        "This address has not been verified. Call the patient.": (
-            contact is not None and contact.verified_by is None
-        ),
-        PORTAL_ONLY: by_mail and portal_only,
-        "The patient has not agreed to e-mail. Answer on the portal or by phone.": (
-            by_mail and contact is not None and not contact.consent_to_email
-        ),
-        "A reply is on its way; nothing more leaves until that is settled.": any(
-            reply.state in UNFINISHED for reply in file.replies
-        ),
-        "A reply may or may not have arrived. Look for it, then call the patient.": any(
-            reply.state is ReplyState.UNCERTAIN for reply in file.replies
-        ),
-    }
-    return next((words for words, holds in in_the_way.items() if holds), "")

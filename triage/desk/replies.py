@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from triage.desk.checking import Checker
-from triage.desk.queue import obstacle
+from triage.desk.obstacles import obstacle
 from triage.desk.rights import Right, require
 from triage.desk.views import ReplyView
 from triage.domain import (
@@ -90,7 +90,8 @@ class ReplyDesk:
             case_id=case_id,
             contact_id=contact.id,
             outgoing=outgoing,
-            suggested=file.suggestion is not None,
+            # Words begun from a suggestion stay so when the case is raised and offers it no more.
+            suggested=file.offered is not None or bool(file.draft and file.draft.suggested),
             author=actor.id,
             edited_at=self._clock(),
         )

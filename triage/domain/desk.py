@@ -83,6 +83,7 @@ class CaseFile:
 
     case: Case
     messages: tuple[StoredMessage, ...]
+    #: What was drafted for the newest message; `offered` is what may be shown of it.
     suggestion: Suggestion | None
     draft: Draft | None
     replies: tuple[Reply, ...]
@@ -99,6 +100,17 @@ class CaseFile:
     newest: str = ""
     #: How it is sorted and whose it is, in ids: who decides must have been shown the same.
     was: str = ""
+
+    @property
+    def offered(self) -> Suggestion | None:
+        """The suggestion as long as it may be shown: on an urgent case only a clinician's text.
+
+        A case is raised by a person, a rule or another message after its words were drafted.
+        """
+        made, urgency = self.suggestion, self.case.urgency
+        if made is None or urgency is Urgency.ROUTINE:
+            return made
+        return made if made.template == f"urgent_{urgency.word}" else None
 
     @property
     def deciding(self) -> StoredMessage:

@@ -175,6 +175,7 @@ class Cases:
     ) -> None:
         """Sort a case as a person says and keep the label; requests follow the new routes.
 
+        What the case asked for stays in `also` where only its urgency changes.
         `seen`, here and below, is the id of the newest message the person was shown, and `was` the
         case as it was shown (`CaseFile.was`): a decision taken before another message joined, or
         before a colleague sorted, linked or closed it, raises ChangedUnderneath.
@@ -187,12 +188,13 @@ class Cases:
             act = must_act_if_it_rises(work, case, label.urgency, work.now)
             place = {"route": label.route.value, "home_lane": lane.value} | act
             keep_need(work, case_id, clinic)
+            asked = follow(work, case, label, clinic=clinic, by=by)
             set_case(
                 work,
                 case_id,
                 clinic,
                 route=label.route.value,
-                also=records.listed(label.also),
+                also=records.listed(asked - {label.route}),
                 urgency=int(label.urgency),
                 score=score,
                 lane=(Lane.OUTGOING if away and lane is not Lane.URGENT else lane).value,
@@ -202,7 +204,6 @@ class Cases:
                 **act,
             )
             keep_need(work, case_id, clinic)
-            follow(work, case_id, label, clinic=clinic, by=by)
             write_label(work, label)
             changed(work, "case.rerouted", case_id, clinic, by, label=label.id)
 

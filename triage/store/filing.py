@@ -227,17 +227,26 @@ def ask_for(
         )
 
 
-def follow(work: Work, case_id: str, label: Label, *, clinic: str, by: str) -> None:
-    """Let the open requests be what the person says is asked for."""
+def follow(work: Work, case: Row[Any], label: Label, *, clinic: str, by: str) -> frozenset[Route]:
+    """Let the open requests of a locked case be what the person says is asked for; return them.
+
+    How soon something is wanted says nothing of whether it was done: where the label raises or
+    lowers the case, only what says so itself is settled, and every topic stays open.
+    """
     asked, wanted = tables.requests, {label.route, *label.also}
-    unwanted = [route.value for route in Route if route not in wanted]
+    waiting = (asked.c.case_id == case.id, asked.c.done.is_(False))
+    there = {Route(row.route) for row in work.rows(select(asked.c.route).where(*waiting))}
+    if int(label.urgency) != case.urgency:
+        wanted |= there - {Route.URGENT_CLINICAL, Route.NOT_FOR_US}
+    unwanted = [route.value for route in there - wanted]
     work.run(
         update(asked)
-        .where(asked.c.case_id == case_id, asked.c.done.is_(False), asked.c.route.in_(unwanted))
+        .where(*waiting, asked.c.route.in_(unwanted))
         .values(done=True, done_by=by, done_at=work.now)
     )
     also = [route for route in Route if route in label.also and route is not label.route]
-    ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case_id)
+    ask_for(work, (label.route, *also), label.urgency, clinic=clinic, case_id=case.id)
+    return frozenset(wanted)
 
 
 def tick_all(work: Work, case_id: str, *, clinic: str, by: str) -> None:

@@ -30,7 +30,8 @@ function press(letter) {
 
 const pressable = (key) => "uceshnf".includes(key) && press(key);
 
-// A digit chooses what a case asks for and waits on the button: Enter keeps it.
+// A digit chooses what a case asks for and waits on the button: Enter keeps it. The button says what
+// that does: an urgent case stays urgent, and the topic is kept beside it.
 function sortAs(digit) {
   const fold = document.getElementById("sort");
   const choice = fold?.querySelector("select[name=route]");
@@ -38,9 +39,15 @@ function sortAs(digit) {
   if (!option) return false;
   fold.open = true;
   choice.value = option.value;
-  const button = fold.querySelector(".buttons button");
-  button.textContent = `${button.dataset.words ?? button.textContent}: ${option.text}`;
-  button.dataset.words ??= button.textContent.slice(0, button.textContent.lastIndexOf(":"));
+  const form = fold.querySelector("form");
+  const button = form.querySelector(".buttons button");
+  const say = () => {
+    const waits = form.querySelector("[name=urgency]:checked").value === "routine";
+    const { alone, beside } = button.dataset;
+    button.textContent = `${waits ? alone : beside}: ${choice.selectedOptions[0].text}`;
+  };
+  form.onchange = say;
+  say();
   button.focus();
   return true;
 }
