@@ -442,6 +442,8 @@ def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
     page.route("**/urgent", lambda route: route.fulfill(json=calm))
     sign_in(page, served, "dana")
     page.evaluate("localStorage.setItem('urgent-sound', 'on')")
+    # Only what can be heard is counted: a press, and the browser lets the page sound.
+    page.locator("h1").click(force=True)
     line, rang = page.locator("#deaf"), page.evaluate("Number(document.body.dataset.rang ?? 0)")
     expect(line).to_be_hidden()
     page.unroute("**/urgent")
@@ -457,6 +459,42 @@ def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
     assert page.evaluate("Number(document.body.dataset.rang)") - rang == 1
     line.get_by_role("link").click()
     expect(page.locator("main")).to_contain_text("urgent messages are not shown here")
+
+
+#: Keeps the page's own sound where a test can ask it how it is.
+SOUND = """localStorage.setItem("urgent-sound", "on");
+window.AudioContext = class extends AudioContext {
+  constructor() { super(); window.sound = this; }
+};"""
+
+
+def test_the_page_says_when_no_sound_would_be_heard_and_sounds_after_one_press(
+    served: Served, opened: Opened
+) -> None:
+    page = opened()
+    page.add_init_script(SOUND)
+    # Nobody ever pressed anything here: as where a queue is opened from a link and left alone.
+    seat(page, served, "dana")
+    button, says = page.locator("#urgent-sound"), page.locator("#soundless")
+    how, rang = "window.sound.state", re.compile("[0-9]")
+    expect(says).to_be_visible()
+    expect(button).to_have_text("Press once for sound")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate(how) == "suspended"
+    expect(page.locator("body[data-rang]")).to_have_count(0)
+    button.click()
+    expect(page.locator("body")).to_have_attribute("data-rang", rang)
+    assert page.evaluate(how) == "running"
+    expect(button).to_have_text("Sound is on")
+    expect(says).to_be_hidden()
+    # By a link the browser knows the person from the page before: nobody presses, and it rings.
+    page.get_by_role("link", name="For me").click()
+    page.wait_for_url("**/for-me")
+    expect(page.locator("body")).to_have_attribute("data-rang", rang)
+    assert page.evaluate(how) == "running"
+    expect(button).to_have_text("Sound is on")
+    button.click()
+    expect(button).to_have_text("Allow sound")
 
 
 def see_hostile(page: Page, served: Served) -> list[str]:
