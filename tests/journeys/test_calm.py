@@ -50,6 +50,10 @@ HURRY = """() => {
   window.setTimeout = (act, after, ...more) => later(act, after / 10, ...more);
   AbortSignal.timeout = (after) => patience(after / 10);
 }"""
+#: A page asks forty times as often for what it asks again and again.
+OFTEN = """const later = window.setTimeout;
+window.setTimeout = (act, after, ...more) => later(act, after > 1000 ? after / 40 : after, ...more);
+"""
 #: Two frames later whatever moved was counted.
 SHIFTS = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
   () => setTimeout(() => done(window.shifts), 50))))"""
@@ -204,6 +208,30 @@ def test_a_row_that_pushes_others_down_is_seen_to_move_them(milo: Page) -> None:
         "document.querySelector('.rows').prepend(document.querySelector('.row').cloneNode(true))"
     )
     assert sum(value for value, _ in milo.evaluate(SHIFTS)) > 0
+
+
+def test_nothing_moves_on_a_case_while_colleagues_come_and_go(served: Served, milo: Page) -> None:
+    """A button that moves under the pointer is another button: here it approves."""
+    practice, case = served.practice, served.practice.cases["hostile"]
+    practice.desk.replies.save(
+        PEOPLE["milo"], case, subject=Protected("Your form"), body=Protected("We look for it.")
+    )
+    page = milo.context.new_page()
+    page.add_init_script(OFTEN)
+    page.goto(served.case("hostile"))
+    page.locator("html[data-ready]").wait_for()
+    button, here = page.locator("#approve [data-submit]"), page.locator(".here")
+    expect(here).to_be_empty()
+    page.evaluate(WATCH)
+    before, words = button.bounding_box(), page.locator("#write").bounding_box()
+    practice.desk.together.about(PEOPLE["dana"], case)
+    expect(here).to_contain_text("Dana Whitlock is reading this")
+    assert page.evaluate(SHIFTS) == []
+    assert (button.bounding_box(), page.locator("#write").bounding_box()) == (before, words)
+    # Sabotage: the line takes no place while nobody is there.
+    page.evaluate("document.querySelector('.here').style.display = 'none'")
+    assert page.evaluate(SHIFTS) != []
+    page.close()
 
 
 def test_a_line_that_breaks_is_said_and_the_page_asks_instead(served: Served, milo: Page) -> None:
