@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from tests.web.practice import CLINIC, PASSWORD, Practice
+from tests.web.practice import CLINIC, MASTER, PASSWORD, Practice
+from triage.domain import Channel
 from triage.errors import MissingAssets
+from triage.pipeline import send
+from triage.testing import MemoryOutbox
 from triage.web.app import create_app
 from triage.web.assets import install_assets
 from triage.web.visitor import COOKIE
@@ -94,6 +98,24 @@ class Served:
     def case(self, key: str) -> str:
         """Return the address of one of the morning's cases."""
         return f"{self.address}/case/{self.practice.cases[key]}"
+
+
+def pass_the_moment(served: Served) -> None:
+    """Turn the practice's clock past the moment in which a reply can be taken back."""
+    transactions = served.practice.store.transactions
+    later = timedelta(seconds=served.practice.desk.replies._undo.total_seconds() + 1)
+    real = transactions.clock
+    transactions.clock = served.practice.desk._clock = lambda: real() + later
+
+
+def deliver(served: Served) -> MemoryOutbox:
+    """Send as the sender does once the moment is over, proof and all; return what left."""
+    pass_the_moment(served)
+    store, outbox = served.practice.store, MemoryOutbox()
+    for _, reply_id in store.replies.due(served.practice.desk._clock() + timedelta(1), limit=9):
+        ways = {Channel.EMAIL: outbox, Channel.PORTAL: outbox}
+        send(reply_id, store, ways, clinic="c1", by="sender", master=MASTER)
+    return outbox
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from tests.journeys.served import (
     Served,
     Tracker,
     axe,
+    deliver,
+    pass_the_moment,
     seat,
     serious,
     serving,
@@ -29,7 +31,6 @@ from tests.journeys.served import (
 from tests.newcomers.trainees import teach
 from tests.web.practice import (
     HOSTILE_HTML,
-    MASTER,
     MORNING,
     PASSWORD,
     PEOPLE,
@@ -37,9 +38,7 @@ from tests.web.practice import (
     open_practice,
 )
 from tests.web.test_portal_page import FACTS, connect, in_the_portal
-from triage.domain import Channel, Protected, ReplyState, Wanted
-from triage.pipeline import send
-from triage.testing import MemoryOutbox
+from triage.domain import CaseState, Protected, ReplyState, Wanted
 from triage.web.access import ANYBODY, ARRIVING, ROWS, SIGNED_IN
 
 pytestmark = pytest.mark.browser
@@ -122,24 +121,6 @@ def words(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Words")
 
 
-def pass_the_moment(served: Served) -> None:
-    """Turn the practice's clock past the moment in which a reply can be taken back."""
-    transactions = served.practice.store.transactions
-    later = timedelta(seconds=served.practice.desk.replies._undo.total_seconds() + 1)
-    real = transactions.clock
-    transactions.clock = served.practice.desk._clock = lambda: real() + later
-
-
-def deliver(served: Served) -> MemoryOutbox:
-    """Send as the sender does once the moment is over, proof and all; return what left."""
-    pass_the_moment(served)
-    store, outbox = served.practice.store, MemoryOutbox()
-    for _, reply_id in store.replies.due(served.practice.desk._clock() + timedelta(1), limit=9):
-        ways = {Channel.EMAIL: outbox, Channel.PORTAL: outbox}
-        send(reply_id, store, ways, clinic="c1", by="sender", master=MASTER)
-    return outbox
-
-
 def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: Opened) -> None:
     page = opened("dana", code=True)
     page.clock.install()
@@ -162,8 +143,23 @@ def test_from_the_queue_to_an_arrived_reply_by_keyboard(served: Served, opened: 
     left = deliver(served)
     assert [words.recipient.reveal() for _, words in left.sent] == ["rosalind.keane@example.org"]
     # Nobody reloads: the page asks by itself until the reply is settled.
+    press(page, "x")
+    close = page.locator("#close button")
+    expect(close).to_be_disabled()
+    expect(page.locator("#leaving")).to_contain_text("A reply is on its way")
     page.clock.fast_forward(WAIT)
     expect(page.get_by_text("Accepted by the mail server")).to_be_visible()
+    # Closing it is the last of the work: what it asked for, and the outcome that is true by now.
+    expect(close).to_be_enabled()
+    press(page, "x")
+    expect(page.get_by_label("Answered")).to_be_checked()
+    expect(page.get_by_label("Everything it asked for is done")).to_be_focused()
+    press(page, "Space")
+    press(page, "Control+Enter")
+    page.wait_for_url("**/queue")
+    file = served.practice.desk.queue.open(PEOPLE["dana"], served.practice.cases["refill"]).file
+    assert (file.case.state, file.case.outcome) == (CaseState.CLOSED, "answered")
+    assert all(request.done for request in file.case.requests)
 
 
 def test_a_routine_case_takes_at_most_four_keys_from_opened_to_approved(
@@ -442,6 +438,8 @@ def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
     page.route("**/urgent", lambda route: route.fulfill(json=calm))
     sign_in(page, served, "dana")
     page.evaluate("localStorage.setItem('urgent-sound', 'on')")
+    # Only what can be heard is counted: a press, and the browser lets the page sound.
+    page.locator("h1").click(force=True)
     line, rang = page.locator("#deaf"), page.evaluate("Number(document.body.dataset.rang ?? 0)")
     expect(line).to_be_hidden()
     page.unroute("**/urgent")
@@ -457,6 +455,42 @@ def test_a_page_whose_session_ended_says_that_it_hears_of_nothing(
     assert page.evaluate("Number(document.body.dataset.rang)") - rang == 1
     line.get_by_role("link").click()
     expect(page.locator("main")).to_contain_text("urgent messages are not shown here")
+
+
+#: Keeps the page's own sound where a test can ask it how it is.
+SOUND = """localStorage.setItem("urgent-sound", "on");
+window.AudioContext = class extends AudioContext {
+  constructor() { super(); window.sound = this; }
+};"""
+
+
+def test_the_page_says_when_no_sound_would_be_heard_and_sounds_after_one_press(
+    served: Served, opened: Opened
+) -> None:
+    page = opened()
+    page.add_init_script(SOUND)
+    # Nobody ever pressed anything here: as where a queue is opened from a link and left alone.
+    seat(page, served, "dana")
+    button, says = page.locator("#urgent-sound"), page.locator("#soundless")
+    how, rang = "window.sound.state", re.compile("[0-9]")
+    expect(says).to_be_visible()
+    expect(button).to_have_text("Press once for sound")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate(how) == "suspended"
+    expect(page.locator("body[data-rang]")).to_have_count(0)
+    button.click()
+    expect(page.locator("body")).to_have_attribute("data-rang", rang)
+    assert page.evaluate(how) == "running"
+    expect(button).to_have_text("Sound is on")
+    expect(says).to_be_hidden()
+    # By a link the browser knows the person from the page before: nobody presses, and it rings.
+    page.get_by_role("link", name="For me").click()
+    page.wait_for_url("**/for-me")
+    expect(page.locator("body")).to_have_attribute("data-rang", rang)
+    assert page.evaluate(how) == "running"
+    expect(button).to_have_text("Sound is on")
+    button.click()
+    expect(button).to_have_text("Allow sound")
 
 
 def see_hostile(page: Page, served: Served) -> list[str]:

@@ -17,9 +17,9 @@ import pytest
 pytest.importorskip("playwright")
 from playwright.sync_api import APIResponse, Browser, Page, Request, Route, expect
 
-from tests.journeys.served import Served, serving, sign_in
+from tests.journeys.served import Served, deliver, serving, sign_in
 from tests.web.practice import MORNING, PEOPLE, open_practice
-from triage.domain import Protected, Urgency
+from triage.domain import CaseState, Protected, Urgency
 from triage.drafting.shorter import shortened
 from triage.web.assets import install_assets
 
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.browser
 DESKTOP, PHONE = (1280, 800), (390, 844)
 #: What a person may need at most, in the middle, from a routine case opened to approved.
 MOST_KEYS = 4
+#: And until it is closed as answered, with all it asked for.
+MOST_TO_CLOSED = 7
 #: Bytes of a page with all it loads, images apart.
 HEAVIEST = 150_000
 BY_KEY = {letter.key: letter for letter in MORNING}
@@ -50,6 +52,10 @@ HURRY = """() => {
   window.setTimeout = (act, after, ...more) => later(act, after / 10, ...more);
   AbortSignal.timeout = (after) => patience(after / 10);
 }"""
+#: A page asks forty times as often for what it asks again and again.
+OFTEN = """const later = window.setTimeout;
+window.setTimeout = (act, after, ...more) => later(act, after > 1000 ? after / 40 : after, ...more);
+"""
 #: Two frames later whatever moved was counted.
 SHIFTS = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
   () => setTimeout(() => done(window.shifts), 50))))"""
@@ -126,10 +132,32 @@ def keys_to_approved(page: Page, served: Served, key: str) -> list[str]:
     return pressed
 
 
+def keys_to_closed(page: Page, served: Served, key: str) -> list[str]:
+    """Return every key pressed on the page of a case whose reply has left until it is closed."""
+    pressed: list[str] = []
+    # The page hears by itself that the reply has left, after its thirty seconds; nobody waits here.
+    page.goto(served.case(key))
+    page.locator("html[data-ready]").wait_for()
+    for name in ("x", "Space", "Control+Enter"):
+        pressed.append(name)
+        page.keyboard.press(name)
+    page.wait_for_url("**/queue")
+    return pressed
+
+
 def test_routine_cases_take_four_keys_in_the_middle_from_opened_to_approved(
     served: Served, dana: Page, record_property: Callable[[str, object], None]
 ) -> None:
     taken = {key: keys_to_approved(dana, served, key) for key in ROUTINE}
+    deliver(served)
+    closing = {key: keys_to_closed(dana, served, key) for key in ROUTINE}
+    for key in ROUTINE:
+        file = served.practice.desk.queue.open(PEOPLE["dana"], served.practice.cases[key]).file
+        assert (file.case.state, file.case.outcome) == (CaseState.CLOSED, "answered")
+    closed = sorted(len(taken[key]) + len(closing[key]) for key in ROUTINE)
+    sys.stdout.write(f"\nkeys from opened to closed: {closed}, median {median(closed)}\n")
+    record_property("keys_to_closed", closed)
+    assert median(closed) <= MOST_TO_CLOSED
     lengths = sorted(len(keys) for keys in taken.values())
     sys.stdout.write(f"\nkeys from opened to approved: {lengths}, median {median(lengths)}\n")
     record_property("keys", lengths)
@@ -206,6 +234,30 @@ def test_a_row_that_pushes_others_down_is_seen_to_move_them(milo: Page) -> None:
     assert sum(value for value, _ in milo.evaluate(SHIFTS)) > 0
 
 
+def test_nothing_moves_on_a_case_while_colleagues_come_and_go(served: Served, milo: Page) -> None:
+    """A button that moves under the pointer is another button: here it approves."""
+    practice, case = served.practice, served.practice.cases["hostile"]
+    practice.desk.replies.save(
+        PEOPLE["milo"], case, subject=Protected("Your form"), body=Protected("We look for it.")
+    )
+    page = milo.context.new_page()
+    page.add_init_script(OFTEN)
+    page.goto(served.case("hostile"))
+    page.locator("html[data-ready]").wait_for()
+    button, here = page.locator("#approve [data-submit]"), page.locator(".here")
+    expect(here).to_be_empty()
+    page.evaluate(WATCH)
+    before, words = button.bounding_box(), page.locator("#write").bounding_box()
+    practice.desk.together.about(PEOPLE["dana"], case)
+    expect(here).to_contain_text("Dana Whitlock is reading this")
+    assert page.evaluate(SHIFTS) == []
+    assert (button.bounding_box(), page.locator("#write").bounding_box()) == (before, words)
+    # Sabotage: the line takes no place while nobody is there.
+    page.evaluate("document.querySelector('.here').style.display = 'none'")
+    assert page.evaluate(SHIFTS) != []
+    page.close()
+
+
 def test_a_line_that_breaks_is_said_and_the_page_asks_instead(served: Served, milo: Page) -> None:
     page = milo
     page.route("**/queue/stream", lambda route: route.abort())
@@ -269,7 +321,7 @@ def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> 
 
     press("?")
     shown = page.locator("#help kbd").all_inner_texts()
-    assert {*"jkucehsnf?1234567890", "Enter", "Ctrl"} == set(shown)
+    assert {*"jkucehstxmgnf?1234567890", "Enter", "Ctrl"} == set(shown)
     picture(page, "help")
     press("Escape")
     press("f")
@@ -309,6 +361,30 @@ def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> 
     expect(page.get_by_text("you have it")).to_be_visible()
     press("c")
     expect(page.get_by_role("button", name="Claim")).to_be_visible()
+    # A note, the work of somebody else, and what it asked for: each is kept by a key, too.
+    press("m")
+    page.keyboard.insert_text("Ask them for the signed form")
+    press("Control+Enter")
+    expect(page.locator("#notes .words")).to_have_text("Ask them for the signed form")
+    press("g")
+    page.keyboard.type("Dana")
+    press("Tab")
+    page.keyboard.insert_text("You know them")
+    press("Control+Enter")
+    expect(page.locator("#whose b")).to_have_text("Dana Whitlock")
+    press("t")
+    expect(page.locator("#requests button").first).to_be_focused()
+    press("Enter")
+    expect(page.locator("#requests li:not(.done)")).to_have_count(0)
+    press("x")
+    expect(page.get_by_label("Answered")).not_to_be_checked()
+    expect(page.get_by_label("Answered")).to_be_focused()
+    # On the name of the fold it is still this form that is sent, never the reply that is approved.
+    page.get_by_label("Passed on").check()
+    page.locator("#close summary").focus()
+    press("Control+Enter")
+    expect(page.locator("#close input[name=who]")).to_be_focused()
+    page.locator("body").click(position={"x": 5, "y": 5})
     press("u")
     page.wait_for_url("**/queue")
     # Another of hers joins her case, or begins one where hers was answered.

@@ -397,6 +397,34 @@ def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
     assert "What: goes to the ER" in page
     (left,) = re.findall(r'action="/case/\w+/([\w-]+)"', page)
     assert left == "open-again"
+    # Without a press for each request: one tick says that all of it is done, and is on record.
+    fever = {"outcome": "phoned", **told, "done": "yes"}
+    assert dana.decide(practice.cases["fever"], "close", **fever).status_code == 303
+    file = practice.desk.queue.open(PEOPLE["dana"], practice.cases["fever"]).file
+    assert all(part.done for part in file.case.requests)
+
+
+def test_answered_is_chosen_where_a_reply_to_the_newest_message_left_or_is_leaving(
+    practice: Practice, hurried: Practice, visit: Visits
+) -> None:
+    case_id, dana = practice.cases["refill"], visit("dana")
+    dana.post(f"/case/{case_id}/draft", subject="Re: refill", body="It is on its way.")
+    approve(dana, "dana", case_id)
+    chosen, shut = re.compile(r'value="answered"[^>]* checked'), "disabled aria-describedby"
+    page = dana.get(f"/case/{case_id}").text
+    assert chosen.search(page)
+    assert shut in page
+    # A message that came before the approval and joined after it is not answered either.
+    follow_up(practice, "refill")
+    view = practice.desk.queue.open(PEOPLE["dana"], case_id)
+    assert len(view.file.messages) == 2
+    early = replace(view.file.case, last_message_at=view.file.messages[-1].received_at)
+    for case in (view.file.case, early):
+        assert not replace(view, file=replace(view.file, case=case)).answered
+    settle(practice, case_id, ReplyState.SENT)
+    page = dana.get(f"/case/{case_id}").text
+    assert not chosen.search(page)
+    assert shut not in page
 
 
 def test_nobody_decides_on_a_page_that_lacks_the_newest_message(

@@ -29,6 +29,9 @@ from triage.domain import (
     Wanted,
 )
 
+#: Where a reply is that left, or is about to.
+_LEAVING = frozenset({ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT})
+
 
 @dataclass(frozen=True, slots=True)
 class Banner:
@@ -104,6 +107,20 @@ class CaseView:
     checked: Checked | None = None
     #: The clinic's forms that may be enclosed.
     forms: tuple[ClinicForm, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether a reply to the newest message has left or is on its way.
+
+        A message that was received before that reply was approved and joined after it is not
+        answered: the reply does not refer to it.
+        """
+        if not self.replies:
+            return False
+        last, file = self.replies[0], self.file
+        since = last.approval.approved_at > file.case.last_message_at
+        refers = last.outgoing.in_reply_to == file.conversation(last.outgoing.channel)
+        return last.state in _LEAVING and since and refers
 
 
 @dataclass(frozen=True, slots=True)

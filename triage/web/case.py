@@ -173,11 +173,13 @@ def close(
     who: Annotated[str, Form()] = "",
     when: Annotated[str, Form()] = "",
     said: Annotated[str, Form()] = "",
+    done: Annotated[str, Form(pattern="^(yes)?$")] = "",
 ) -> Response:
     """Close the case with a named outcome and go on with the queue."""
     words, told = Protected(note.strip()), Told(Protected(who), Protected(when), Protected(said))
+    shown = {"seen": seen, "was": was}
     desk.queue.close(
-        posting.user, case_id, outcome=outcome, note=words, told=told, seen=seen, was=was
+        posting.user, case_id, outcome=outcome, note=words, told=told, all_done=bool(done), **shown
     )
     return RedirectResponse("/queue", status_code=303)
 

@@ -12,23 +12,28 @@ function step(by) {
   links[next].focus();
 }
 
-// Presses what the page marks with this key: a link or button, or a fold that opens.
+// Presses what the page marks with this key: a link or button, or a fold that opens. What cannot
+// be taken back waits on its button: Enter presses it.
 function press(letter) {
   const target = document.querySelector(`[data-key="${letter}"]`);
   if (!target) return false;
   if (target.tagName !== "SUMMARY") {
-    target.click();
+    if ("waits" in target.dataset) target.focus();
+    else target.click();
     return true;
   }
   const fold = target.parentElement;
   fold.open = true;
-  // The words first: whoever writes a reply seldom changes its subject.
-  const field = fold.querySelector("textarea") ?? fold.querySelector("select, input:not([type=hidden])");
+  // The words first, unless the page says better: whoever writes a reply seldom changes its subject.
+  const field =
+    fold.querySelector("[data-first]") ??
+    fold.querySelector("textarea") ??
+    fold.querySelector("select, input:not([type=hidden])");
   field?.focus();
   return true;
 }
 
-const pressable = (key) => "uceshnf".includes(key) && press(key);
+const pressable = (key) => "uceshnfxtmg".includes(key) && press(key);
 
 // A digit chooses what a case asks for and waits on the button: Enter keeps it. The button says what
 // that does: an urgent case stays urgent, and the topic is kept beside it.
@@ -52,9 +57,11 @@ function sortAs(digit) {
   return true;
 }
 
-// Ctrl+Enter sends the form the cursor is in; elsewhere it approves what is on the screen.
+// Ctrl+Enter sends the form the cursor is in, or the one of the fold it is on; elsewhere it
+// approves what is on the screen.
 function submit(target) {
-  const form = target.closest("form") ?? document.getElementById("approve");
+  const folded = target.tagName === "SUMMARY" && target.parentElement.querySelector("form");
+  const form = folded || (target.closest("form") ?? document.getElementById("approve"));
   const button = form?.querySelector("[data-submit]");
   if (button && !button.disabled) form.requestSubmit(button);
   return Boolean(button);

@@ -11,6 +11,8 @@ const LOST = 120000;
 // While somebody has to act the sound comes back this often, in milliseconds.
 const AGAIN = 60000;
 const ALLOWED = "urgent-sound";
+// A browser that lets this page sound says so within this long, in milliseconds.
+const WAKING = 600;
 
 let audio = null;
 let heard = "";
@@ -18,30 +20,48 @@ let last = 0;
 let answered = Date.now();
 let deaf = false;
 let begun = false;
+// Whether the browser had its time: until then nobody is told that no sound comes.
+let waited = false;
+
+const allowed = () => localStorage.getItem(ALLOWED) === "on";
+const sounding = () => audio?.state === "running";
 
 export function startUrgent() {
   const line = document.getElementById("urgent");
   if (!line) return;
   const button = document.getElementById("urgent-sound");
-  showButton(button);
   button.addEventListener("click", () => {
-    const on = localStorage.getItem(ALLOWED) !== "on";
+    // Pressed for the sound that waits: that is not switching it off.
+    const on = !allowed() || !sounding();
     localStorage.setItem(ALLOWED, on ? "on" : "off");
-    showButton(button);
+    showSound();
     if (on) wake().then(() => ring(1));
   });
-  // A browser lets a page sound only after the person did something on it.
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, wake);
+  // Many a browser lets a page sound only after the person did something on it; one that knows
+  // them from the page before lets it at once.
+  wake();
+  for (const kind of ["pointerdown", "keydown"]) {
+    document.addEventListener(kind, ({ target }) => target !== button && wake());
+  }
+  showSound();
+  setTimeout(() => {
+    waited = true;
+    showSound();
+  }, WAKING);
   ask(line);
   setInterval(() => ask(line), EVERY);
   // By itself: whoever waits for an answer would never say that none came.
   setInterval(() => Date.now() - answered >= LOST && hearNothing(word("No answer")), 1000);
 }
 
-function showButton(button) {
-  const on = localStorage.getItem(ALLOWED) === "on";
-  button.textContent = on ? word("Sound is on") : word("Allow sound");
-  button.setAttribute("aria-pressed", String(on));
+// "On" is said only while a ring would be heard; where it waits for a press, the page says so.
+function showSound() {
+  const button = document.getElementById("urgent-sound");
+  const silent = allowed() && !sounding() && waited;
+  const on = allowed() ? word("Sound is on") : word("Allow sound");
+  button.textContent = silent ? word("Press once for sound") : on;
+  button.setAttribute("aria-pressed", String(allowed() && !silent));
+  document.getElementById("soundless").hidden = !silent;
 }
 
 async function ask(line) {
@@ -69,7 +89,7 @@ function hearNothing(why) {
   place.hidden = false;
   if (deaf) return;
   deaf = true;
-  if (localStorage.getItem(ALLOWED) === "on") ring(1);
+  if (allowed()) ring(1);
 }
 
 function tell(line, news) {
@@ -92,7 +112,8 @@ function tell(line, news) {
   const text = `${what}${long}.`;
   if (words.textContent !== text) words.textContent = text;
   const due = news.news !== heard || Date.now() - last >= AGAIN;
-  if (due && localStorage.getItem(ALLOWED) === "on") {
+  // What nobody could hear is not told yet: it rings as soon as it can.
+  if (due && allowed() && sounding()) {
     heard = news.news;
     last = Date.now();
     ring(3);
@@ -100,15 +121,21 @@ function tell(line, news) {
 }
 
 async function wake() {
-  if (localStorage.getItem(ALLOWED) !== "on") return;
-  audio ??= new AudioContext();
-  if (audio.state === "suspended") await audio.resume();
+  if (!allowed() || sounding()) return;
+  try {
+    audio ??= new AudioContext();
+    audio.onstatechange = showSound;
+    await audio.resume();
+  } catch {
+    // No sound here at all: the page goes on saying that none comes.
+  }
+  showSound();
 }
 
 // Short tones, two notes apart: heard through a conversation, gone before it disturbs one.
 function ring(times) {
+  if (!sounding()) return;
   document.body.dataset.rang = String(Number(document.body.dataset.rang ?? 0) + 1);
-  if (!audio || audio.state !== "running") return;
   for (let at = 0; at < times * 2; at += 1) {
     const start = audio.currentTime + at * 0.22;
     const tone = audio.createOscillator();
@@ -125,8 +152,8 @@ function ring(times) {
 
 // One low tone for what can wait, for whoever wants to hear of that, too.
 export function chime() {
+  if (!sounding()) return;
   document.body.dataset.chimed = String(Number(document.body.dataset.chimed ?? 0) + 1);
-  if (!audio || audio.state !== "running") return;
   const tone = audio.createOscillator();
   const loud = audio.createGain();
   const start = audio.currentTime;
