@@ -54,7 +54,8 @@ from triage.errors import (
     blame,
 )
 from triage.patience import Health, Patience, insist
-from triage.priority.ranking import contradicts, loud
+from triage.priority.ranking import loud
+from triage.priority.signs import signs
 from triage.redaction import Redactor
 from triage.redaction.leaks import LeakMeter, Leaks
 from triage.redaction.withhold import WithholdEverything
@@ -278,7 +279,7 @@ def _reading(
     marks |= {Mark.RULES_FAILED} if judgement.rules_failed else set()
     marks |= {Mark.WITHHELD} if redacted.withheld else set()
     marks |= {Mark.UNCLASSIFIED} if answered(classification) is None else set()
-    marks |= {Mark.CONTRADICTION} if contradicts(message, judgement.priority.urgency) else set()
+    marks |= signs(message, answered(classification), judgement.priority)
     suggestion, failed = _suggest(message, judgement, frozenset(marks), drafter)
     marks |= {Mark.DRAFT_FAILED} if failed else set()
     return Reading(

@@ -20,7 +20,7 @@ from triage.domain import (
     Urgency,
 )
 from triage.priority import rank
-from triage.priority.ranking import contradicts
+from triage.priority.signs import contradictions
 
 NOTHING = Protected("")
 
@@ -150,9 +150,12 @@ def test_the_order_of_the_queue() -> None:
 def test_a_contradicting_topic_is_named() -> None:
     priority = rank(message(topic="refill"), [flag()], classified())
     assert any("topic" in line and "refill" in line for line in priority.because)
-    assert contradicts(message(topic="refill"), Urgency.EMERGENCY)
-    assert not contradicts(message(topic="urgent symptom"), Urgency.EMERGENCY)
-    assert not contradicts(message(topic="refill"), Urgency.ROUTINE)
+    for topic, urgency, said in (
+        ("refill", Urgency.EMERGENCY, True),
+        ("urgent symptom", Urgency.EMERGENCY, False),
+        ("refill", Urgency.ROUTINE, False),
+    ):
+        assert bool(contradictions(message(topic=topic), None, urgency)) is said
 
 
 def test_failed_rules_are_said_aloud() -> None:

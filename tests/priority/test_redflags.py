@@ -9,8 +9,9 @@ import pytest
 
 from triage.domain import Channel, Mark, Message, Protected, Urgency
 from triage.errors import BadRules
-from triage.priority import RedFlags
+from triage.priority import RedFlags, rank
 from triage.priority.redflags import TABLE
+from triage.priority.signs import signs
 from triage.priority.table import LAST_LINE, load
 from triage.priority.words import stem
 
@@ -135,6 +136,15 @@ def test_a_flag_says_what_and_why_and_how_soon(redflags: RedFlags) -> None:
     assert flag.urgency is Urgency.EMERGENCY
     assert flag.quote.reveal() == "chest hurts"
     assert "chest" in flag.because
+
+
+def test_despair_that_may_be_self_harm_stays_with_the_rules(redflags: RedFlags) -> None:
+    body = "I'm desperate, I don't want to be here anymore and I've saved up the pills."
+    one = message(body)
+    ranked = rank(one, redflags.flags(one), None)
+    assert ranked.urgency is Urgency.EMERGENCY
+    # What also sounds like pleading is a sign beside the alarm, never in its place.
+    assert signs(one, None, ranked) == {Mark.PLEADS}
 
 
 def test_flags_come_most_urgent_first(redflags: RedFlags) -> None:

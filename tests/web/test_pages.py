@@ -74,7 +74,7 @@ def test_the_queue_has_urgent_on_top_and_says_why(visit: Visits) -> None:
     assert "Chest pain that spreads" in page
     assert "Who is this?" in page
     assert "Not read" in page
-    assert "Topic and text contradict each other" in page
+    assert "Subject or topic and text contradict each other" in page
 
 
 def test_a_lane_without_the_urgent_ones_says_that_they_wait(visit: Visits) -> None:

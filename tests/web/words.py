@@ -27,6 +27,7 @@ SPEAKERS = (
     "desk",
     "store",
     "priority/ranking.py",
+    "priority/signs.py",
     "drafting/own_words.py",
     "connectors/reached.py",
 )

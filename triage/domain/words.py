@@ -150,6 +150,10 @@ class Mark(StrEnum):
     UNVERIFIED_SENDER = "unverified_sender"
     AMBIGUOUS_PATIENT = "ambiguous_patient"
     CONTRADICTION = "contradiction"
+    #: How the newest words sound, for whoever answers; nothing is sorted by it.
+    ANGRY = "angry"
+    THREATENS = "threatens"
+    PLEADS = "pleads"
     AUTOMATIC = "automatic"
     #: Somebody says that a person wrote it although it looks automatic.
     BY_PERSON = "by_person"

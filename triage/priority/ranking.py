@@ -20,6 +20,7 @@ from triage.domain import (
     Urgency,
 )
 from triage.priority.redflags import TOGETHER
+from triage.priority.signs import contradictions
 
 EMERGENCY, TODAY, UNREAD, UNSORTED = 90, 70, 60, 50
 #: A classifier that gives danger less than this does not lend a weak flag the weight to raise.
@@ -98,15 +99,6 @@ def _all_but_ruled_out(message: Message, classification: Classification | None) 
 def loud(found: Sequence[Flag] | None, hidden: Redacted) -> list[Flag]:
     """Return the flags; none is weak where the models saw less than the rules."""
     return [replace(one, weak=one.weak and not hidden.withheld) for one in found or ()]
-
-
-def contradicts(message: Message, urgency: Urgency) -> bool:
-    """Say whether the topic picked in the portal and the urgency found tell different stories."""
-    return bool(message.topic) and urgency is not Urgency.ROUTINE and not _urgent_topic(message)
-
-
-def _urgent_topic(message: Message) -> bool:
-    return any(word in message.topic.lower() for word in ("urgent", "symptom", "emergency"))
 
 
 def _urgency_of(classification: Classification | None) -> Urgency:
@@ -199,8 +191,7 @@ def _because(
     rules_failed: bool,
 ) -> list[str]:
     lines = [f"Red flag: {flag.because}." for flag in flags]
-    if contradicts(message, urgency):
-        lines.append(f"The portal topic is “{message.topic[:60]}”, but the text tells of danger.")
+    lines += contradictions(message, classification, urgency)
     if rules_failed:
         lines.append("The red-flag rules could not run: unclassified, read now.")
     if Mark.NOT_READ in message.marks:

@@ -25,6 +25,7 @@ from triage.domain import Protected, User
 from triage.domain.outcome import NEEDED
 from triage.web import counting, harmless, wording
 from triage.web.assets import STATIC
+from triage.web.identifiers import any_found, identified
 from triage.web.tongue import ENGLISH, LANGUAGES, Tongue, tongue, wanted
 from triage.web.visitor import LONGEST_SESSION, Visitor, chosen
 
@@ -84,6 +85,8 @@ def environment(static: str, spoken: Tongue = ENGLISH) -> ImmutableSandboxedEnvi
         "exact": _exact,
         "unseen": _unseen,
         "mail_html": _mail_html,
+        "identified": partial(identified, kinds=said.IDENTIFIERS),
+        "any_identified": any_found,
         "answering": _answering,
         "said": spoken.said,
     }
