@@ -83,6 +83,7 @@ def test_the_numbers_say_what_waits_who_lives_and_how_models_do(
 ) -> None:
     practice.store.beats.beat("worker", paces={"classifier": Pace(4, 0.5)})
     practice.store.beats.beat("inbox:front-desk")
+    practice.store.beats.beat("count", notes=["in_no_lane:2"])
     status, text = ask(living(practice, "worker"), "/metrics", "127.0.0.1")
     assert status == 200
     found = {
@@ -97,6 +98,8 @@ def test_the_numbers_say_what_waits_who_lives_and_how_models_do(
     assert found["triage_landed_total",] == sum(counts.values())
     assert 0 <= found["triage_beat_age_seconds", "inbox:front-desk"] < 60
     assert found["triage_model_seconds_count", "classifier"] == 4
+    assert (found["triage_unseen", "cases"], found["triage_unseen", "messages"]) == (2, 0)
+    assert 0 <= found["triage_beat_age_seconds", "count"] < 60
     assert found["triage_model_seconds_sum", "classifier"] == 0.5
 
 

@@ -154,6 +154,7 @@ from triage.domain.watch import (
     Figures,
     Notice,
     Pace,
+    Unseen,
     Waiting,
     read_alarm,
 )
@@ -318,6 +319,7 @@ __all__ = [
     "TrainingRow",
     "Tried",
     "Undelivered",
+    "Unseen",
     "Urgency",
     "User",
     "Version",

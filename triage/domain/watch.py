@@ -30,6 +30,9 @@ class Fault(StrEnum):
     CANARY_MISSED = "canary_missed"
     ALERT_FAILING = "alert_failing"
     TOO_OLD = "too_old"
+    IN_NO_LANE = "in_no_lane"
+    NOWHERE = "nowhere"
+    NOT_COUNTED = "not_counted"
     CLOCK = "clock"
     TEST = "test"
     URGENT_AGAIN = "urgent_again"
@@ -57,6 +60,11 @@ FAULT_WORDS: Mapping[Fault, str] = {
     Fault.ALERT_FAILING: "The alert door {part} cannot be used, or does not reach everybody in"
     " time.",
     Fault.TOO_OLD: "Work is older than four business hours: {part}.",
+    Fault.IN_NO_LANE: "The queue does not show every open case: {part} of them. Tell the person who"
+    " keeps this machine.",
+    Fault.NOWHERE: "Messages have landed, wait no longer and are in no case: {part} of them. Tell"
+    " the person who keeps this machine.",
+    Fault.NOT_COUNTED: "For two hours nobody could count whether the queue shows every case.",
     Fault.CLOCK: "The clock of this machine leapt or stands still: set it right.",
     Fault.TEST: "This is a trial of the alert door {part}; nothing is wrong.",
     Fault.URGENT_AGAIN: "URGENT: for 5 minutes nobody has acted on urgent messages ({part})."
@@ -176,6 +184,16 @@ class Figures:
     landed: int
     in_no_queue: int
     replies: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """How much lies where nobody would see it; all is well while both are nothing."""
+
+    #: Cases that are not closed and that the queue's lanes do not show, or show twice.
+    cases: int
+    #: Messages that landed, no longer wait, and are neither in a case nor a test mail.
+    messages: int
 
 
 #: Longer than this is too old for any kind of waiting work.

@@ -18,6 +18,7 @@ from typing import Protocol
 from triage.connectors import AlertDoor
 from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
 from triage.engine.alarms import AlarmBook
+from triage.engine.counting import Counting
 from triage.engine.escalating import Escalator, Found, Told
 from triage.engine.silence import Silences
 from triage.engine.telling import DOOR, Bounded, Telling
@@ -140,6 +141,7 @@ class Watch:
         #: Steps that only a door which takes long may still have told.
         self._unheard: list[Told] = []
         self._canary_due, self._canary_failed = steady(), False
+        self._counting = Counting(watched.clinic, steady=steady)
 
     def run(self, stop: Event, every: float = 10.0) -> None:
         """Look again and again until `stop` is set."""
@@ -157,10 +159,12 @@ class Watch:
         now = self._clock()
         sight = self._look.ask(self._sight)
         self._credit()
-        if sight is not None:
+        if sight is not None and self._store is not None:
             self._escalate()
+            self._counting.look(self._store)
         found = {Alarm(Fault.DATABASE)} if sight is None else set(self._judge(sight, now))
         found |= {Alarm(Fault.ALERT_FAILING, name) for name in self._telling.failing}
+        found |= set(self._counting.alarms)
         if self._silences.leapt(now, steady=self._steady()):
             # Set back, the clock must not hide what began before it was.
             self._began = min(self._began, now)

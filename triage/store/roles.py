@@ -115,7 +115,9 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
     WATCH: {
         **_may("SELECT, INSERT", "canaries"),
         "cases": "SELECT (id, clinic, lane, state, marks, last_message_at, urgency, urgent_since,"
-        " acted_at)",
+        " acted_at, closed_at)",
+        # Whether each message that landed was read; not whose it is, and no word of it.
+        "messages": "SELECT (raw_id)",
         # It counts how long nobody acted, and says who was told.
         **_may("SELECT, INSERT, UPDATE", "escalations"),
         **_may("SELECT", "practice_settings"),

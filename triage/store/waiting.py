@@ -5,13 +5,25 @@ Rule of the room: counts and moments only. No id, no text and no key leaves by t
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, String, Table, cast, func, or_, select
 
-from triage.domain import MAY_SLEEP, CaseState, Figures, Lane, Mark, ReplyState, Waiting
+from triage.domain import (
+    ALL,
+    MAY_SLEEP,
+    CaseState,
+    Figures,
+    Lane,
+    Mark,
+    ReplyState,
+    Unseen,
+    Waiting,
+)
 from triage.store import tables
 from triage.store.planning import unindexed
 from triage.store.transaction import Transactions
+from triage.store.views import open_cases
 
 _STUCK = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
 _OPEN = tables.cases.c.state == CaseState.OPEN.value
@@ -104,6 +116,36 @@ class Counts:
                 landed=work.number(landed),
                 in_no_queue=work.number(waiting),
                 replies={str(row.state): int(row.rows) for row in work.rows(states)},
+            )
+
+    def unseen(self, *, clinic: str) -> Unseen:
+        """Return how many open cases no lane shows, and how many messages are nowhere.
+
+        What the lanes show is counted by the queue's own conditions; what there is, without them:
+        a condition that hides a case must not hide it from the count as well.
+        """
+        cases, raws = tables.cases, tables.raw_messages
+        messages, tests = tables.messages, tables.canaries
+        count = select(func.count())
+        closed = (cases.c.state == CaseState.CLOSED.value) & cases.c.closed_at.is_not(None)
+        there = count.select_from(cases).where(cases.c.clinic == clinic, ~closed)
+        filed = select(messages.c.raw_id).where(messages.c.raw_id == raws.c.id).exists()
+        tested = select(tests.c.raw_id).where(tests.c.raw_id == raws.c.id).exists()
+        # When a message was filed stands behind all of its bytes: what waits is found by an index
+        # of its own instead, and taken away.
+        unfiled = count.select_from(raws).where(~filed, ~tested)
+        waiting = unfiled.where(unindexed(raws.c.clinic) == clinic, raws.c.filed_at.is_(None))
+        with self._transactions.snapshot() as work:
+            part: Any = {"clinic": clinic, "by": "watch", "view": None}
+            shown = sum(
+                work.number(
+                    count.select_from(cases).where(*open_cases(ALL, work.now, lane=lane, **part))
+                )
+                for lane in Lane
+            )
+            return Unseen(
+                cases=abs(work.number(there) - shown),
+                messages=work.number(unfiled.where(raws.c.clinic == clinic)) - work.number(waiting),
             )
 
 

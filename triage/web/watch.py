@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
 from triage.desk import Desk
-from triage.domain import Beat, Figures, Lane, ReplyState
+from triage.domain import Beat, Fault, Figures, Lane, ReplyState, read_alarm
 from triage.errors import NotAllowed, blame
 from triage.web.visitor import TheDesk
 
@@ -93,6 +93,7 @@ class _Numbers(Collector):
                 notes.add_metric([beat.process], len(beat.notes))
         yield ages
         yield notes
+        yield self._unseen()
         yield self._models()
 
     def _work(self, figures: Figures) -> Iterable[Metric]:
@@ -112,6 +113,19 @@ class _Numbers(Collector):
         waiting = GaugeMetricFamily("triage_in_no_queue", "Landed messages in no queue yet.")
         waiting.add_metric([], figures.in_no_queue)
         return [lanes, oldest, replies, landed, waiting]
+
+    def _unseen(self) -> Metric:
+        """Say what the last hourly count found; how old that is says the age of its beat."""
+        found = GaugeMetricFamily(
+            "triage_unseen", "What the last hourly count found in no place.", labels=["what"]
+        )
+        counted = [beat.notes for beat in self._beats if beat.process == "count"]
+        alarms = [alarm for note in sum(counted, ()) if (alarm := read_alarm(note))]
+        for what, fault in (("cases", Fault.IN_NO_LANE), ("messages", Fault.NOWHERE)):
+            parts = [int(alarm.part) for alarm in alarms if alarm.fault is fault]
+            if counted:
+                found.add_metric([what], sum(parts))
+        return found
 
     def _models(self) -> Metric:
         found = SummaryMetricFamily(
