@@ -4,7 +4,7 @@ A real FHIR server, both engines, the keeper's own cycle. The oracle is the keep
 comparison, which must be seen to lose messages in the same scene.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +14,9 @@ from tests.faults.test_reconcile import alarms, delete_rows, stored
 from tests.servers import PASSWORD, FhirServer
 from tests.sizes import many
 from triage.connectors.fhir import FhirInbox
+from triage.connectors.fhir_client import Answer, Unreachable
 from triage.connectors.fhir_page import canonical
+from triage.domain import Arrival, Listing
 from triage.engine import InboxKeeper
 from triage.store import Keys, Store
 
@@ -44,6 +46,22 @@ class Portal:
         )
         self.keeper = InboxKeeper(self.inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
         assert self.keeper.once()
+
+    def missing(self, store: Store, clinic: str) -> list[str]:
+        """The ids of what is not stored here, the oldest first."""
+        here = stored(store, clinic)
+        return [str(one["id"]) for one in self.written if digest(canonical(one)) not in here]
+
+    def break_off(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+        """Answer 5xx to whatever is asked at these addresses, in the middle of all that works."""
+        get = self.inbox._client.get
+
+        def fails(address: str, query: Mapping[str, str] | None = None) -> Answer:
+            if address in addresses:
+                raise Unreachable("503", sent=True)
+            return get(address, query)
+
+        monkeypatch.setattr(self.inbox._client, "get", fails)
 
     @property
     def digests(self) -> list[str]:
@@ -115,3 +133,59 @@ def test_words_that_changed_in_the_portal_are_owed_until_it_is_listed_anew(
     assert stored(store, clinic) == portal.digests
     assert store.mailboxes.debts(clinic=clinic) == []
     portal.inbox.close()
+
+
+@pytest.mark.parametrize("failing", [1, 5])
+def test_one_that_cannot_be_read_by_its_id_hides_no_other_and_all_come_within_two_cycles(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: int,
+) -> None:
+    portal = Portal(running, store, clinic)
+    delete_rows(store_url, keys, with_bytes=5, ledger_only=0)
+    lost = portal.missing(store, clinic)
+    portal.break_off(monkeypatch, *(f"Communication/{one}" for one in lost[:failing]))
+    assert not portal.keeper.once(), "what fails is told"
+    assert portal.missing(store, clinic) == lost[:failing]
+    assert store.mailboxes.owed(clinic=clinic) == failing
+    portal.now += timedelta(seconds=5)
+    assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    (balance,) = store.mailboxes.balances(clinic=clinic)
+    assert (balance.listed, balance.owed, balance.repaired) == (MESSAGES, 0, 5)
+    assert "missing here" in alarms(store)
+    portal.inbox.close()
+
+
+def test_oracle_stopping_at_the_first_that_fails_leaves_all_unseen_without_an_alarm(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sabotage: one failure ends the fetching, and the next look is a near one."""
+    portal = Portal(running, store, clinic)
+    inbox, far_at = portal.inbox, portal.inbox._far_at
+
+    def fetch(listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
+        for uid in sorted(uids):
+            resource = inbox._one(f"Communication/{uid.partition('/')[0]}", "Communication")
+            yield (inbox._arrival("Communication", uid, resource or {}),)
+
+    monkeypatch.setattr(inbox, "fetch", fetch)
+    delete_rows(store_url, keys, with_bytes=MESSAGES, ledger_only=0)
+    portal.break_off(monkeypatch, "Communication/m0")
+    assert not portal.keeper.once()
+    inbox._far_at = far_at
+    portal.now += timedelta(seconds=5)
+    assert portal.keeper.once(), "all seems well"
+    # Only what the near look reached has come.
+    assert len(portal.missing(store, clinic)) > MESSAGES / 2
+    assert store.mailboxes.owed(clinic=clinic) == 0
+    inbox.close()
