@@ -6,6 +6,7 @@ comparison, which must be seen to lose messages in the same scene.
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from triage.connectors.fhir_client import Answer, Unreachable
 from triage.connectors.fhir_page import canonical
 from triage.domain import Arrival, Listing
 from triage.engine import InboxKeeper
+from triage.errors import InboxUnreachable
 from triage.store import Keys, Store
 
 pytestmark = [pytest.mark.bar(2), pytest.mark.bar(9)]
@@ -35,16 +37,16 @@ def running() -> Iterator[FhirServer]:
 class Portal:
     """A portal with messages of one day, and the keeper that lands them."""
 
-    def __init__(self, server: FhirServer, store: Store, clinic: str) -> None:
+    def __init__(self, server: FhirServer, store: Store, clinic: str, *kinds: str) -> None:
         server.clear()
         self.server, self.now = server, START + timedelta(hours=24)
         step = timedelta(hours=23) / MESSAGES
         self.written = [message(f"m{n}", START + n * step) for n in range(MESSAGES)]
         server.seed(*self.written)
-        self.inbox = FhirInbox(
-            {**server.settings, "poll_seconds": 0.05}, PASSWORD, clock=lambda: self.now
-        )
+        more = {"poll_seconds": 0.05, "resources": [*kinds] or ["Communication"]}
+        self.inbox = FhirInbox({**server.settings, **more}, PASSWORD, clock=lambda: self.now)
         self.keeper = InboxKeeper(self.inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
+        self.get = self.inbox._client.get
         assert self.keeper.once()
 
     def missing(self, store: Store, clinic: str) -> list[str]:
@@ -54,12 +56,11 @@ class Portal:
 
     def break_off(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
         """Answer 5xx to whatever is asked at these addresses, in the middle of all that works."""
-        get = self.inbox._client.get
 
         def fails(address: str, query: Mapping[str, str] | None = None) -> Answer:
             if address in addresses:
                 raise Unreachable("503", sent=True)
-            return get(address, query)
+            return self.get(address, query)
 
         monkeypatch.setattr(self.inbox._client, "get", fails)
 
@@ -189,3 +190,94 @@ def test_oracle_stopping_at_the_first_that_fails_leaves_all_unseen_without_an_al
     assert len(portal.missing(store, clinic)) > MESSAGES / 2
     assert store.mailboxes.owed(clinic=clinic) == 0
     inbox.close()
+
+
+def task(name: str, stamp: datetime) -> dict[str, Any]:
+    """A task with words of its own."""
+    written = message(name, stamp)
+    words = {"intent": "order", "description": f"words of {name}", "status": "requested"}
+    return {"resourceType": "Task", "id": name, "meta": written["meta"], **words}
+
+
+def test_a_kind_that_cannot_be_searched_hides_no_other_and_that_one_is_compared(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    for _ in range(2):
+        portal.written.append(task(f"t{len(portal.written)}", portal.now))
+        running.seed(portal.written[-1])
+        assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    portal.break_off(monkeypatch, "Communication")
+    delete_rows(store_url, keys, with_bytes=MESSAGES + 2, ledger_only=0)
+    portal.written.append(task("t-late", portal.now))
+    running.seed(portal.written[-1])
+    assert not portal.keeper.once(), "what fails is told"
+    assert portal.keeper.trouble == "MailboxUnreachable"
+    assert store.beats.all()[0].notes == ("inbox_failing",)
+    # All tasks are here again, the messages were asked for by their ids.
+    assert stored(store, clinic) == portal.digests
+    assert "missing here" in alarms(store)
+    portal.inbox.close()
+
+
+def test_oracle_one_kind_taken_for_the_whole_portal_leaves_the_other_uncompared(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sabotage: what fails at one kind is told as if nothing answered."""
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    portal.break_off(monkeypatch, "Communication")
+    delete_rows(store_url, keys, with_bytes=MESSAGES, ledger_only=0)
+    monkeypatch.setattr(FhirInbox, "_summed", lambda *_: InboxUnreachable("portal"))
+    assert not portal.keeper.once()
+    assert len(portal.missing(store, clinic)) == MESSAGES
+    portal.inbox.close()
+
+
+def test_a_portal_of_which_no_kind_can_be_searched_is_out_of_reach(
+    running: FhirServer, store: Store, clinic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    portal.break_off(monkeypatch, "Communication", "Task")
+    assert not portal.keeper.once()
+    assert portal.keeper.trouble == "InboxUnreachable"
+    portal.inbox.close()
+
+
+def test_what_is_owed_stays_owed_while_its_kind_cannot_be_searched(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    routed = task("t-routes", portal.now) | {"focus": {"reference": "Communication/m1"}}
+    portal.written.append(routed)
+    running.seed(routed)
+    assert portal.keeper.once()
+    delete_rows(store_url, keys, with_bytes=MESSAGES + 1, ledger_only=0)
+    by_id = [f"Communication/{one['id']}" for one in portal.written]
+    portal.break_off(monkeypatch, *by_id)
+    assert not portal.keeper.once()
+    assert store.mailboxes.owed(clinic=clinic) == MESSAGES
+    # The next look finds only what the task leads to: that one comes, the others are no less owed.
+    portal.break_off(monkeypatch, "Communication")
+    assert not portal.keeper.once()
+    assert store.mailboxes.owed(clinic=clinic) == MESSAGES - 1
+    portal.break_off(monkeypatch)
+    assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    assert store.mailboxes.balances(clinic=clinic)[0].repaired == MESSAGES
+    portal.inbox.close()

@@ -18,7 +18,7 @@ Files that a message only links to (Attachment.url) are never fetched.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.connectors.fhir_auth import read_credentials
@@ -131,10 +131,10 @@ class FhirInbox:
         for kind in self._kinds:
             try:
                 yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
-            except (InboxLied, InboxRefused, MailboxUnreachable) as trouble:
+            except (InboxLied, InboxRefused, InboxUnreachable) as trouble:
                 troubles.append(trouble)
         if troubles:
-            raise troubles[0]
+            raise self._summed(troubles)
         if far:
             self._far_at = now + self._every
 
@@ -258,6 +258,14 @@ class FhirInbox:
             raise MailboxUnreachable(f"{why}, the message behind a Task")
         if last != cursor.uid:
             yield Delivery((), Cursor(kind, _EPOCH, last))
+
+    def _summed(self, troubles: Sequence[TriageError]) -> TriageError:
+        """Return the first; where only some kinds are out of reach, the rest is still compared."""
+        first = troubles[0]
+        beyond = [one for one in troubles if type(one) is InboxUnreachable]
+        if first in beyond and len(beyond) < len(self._kinds):
+            return MailboxUnreachable(*first.args)
+        return first
 
     def _arrivals(
         self, kind: str, fresh: Mapping[str, Resource]
