@@ -4,17 +4,21 @@ A real FHIR server, the real store on both engines, an injected clock. Long form
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.servers import PASSWORD, FhirServer
+from tests.connectors.test_fhir_more import notification, post
+from tests.servers import PASSWORD, FhirServer, free_port
 from tests.sizes import LONG, many
 from tests.small_practice import rooms
 from triage.connectors.fhir import FhirInbox
 from triage.connectors.fhir_page import canonical
+from triage.desk.health import NOTES, banners
+from triage.domain import Role, User
+from triage.engine import InboxKeeper
 from triage.errors import InboxUnreachable
 from triage.pipeline import file, land
 from triage.store import Store
@@ -23,6 +27,8 @@ pytestmark = [pytest.mark.bar(9), pytest.mark.timeout(1200 if LONG else 170)]
 
 MESSAGES = many(60, long=1000)
 ROUNDS = many(3, long=25)
+#: Minutes between two messages while no notification comes.
+OUTAGE_STEP = many(10, long=1)
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
@@ -134,6 +140,62 @@ def test_versions_as_identity_are_seen_to_double(
         running.seed(message("m1", START, version=version))
         poll(inbox, store, clinic)
     assert len(store.landing.waiting(limit=10, clinic=clinic)) == 2
+
+
+def outage(server: FhirServer, store: Store, clinic: str) -> tuple[int, Callable[[int], str]]:
+    """Let 30 minutes pass in which no notification arrives, then one that tells of the gap.
+
+    Only what a wait hears of is landed. Returns how many are lost before that one comes, and what
+    the pages say so many hours after it.
+    """
+    server.clear()
+    clock, port = Clock(), free_port()
+    settings = {**server.settings, "poll_seconds": 0.05, "hint_port": port}
+    inbox = FhirInbox(settings, PASSWORD, sleep=lambda _: None, clock=clock)
+    keeper = InboxKeeper(inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
+    assert keeper.once()
+    post(port, inbox._hints.path, notification(1))
+    for minute in range(0, 30, OUTAGE_STEP):
+        clock.now = START + timedelta(minutes=minute)
+        server.seed(message(f"o{minute}", clock.now))
+        if inbox.wait(0.2):
+            poll(inbox, store, clinic)
+    sent = len(range(0, 30, OUTAGE_STEP))
+    lost = sent - len(store.landing.waiting(limit=99, clinic=clinic))
+    post(port, inbox._hints.path, notification(2 + sent))
+    keeper.once()
+    assert keeper.once(), "and the inbox works again at once"
+    inbox.close()
+    person = User("u1", clinic, "ana", "Ana", frozenset({Role.SECRETARY}))
+    began = datetime.now(UTC)
+
+    def shown(hours: int) -> str:
+        found = banners(store, person, began + timedelta(hours=hours), {})
+        return " ".join(one.text for one in found if one.level == "alarm")
+
+    return lost, shown
+
+
+def test_without_notifications_all_comes_and_the_gap_is_an_alarm(
+    running: FhirServer, store: Store, clinic: str
+) -> None:
+    lost, shown = outage(running, store, clinic)
+    assert lost == 0
+    assert NOTES["news_missed"] in shown(0)
+    assert NOTES["news_missed"] in shown(23)
+    assert NOTES["news_missed"] not in shown(25)
+    assert NOTES["inbox_failing"] not in shown(0)
+
+
+def test_believing_in_notifications_is_seen_to_lose_and_says_nothing(
+    running: FhirServer, store: Store, clinic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sabotage: ask only when the portal rings, and do not count how often it did."""
+    monkeypatch.setattr(FhirInbox, "_has_news", lambda *_: False)
+    monkeypatch.setattr("triage.connectors.fhir_hints._numbers", lambda _: None)
+    lost, shown = outage(running, store, clinic)
+    assert lost == len(range(0, 30, OUTAGE_STEP))
+    assert NOTES["news_missed"] not in shown(0)
 
 
 def test_an_id_that_is_none_holds_up_no_page(

@@ -4,8 +4,9 @@ A real FHIR server, both engines, the keeper's own cycle. The oracle is the keep
 comparison, which must be seen to lose messages in the same scene.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,11 @@ from tests.faults.test_reconcile import alarms, delete_rows, stored
 from tests.servers import PASSWORD, FhirServer
 from tests.sizes import many
 from triage.connectors.fhir import FhirInbox
+from triage.connectors.fhir_client import Answer, Unreachable
 from triage.connectors.fhir_page import canonical
+from triage.domain import Arrival, Listing
 from triage.engine import InboxKeeper
+from triage.errors import InboxUnreachable
 from triage.store import Keys, Store
 
 pytestmark = [pytest.mark.bar(2), pytest.mark.bar(9)]
@@ -33,17 +37,32 @@ def running() -> Iterator[FhirServer]:
 class Portal:
     """A portal with messages of one day, and the keeper that lands them."""
 
-    def __init__(self, server: FhirServer, store: Store, clinic: str) -> None:
+    def __init__(self, server: FhirServer, store: Store, clinic: str, *kinds: str) -> None:
         server.clear()
         self.server, self.now = server, START + timedelta(hours=24)
         step = timedelta(hours=23) / MESSAGES
         self.written = [message(f"m{n}", START + n * step) for n in range(MESSAGES)]
         server.seed(*self.written)
-        self.inbox = FhirInbox(
-            {**server.settings, "poll_seconds": 0.05}, PASSWORD, clock=lambda: self.now
-        )
+        more = {"poll_seconds": 0.05, "resources": [*kinds] or ["Communication"]}
+        self.inbox = FhirInbox({**server.settings, **more}, PASSWORD, clock=lambda: self.now)
         self.keeper = InboxKeeper(self.inbox, store, clinic=clinic, poll=0.0, clock=lambda: 0.0)
+        self.get = self.inbox._client.get
         assert self.keeper.once()
+
+    def missing(self, store: Store, clinic: str) -> list[str]:
+        """The ids of what is not stored here, the oldest first."""
+        here = stored(store, clinic)
+        return [str(one["id"]) for one in self.written if digest(canonical(one)) not in here]
+
+    def break_off(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+        """Answer 5xx to whatever is asked at these addresses, in the middle of all that works."""
+
+        def fails(address: str, query: Mapping[str, str] | None = None) -> Answer:
+            if address in addresses:
+                raise Unreachable("503", sent=True)
+            return self.get(address, query)
+
+        monkeypatch.setattr(self.inbox._client, "get", fails)
 
     @property
     def digests(self) -> list[str]:
@@ -114,4 +133,151 @@ def test_words_that_changed_in_the_portal_are_owed_until_it_is_listed_anew(
     assert portal.keeper.once()
     assert stored(store, clinic) == portal.digests
     assert store.mailboxes.debts(clinic=clinic) == []
+    portal.inbox.close()
+
+
+@pytest.mark.parametrize("failing", [1, 5])
+def test_one_that_cannot_be_read_by_its_id_hides_no_other_and_all_come_within_two_cycles(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: int,
+) -> None:
+    portal = Portal(running, store, clinic)
+    delete_rows(store_url, keys, with_bytes=5, ledger_only=0)
+    lost = portal.missing(store, clinic)
+    portal.break_off(monkeypatch, *(f"Communication/{one}" for one in lost[:failing]))
+    assert not portal.keeper.once(), "what fails is told"
+    assert portal.missing(store, clinic) == lost[:failing]
+    assert store.mailboxes.owed(clinic=clinic) == failing
+    portal.now += timedelta(seconds=5)
+    assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    (balance,) = store.mailboxes.balances(clinic=clinic)
+    assert (balance.listed, balance.owed, balance.repaired) == (MESSAGES, 0, 5)
+    assert "missing here" in alarms(store)
+    portal.inbox.close()
+
+
+def test_oracle_stopping_at_the_first_that_fails_leaves_all_unseen_without_an_alarm(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sabotage: one failure ends the fetching, and the next look is a near one."""
+    portal = Portal(running, store, clinic)
+    inbox, far_at = portal.inbox, portal.inbox._far_at
+
+    def fetch(listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
+        for uid in sorted(uids):
+            resource = inbox._one(f"Communication/{uid.partition('/')[0]}", "Communication")
+            yield (inbox._arrival("Communication", uid, resource or {}),)
+
+    monkeypatch.setattr(inbox, "fetch", fetch)
+    delete_rows(store_url, keys, with_bytes=MESSAGES, ledger_only=0)
+    portal.break_off(monkeypatch, "Communication/m0")
+    assert not portal.keeper.once()
+    inbox._far_at = far_at
+    portal.now += timedelta(seconds=5)
+    assert portal.keeper.once(), "all seems well"
+    # Only what the near look reached has come.
+    assert len(portal.missing(store, clinic)) > MESSAGES / 2
+    assert store.mailboxes.owed(clinic=clinic) == 0
+    inbox.close()
+
+
+def task(name: str, stamp: datetime) -> dict[str, Any]:
+    """A task with words of its own."""
+    written = message(name, stamp)
+    words = {"intent": "order", "description": f"words of {name}", "status": "requested"}
+    return {"resourceType": "Task", "id": name, "meta": written["meta"], **words}
+
+
+def test_a_kind_that_cannot_be_searched_hides_no_other_and_that_one_is_compared(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    for _ in range(2):
+        portal.written.append(task(f"t{len(portal.written)}", portal.now))
+        running.seed(portal.written[-1])
+        assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    portal.break_off(monkeypatch, "Communication")
+    delete_rows(store_url, keys, with_bytes=MESSAGES + 2, ledger_only=0)
+    portal.written.append(task("t-late", portal.now))
+    running.seed(portal.written[-1])
+    assert not portal.keeper.once(), "what fails is told"
+    assert portal.keeper.trouble == "MailboxUnreachable"
+    assert store.beats.all()[0].notes == ("inbox_failing",)
+    # All tasks are here again, the messages were asked for by their ids.
+    assert stored(store, clinic) == portal.digests
+    assert "missing here" in alarms(store)
+    portal.inbox.close()
+
+
+def test_oracle_one_kind_taken_for_the_whole_portal_leaves_the_other_uncompared(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sabotage: what fails at one kind is told as if nothing answered."""
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    portal.break_off(monkeypatch, "Communication")
+    delete_rows(store_url, keys, with_bytes=MESSAGES, ledger_only=0)
+    monkeypatch.setattr(FhirInbox, "_summed", lambda *_: InboxUnreachable("portal"))
+    assert not portal.keeper.once()
+    assert len(portal.missing(store, clinic)) == MESSAGES
+    portal.inbox.close()
+
+
+def test_a_portal_of_which_no_kind_can_be_searched_is_out_of_reach(
+    running: FhirServer, store: Store, clinic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    portal.break_off(monkeypatch, "Communication", "Task")
+    assert not portal.keeper.once()
+    assert portal.keeper.trouble == "InboxUnreachable"
+    portal.inbox.close()
+
+
+def test_what_is_owed_stays_owed_while_its_kind_cannot_be_searched(
+    running: FhirServer,
+    store: Store,
+    store_url: str,
+    keys: Keys,
+    clinic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    portal = Portal(running, store, clinic, "Communication", "Task")
+    routed = task("t-routes", portal.now) | {"focus": {"reference": "Communication/m1"}}
+    portal.written.append(routed)
+    running.seed(routed)
+    assert portal.keeper.once()
+    delete_rows(store_url, keys, with_bytes=MESSAGES + 1, ledger_only=0)
+    by_id = [f"Communication/{one['id']}" for one in portal.written]
+    portal.break_off(monkeypatch, *by_id)
+    assert not portal.keeper.once()
+    assert store.mailboxes.owed(clinic=clinic) == MESSAGES
+    # The next look finds only what the task leads to: that one comes, the others are no less owed.
+    portal.break_off(monkeypatch, "Communication")
+    assert not portal.keeper.once()
+    assert store.mailboxes.owed(clinic=clinic) == MESSAGES - 1
+    portal.break_off(monkeypatch)
+    assert portal.keeper.once()
+    assert stored(store, clinic) == portal.digests
+    assert store.mailboxes.balances(clinic=clinic)[0].repaired == MESSAGES
     portal.inbox.close()

@@ -152,7 +152,7 @@ def test_what_a_server_keeps_to_itself_is_told_through_the_doors(
 ) -> None:
     door, mailbox = Door(), Listing("INBOX", "1", frozenset({"3"}))
     watch = looking(store, clock, door)
-    store.mailboxes.compared("front-desk", mailbox, owed=["3"], repaired=0, clinic="c1")
+    store.mailboxes.compared("front-desk", mailbox, owed=["3"], repaired=[], clinic="c1")
     assert watch.once() == ()
     clock.turn(150)
     assert watch.once() == (Alarm(Fault.INBOX_OWES, "front-desk"),)

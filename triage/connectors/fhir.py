@@ -18,7 +18,7 @@ Files that a message only links to (Attachment.url) are never fetched.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from triage.connectors.fhir_auth import read_credentials
@@ -68,6 +68,8 @@ _PAGES = 10_000
 _WALKS = 5
 #: A message whose task came in without it is asked for again after this long at the latest.
 _AGAIN = timedelta(minutes=5)
+#: So many messages in a row that fail mean that the portal does, and not they.
+_PATIENCE = 3
 
 
 class FhirInbox:
@@ -129,10 +131,10 @@ class FhirInbox:
         for kind in self._kinds:
             try:
                 yield from self._kind(kind, cursors.get(kind, Cursor(kind, _EPOCH, "")), far)
-            except (InboxLied, InboxRefused, MailboxUnreachable) as trouble:
+            except (InboxLied, InboxRefused, InboxUnreachable) as trouble:
                 troubles.append(trouble)
         if troubles:
-            raise troubles[0]
+            raise self._summed(troubles)
         if far:
             self._far_at = now + self._every
 
@@ -146,15 +148,30 @@ class FhirInbox:
         for kind in KINDS:
             if kind in self._landed or any(one.mailbox == kind for one in places):
                 uids = frozenset(one.uid for one in places if one.mailbox == kind)
-                yield Listing(kind, _EPOCH, uids)
+                # Of a kind that could not be searched we know only what tasks led to.
+                whole = kind in self._landed or kind not in self._kinds
+                yield Listing(kind, _EPOCH, uids, whole)
 
     def fetch(self, listing: Listing, uids: Collection[str]) -> Iterator[tuple[Arrival, ...]]:
-        """Yield those messages again, as far as the portal still has these very words."""
-        kind = listing.mailbox
+        """Yield those messages again, as far as the portal still has these very words.
+
+        One that fails holds up no other; what failed is raised once the rest was asked for.
+        """
+        kind, failed = listing.mailbox, 0
+        trouble: InboxUnreachable | None = None
         for uid in sorted(uids):
-            resource = self._one(f"{kind}/{uid.partition('/')[0]}", kind)
+            try:
+                resource = self._one(f"{kind}/{uid.partition('/')[0]}", kind)
+            except InboxUnreachable as caught:
+                failed, trouble = failed + 1, caught
+                if failed == _PATIENCE:
+                    break
+                continue
+            failed = 0
             if resource is not None and uid_of(resource, self._client.base) == uid:
                 yield (self._arrival(kind, uid, resource),)
+        if trouble is not None:
+            raise trouble
 
     def newest(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[Arrival, ...]]:
         """Yield nothing: a portal never gives an id out twice."""
@@ -200,6 +217,8 @@ class FhirInbox:
         """Let go of the connections, also while another thread waits."""
         # What was handed over may not have been landed when somebody else goes on from here.
         self._landed.clear()
+        # Whoever does goes back far: what failed must not wait for the hour to be seen again.
+        self._far_at = datetime.min.replace(tzinfo=UTC)
         self._hints.close()
         self._client.close()
 
@@ -239,6 +258,14 @@ class FhirInbox:
             raise MailboxUnreachable(f"{why}, the message behind a Task")
         if last != cursor.uid:
             yield Delivery((), Cursor(kind, _EPOCH, last))
+
+    def _summed(self, troubles: Sequence[TriageError]) -> TriageError:
+        """Return the first; where only some kinds are out of reach, the rest is still compared."""
+        first = troubles[0]
+        beyond = [one for one in troubles if type(one) is InboxUnreachable]
+        if first in beyond and len(beyond) < len(self._kinds):
+            return MailboxUnreachable(*first.args)
+        return first
 
     def _arrivals(
         self, kind: str, fresh: Mapping[str, Resource]

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from triage.desk.fetches import fetches
 from triage.desk.rights import Right, may
 from triage.desk.views import Banner
-from triage.domain import Fault, User, read_alarm
+from triage.domain import Beat, Fault, User, read_alarm
 from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
 SILENCE = timedelta(seconds=60)
 #: A landed message that is in no queue after this long is an alarm.
 LATE = timedelta(minutes=2)
-#: A repair of the store stays on screen this long.
+#: A repair of the store stays on screen this long, and so do notices that never came.
 REPAIRED = timedelta(hours=24)
+#: How the moment is called at which notices of an inbox were found to be missing.
+_MISSED = "missed:"
 #: What each process keeps alive, in words a secretary reads.
 DUTIES = {
     "worker": "New messages are not being read.",
@@ -44,6 +46,8 @@ NOTES = {
     " an administrator sets authserv_id.",
     "hook_refused": "A form or voicemail service delivered something that was refused: it is not"
     " here. Tell whoever keeps this machine; the log says why.",
+    "news_missed": "Notices of a portal never came here; nothing is lost, its messages were fetched"
+    " all the same. Tell IT today.",
     "inbox_failing": "An inbox cannot be reached; nothing is lost, but new messages are late.",
 }
 #: Notes about what is set up, or what anybody outside can bring about.
@@ -56,6 +60,11 @@ _KNOWN = frozenset({Fault.PART_FAILING, Fault.NOT_QUEUED})
 def silent_at(at: datetime, now: datetime) -> bool:
     """Whether the last sign of life is too old, or from a time the clock was set back from."""
     return abs(now - at) > SILENCE
+
+
+def _past(beat: Beat, now: datetime) -> bool:
+    """Whether it tells of something that happened once, and long ago."""
+    return beat.process.startswith(_MISSED) and now - beat.at > REPAIRED
 
 
 def banners(
@@ -72,7 +81,7 @@ def banners(
         found += [
             Banner("warning" if note in WARNINGS else "alarm", NOTES[note])
             for note in beat.notes
-            if note in NOTES
+            if note in NOTES and not _past(beat, now)
         ]
         if beat.process == "watch" and not silent_at(beat.at, now):
             found += _watched(beat.notes)

@@ -68,6 +68,8 @@ class Listing:
     mailbox: str
     epoch: str
     uids: frozenset[str] = field(repr=False)
+    #: False where the server was not asked for all: what is not listed may be there all the same.
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

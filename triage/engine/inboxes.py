@@ -13,6 +13,7 @@ from triage.engine.progress import Counted, Progress, Tell
 from triage.engine.reconcile import look_beneath, reconcile
 from triage.errors import (
     InboxLied,
+    InboxMissedNews,
     InboxRefused,
     MailboxUnreachable,
     StoreRefused,
@@ -31,6 +32,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 #: Comparing with the server may take this part of the time: after one that took a second, cycles
 #: of the next nine only land. A mailbox of ordinary size is compared in every cycle.
 COMPARE_SHARE = 9.0
+#: How the moment is called at which a portal's notifications were found to be missing.
+MISSED = "missed:"
 
 
 class InboxKeeper:
@@ -134,6 +137,11 @@ class InboxKeeper:
 
     def _unchecked(self, trouble: Exception) -> None:
         """Say why no look was completed, as far as the store lets us."""
+        if isinstance(trouble, InboxMissedNews):
+            # The next look, seconds from now, must not take it off the pages before it was read.
+            with suppress(Exception):
+                self._store.beats.beat(f"{MISSED}{self.name}", notes=["news_missed"])
+            return
         note = "inbox_refused" if isinstance(trouble, InboxRefused) else "inbox_failing"
         # Of what the store will not take staff hear at once, not when the inbox was silent long.
         note = "store_refused" if isinstance(trouble, StoreRefused) else note

@@ -87,14 +87,16 @@ def _compare(inbox: Inbox, server: Listed, listing: Listing, store: Store, clini
         except TriageError as caught:
             trouble = caught
         owed = store.mailboxes.missing(inbox.name, listing, clinic=clinic)
-    repaired = len(missing - owed)
-    if repaired:
+    repaired = missing - owed
+    missed = store.mailboxes.compared(
+        inbox.name, listing, owed=owed, repaired=repaired, clinic=clinic
+    )
+    if missed:
         log.error(
             "inbox %(inbox)s: %(missed)s messages were missing here and are fetched again",
-            {"inbox": inbox.name, "missed": str(repaired)},
+            {"inbox": inbox.name, "missed": str(missed)},
         )
-    store.mailboxes.compared(inbox.name, listing, owed=owed, repaired=repaired, clinic=clinic)
     server.stored(listing, listing.uids - owed)
     if trouble is not None:
         raise trouble
-    return repaired
+    return len(repaired)

@@ -43,17 +43,29 @@ class Mailboxes:
         return False
 
     def compared(
-        self, inbox: str, listing: Listing, *, owed: Iterable[str], repaired: int, clinic: str
-    ) -> None:
-        """Remember the outcome of one comparison; `repaired` were missing and are stored now."""
+        self,
+        inbox: str,
+        listing: Listing,
+        *,
+        owed: Iterable[str],
+        repaired: Iterable[str],
+        clinic: str,
+    ) -> int:
+        """Remember the outcome of one comparison; `repaired` were missing and are stored now.
+
+        Return how many were: also those of an earlier comparison that were landed since, since
+        who hears of a message that was missing must not depend on which look brought it back.
+        """
         still = set(owed)
         with self._transactions.write() as work:
             work.lock(f"mailbox {clinic} {inbox} {listing.mailbox}")
-            _write_debts(work, inbox, listing, clinic, still)
-            _write_balance(work, inbox, listing, clinic, owed=len(still), repaired=repaired)
-            if repaired:
-                detail = {"inbox": inbox, "count": str(repaired)}
+            gone = _write_debts(work, inbox, listing, clinic, still)
+            count = len({*repaired, *(gone & listing.uids)})
+            _write_balance(work, inbox, listing, clinic, owed=len(still), repaired=count)
+            if count:
+                detail = {"inbox": inbox, "count": str(count)}
                 work.note("mailbox.repaired", clinic=clinic, by="landing", detail=detail)
+        return count
 
     def balances(self, *, clinic: str, inbox: str | None = None) -> list[Balance]:
         """Return every mailbox as it was last compared, by name."""
@@ -136,13 +148,18 @@ def _settled(row: Row[tuple[str, str]]) -> bool:
     return bool(row.fate == IGNORED)
 
 
-def _write_debts(work: Work, inbox: str, listing: Listing, clinic: str, owed: set[str]) -> None:
+def _write_debts(
+    work: Work, inbox: str, listing: Listing, clinic: str, owed: set[str]
+) -> frozenset[str]:
+    """Write what is owed now, and return what was and is no more: stored here, or not listed."""
     table = tables.uncollected
     place = _place(table, clinic, inbox, listing.mailbox)
     # What an earlier epoch owed is listed anew in this one, or is gone.
     work.run(delete(table).where(*place, table.c.epoch != listing.epoch))
     known = {row.uid: row.fate for row in _debts(work, inbox, listing, clinic)}
     gone = [uid for uid, fate in known.items() if fate != IGNORED and uid not in owed]
+    if not listing.whole:
+        gone = [uid for uid in gone if uid in listing.uids]
     for some in _slices(gone):
         work.run(delete(table).where(*place, table.c.uid.in_(some)))
     if known:
@@ -154,6 +171,7 @@ def _write_debts(work: Work, inbox: str, listing: Listing, clinic: str, owed: se
     for uid in sorted(owed - known.keys()):
         fresh = {"fate": OWED, "tries": 1, "since": work.now}
         work.add(table, id=new_id(), uid=uid, **where, **fresh)
+    return frozenset(gone)
 
 
 def _write_balance(
