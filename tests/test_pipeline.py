@@ -86,6 +86,7 @@ def land_through_crashes(store: Store, inbox: MemoryInbox, step: str) -> None:
                 continue
 
 
+@pytest.mark.bar(1)
 @pytest.mark.parametrize("step", ["land", "move_cursor", "cursors"])
 def test_a_message_is_never_lost(practice: Store, step: str) -> None:
     inbox = MemoryInbox([mail_from(1, f"message {n}") for n in range(8)])
@@ -94,6 +95,7 @@ def test_a_message_is_never_lost(practice: Store, step: str) -> None:
     assert len(practice.landing.waiting(limit=100)) == 8
 
 
+@pytest.mark.bar(1)
 def test_moving_the_cursor_first_is_seen_to_lose(practice: Store) -> None:
     inbox = MemoryInbox([mail_from(1, f"message {n}") for n in range(8)])
     for calls in range(4):

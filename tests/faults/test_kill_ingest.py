@@ -1,8 +1,9 @@
-"""Safety-bar 1: the worker is killed again and again while mail comes in.
+"""Safety-bar 1: the worker is killed again and again while mail and portal messages come in.
 
-A real Dovecot, a real worker process, SIGKILL to its whole group at random moments: half of them
-before it is known how far it is, half just when mail has landed. Afterwards every mail on the
-server is stored once, with the server's own bytes. The long form does so on both engines.
+A real Dovecot, a real FHIR server, a real worker process, SIGKILL to its whole group: a third of
+the times at a random moment, a third just when mail has landed, a third at a named step (see
+`dying_worker`). Afterwards every message on the servers is stored once, with the server's own
+bytes. The long form does so on both engines, and comes to every step five times.
 """
 
 import hashlib
@@ -13,13 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.servers import PASSWORD, DovecotServer
+from tests.faults.dying_worker import STEPS
+from tests.faults.test_fhir_polling import message
+from tests.servers import PASSWORD, DovecotServer, FhirServer
 from tests.sizes import LONG, many
 from tests.store.test_landing import written
+from triage.connectors.fhir_page import canonical
 from triage.domain import Clinic
 from triage.store import Keys, Store, open_store
 from triage.testing import mail
@@ -27,9 +32,10 @@ from triage.wiring import House
 
 pytestmark = [pytest.mark.bar(1), pytest.mark.timeout(many(180, long=2400))]
 
-KILLS = many(3, long=200)
-BATCH = many(10, long=5)
-MAILS = KILLS * BATCH
+#: Kills at no moment of the test's choosing, and times that each named step is come to.
+AT_RANDOM, AT_EACH = many(1, long=200), 5
+#: Mails that come before each kill, beside one message of the portal.
+BATCH = many(10, long=4)
 
 SETTINGS = """
 [clinic]
@@ -51,6 +57,11 @@ user = "{user}"
 security = "plain"
 batch_messages = 5
 poll_seconds = 0.2
+[[inbox]]
+name = "portal"
+kind = "fhir"
+base_url = "{portal}"
+poll_seconds = 0.2
 """
 
 
@@ -62,13 +73,23 @@ def dovecot() -> Iterator[DovecotServer]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, dovecot: DovecotServer, store_url: str, keys: Keys) -> House:
+def portal() -> Iterator[FhirServer]:
+    with FhirServer() as server:
+        yield server
+
+
+@pytest.fixture
+def house(
+    tmp_path: Path, dovecot: DovecotServer, portal: FhirServer, store_url: str, keys: Keys
+) -> House:
     for name in ("secrets", "keys"):
         (tmp_path / name).mkdir()
     written(keys, tmp_path / "keys")
-    (tmp_path / "secrets" / "front-desk").touch(mode=0o600)
-    (tmp_path / "secrets" / "front-desk").write_text(PASSWORD)
-    text = SETTINGS.format(port=dovecot.port, user=dovecot.user, url=store_url)
+    for name in ("front-desk", "portal"):
+        (tmp_path / "secrets" / name).touch(mode=0o600)
+        (tmp_path / "secrets" / name).write_text(PASSWORD)
+    servers = {"port": dovecot.port, "user": dovecot.user, "portal": portal.base_url}
+    text = SETTINGS.format(url=store_url, **servers)
     (tmp_path / "triage.toml").write_text(text)
     store = open_store(store_url, keys)
     store.people.add_clinic(Clinic("c1", "Test Clinic"))
@@ -77,8 +98,11 @@ def house(tmp_path: Path, dovecot: DovecotServer, store_url: str, keys: Keys) ->
 
 
 def start_worker(house: House) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "triage", "run", "--home", str(house.home)]
-    return subprocess.Popen([*command, "--part", "worker"], start_new_session=True)
+    return started("triage", "run", "--home", str(house.home), "--part", "worker")
+
+
+def started(*words: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", *words], start_new_session=True)
 
 
 def filed(store: Store) -> int:
@@ -95,48 +119,106 @@ def until(true: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
+class Arriving:
+    """What comes in: mails and messages of the portal, all different."""
+
+    def __init__(self, mailbox: DovecotServer, portal: FhirServer) -> None:
+        self._mailbox, self._portal = mailbox, portal
+        #: Every message's bytes as they must be stored.
+        self.contents: list[bytes] = []
+
+    def bring(self, mails: int) -> None:
+        """Put so many mails into the mailbox, and one message into the portal."""
+        first = len(self.contents)
+        letters = [
+            mail(f"message number {n}", message_id=f"<{n}@example.org>")
+            for n in range(first, first + mails)
+        ]
+        self._mailbox.append(letters)
+        said = message(f"m{first}", datetime.now(UTC))
+        self._portal.seed(said)
+        self.contents += [*letters, canonical(said)]
+
+
+def die_at_random(
+    house: House, store: Store, arriving: Arriving, *, landed_first: bool, chance: random.Random
+) -> None:
+    """Start a worker and kill it: at any moment, or as soon as something has landed."""
+    before = landed(store)
+    arriving.bring(BATCH)
+    worker = start_worker(house)
+    if landed_first:
+        until(lambda: landed(store) > before, many(8, long=60))
+        time.sleep(chance.uniform(0.0, 0.5))
+    else:
+        # Start-up takes about two seconds.
+        time.sleep(chance.uniform(1.0, 4.0))
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+def die_at_step(house: House, arriving: Arriving, step: str, *, call: int) -> None:
+    """Start a worker that dies at this step; what it waits for may come with the next mail."""
+    arriving.bring(BATCH)
+    worker = started("tests.faults.dying_worker", str(house.home), step, str(call))
+    for _ in range(20):
+        until(lambda: worker.poll() is not None, 6)
+        if worker.poll() is not None:
+            break
+        arriving.bring(1)
+    came = worker.poll()
+    if came is None:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert came == -signal.SIGKILL, f"it did not die at: {step}"
+
+
+def deaths(chance: random.Random) -> list[tuple[str, int]]:
+    """Return in any order how the worker dies: at which step, at which of its calls."""
+    blind = [("", chance.randrange(2)) for _ in range(AT_RANDOM)]
+    every = [(step, 1 + number % 2) for step in STEPS for number in range(AT_EACH)]
+    named = every if LONG else [(step, 1) for step in chance.sample(list(STEPS), 2)]
+    return chance.sample([*blind, *named], len(blind) + len(named))
+
+
 @pytest.mark.parametrize(
     "store_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True
 )
 def test_killing_the_worker_loses_and_doubles_nothing(
     house: House,
     dovecot: DovecotServer,
+    portal: FhirServer,
     store_url: str,
     keys: Keys,
     record_property: Callable[[str, object], None],
 ) -> None:
-    record_property("tried", KILLS)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
-    mails = [mail(f"message number {n}", message_id=f"<{n}@example.org>") for n in range(MAILS)]
-    store = open_store(store_url, keys)
-    for round_ in range(KILLS):
-        before = landed(store)
-        dovecot.append(mails[round_ * BATCH : (round_ + 1) * BATCH])
-        worker = start_worker(house)
-        if round_ % 2:
-            until(lambda before=before: landed(store) > before, many(8, long=60))  # type: ignore[misc]  # Bound at once.
-            time.sleep(chance.uniform(0.0, 0.5))
+    arriving, store = Arriving(dovecot, portal), open_store(store_url, keys)
+    planned = deaths(chance)
+    record_property("tried", len(planned))
+    record_property("at_named_steps", sum(bool(step) for step, _ in planned))
+    for step, number in planned:
+        if step:
+            die_at_step(house, arriving, step, call=number)
         else:
-            # Start-up takes about two seconds.
-            time.sleep(chance.uniform(1.0, 4.0))
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+            die_at_random(house, store, arriving, landed_first=bool(number), chance=chance)
     worker = start_worker(house)
     try:
-        until(lambda: filed(store) >= MAILS, many(110, long=600))
+        until(lambda: filed(store) >= len(arriving.contents), many(110, long=600))
         time.sleep(0.5)
-        check(store, mails, f"seed {seed}")
+        check(store, arriving.contents, f"seed {seed}")
+        record_property("messages", len(arriving.contents))
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         store.close()
 
 
-def check(store: Store, mails: Sequence[bytes], where: str) -> None:
-    rows = store.cases.queue(clinic="c1", by="test", limit=len(mails) + 1)
+def check(store: Store, contents: Sequence[bytes], where: str) -> None:
+    rows = store.cases.queue(clinic="c1", by="test", limit=len(contents) + 1)
     digests = [digest for row in rows for digest in originals(store, row.case.id)]
-    assert sorted(digests) == sorted(hashlib.sha256(one).hexdigest() for one in mails), where
+    assert sorted(digests) == sorted(hashlib.sha256(one).hexdigest() for one in contents), where
 
 
 def originals(store: Store, case_id: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.sizes import many
 from triage.domain import Channel, Message, Position, RawMessage
 from triage.parsing import parse
 
@@ -59,7 +60,10 @@ def poisons() -> Iterator[tuple[str, bytes]]:
 
 
 def public_mails() -> list[Path]:
-    """Return the public mail fixtures, or our own few where they are not at hand."""
+    """Return the public mail fixtures, of the many bounces one in ten in the short form.
+
+    Our own few where they are not at hand.
+    """
     checkout = Path(__file__).parents[2]
     beside = Path(os.environ.get("TRIAGE_PUBLIC_DATA") or checkout.parent / "shared" / "data")
     found = [
@@ -69,5 +73,5 @@ def public_mails() -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and (path.suffix in {".eml", ".raw", ".txt", ""})
     ]
-    found += sorted(beside.glob("email_sisimai_bounces/**/*.eml"))[::10]
+    found += sorted(beside.glob("email_sisimai_bounces/**/*.eml"))[:: many(10, long=1)]
     return found or sorted((checkout / "tests" / "fixtures" / "mail").glob("*.eml"))

@@ -1,23 +1,28 @@
-"""Safety-bar 6, 7 and 11 in their short form: whatever the bytes are, a Message comes back."""
+"""Safety-bar 6, 7 and 11: whatever the bytes are, a Message comes back."""
 
 import base64
 import email
 import email.policy
 import signal
 import time
+from collections.abc import Callable
+from email.header import decode_header, make_header
 
 import pytest
 from parsing_mails import mail, nested, poisons, public_mails, raw_of, read, typed
 
+from tests.sizes import many
 from triage.domain import Mark
 from triage.parsing import failing, parse
 from triage.parsing.newest import separate
 from triage.parsing.sandbox import TOO_MANY, ChildGone, Sandbox
 from triage.parsing.sheet import Sheet
 
+pytestmark = pytest.mark.timeout(many(180, long=1200))
 SEEN_BY_A_PERSON = {Mark.NOT_READ, Mark.PARTLY_READ}
 
 
+@pytest.mark.bar(6)
 @pytest.mark.parametrize(("name", "content"), list(poisons()), ids=lambda one: str(one)[:20])
 def test_poison_is_marked_and_never_blocks(name: str, content: bytes) -> None:
     began = time.monotonic()
@@ -26,6 +31,7 @@ def test_poison_is_marked_and_never_blocks(name: str, content: bytes) -> None:
     assert message.marks & SEEN_BY_A_PERSON
 
 
+@pytest.mark.bar(6)
 def test_oracle_the_standard_parser_in_process_raises() -> None:
     content = nested(1_500)
     with pytest.raises(RecursionError):
@@ -33,14 +39,48 @@ def test_oracle_the_standard_parser_in_process_raises() -> None:
     assert Mark.NOT_READ in read(content).marks
 
 
-def test_every_public_mail_gives_text_or_a_mark() -> None:
+@pytest.mark.bar(7)
+def test_every_public_mail_gives_text_or_a_mark(
+    record_property: Callable[[str, object], None],
+) -> None:
     mails = public_mails()
+    record_property("tried", len(mails))
     assert mails
     for path in mails:
         message = read(path.read_bytes())
         assert message.body.reveal().strip() or Mark.NOT_READ in message.marks, path.name
 
 
+def naive_text(content: bytes) -> str:
+    """Read a mail as most programs do: what it says of itself is taken for the truth."""
+    message = email.message_from_bytes(content)
+    subject = str(make_header(decode_header(message["Subject"] or "")))
+    for part in message.walk():
+        if part.get_content_type() == "text/plain":
+            content = part.get_payload(decode=True)
+            return f"{subject}\n{content.decode(part.get_content_charset() or 'utf-8')}"
+    return ""
+
+
+@pytest.mark.bar(7)
+def test_oracle_a_naive_parser_raises_and_yields_nothing(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The same mails: a reader without our care fails on some and is silent about others."""
+    mails = public_mails()
+    raised = silent = 0
+    for path in mails:
+        try:
+            silent += not naive_text(path.read_bytes()).strip()
+        except (LookupError, ValueError):
+            raised += 1
+    for name, value in (("tried", len(mails)), ("raised", raised), ("silent", silent)):
+        record_property(name, value)
+    assert raised >= len(mails) // 100
+    assert silent >= len(mails) // 100
+
+
+@pytest.mark.bar(11)
 @pytest.mark.parametrize(
     ("name", "head", "body"),
     [
@@ -65,6 +105,7 @@ def test_what_has_no_words_is_not_read(name: str, head: str, body: bytes) -> Non
     assert Mark.NOT_READ in read(typed(head, body)).marks
 
 
+@pytest.mark.bar(11)
 def test_a_huge_mail_is_not_read_but_its_beginning_is_searched() -> None:
     content = typed("Content-Type: text/plain", b"my chest hurts\n" + b"x" * 26_000_000)
     message = read(content)
