@@ -179,6 +179,53 @@ class TestFailingMessages:
         assert len(broken.asked) == 1 + 3
         assert sum(map(len, self.looks(inbox, 9))) == 9
 
+    def test_messages_that_hang_for_hours_starve_no_other_task(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [datetime(2026, 1, 1, tzinfo=UTC)]
+        hanging = [f"Communication/bad{n}" for n in range(8)]
+        broken = Hanging(monkeypatch, now, *hanging)
+        addresses = [*hanging, "Communication/c1", "Communication/c2"]
+        server.seed(*(task(n, focus={"reference": one}) for n, one in enumerate(addresses)))
+        server.seed(communication(1), communication(2))
+        inbox = FhirInbox(
+            {**server.settings, "resources": ["Task"]}, PASSWORD, clock=lambda: now[0]
+        )
+        monkeypatch.setattr(inbox._focuses, "_steady", lambda: now[0].timestamp())
+        first = self.looks(inbox, 3)
+        assert first[2] == [f"t{n}" for n in range(10)], "each task is shown, if without its words"
+        # Those that hang stand before the others in the portal's list, and go on hanging.
+        came = self.looks(inbox, 12)
+        assert {"c1", "c2"} <= {one for look in came for one in look}
+        began = len(broken.hung)
+        while now[0] < datetime(2026, 1, 1, 12, tzinfo=UTC):
+            now[0] += timedelta(minutes=61)
+            self.looks(inbox, 1)
+        assert len(broken.hung) > began, "they are asked for again, a few at each look"
+        assert {one for one, _ in broken.hung} == set(hanging)
+        broken.addresses.clear()
+        server.seed(*(communication(n + 3, id=f"bad{n}") for n in range(8)))
+        now[0] += timedelta(hours=4)
+        assert {f"bad{n}" for n in range(8)} <= set(self.looks(inbox, 1)[0])
+
+
+class Hanging(Broken):
+    """A portal that hangs at some addresses until the client has lost its patience."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, now: list[datetime], *addresses: str
+    ) -> None:
+        super().__init__(monkeypatch, *addresses)
+        self.hung, fails = list[tuple[str, datetime]](), FhirClient.get
+
+        def hangs(client: FhirClient, address: str, query: Any = None) -> Answer:
+            if address in self.addresses:
+                now[0] += timedelta(seconds=120)
+                self.hung.append((address, now[0]))
+            return fails(client, address, query)
+
+        monkeypatch.setattr(FhirClient, "get", hangs)
+
 
 def test_what_was_not_sent_yet_waits_until_it_is(server: FhirServer) -> None:
     server.seed(communication(1, status="preparation"))
