@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -12,7 +12,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.connectors.test_fhir import arrivals, communication, cursor_of, ids, inbox_of
+from tests.connectors.approved import MESSAGE_ID, approve, portal
+from tests.connectors.test_fhir import (
+    arrivals,
+    communication,
+    cursor_of,
+    ids,
+    inbox_of,
+    outbox_of,
+)
 from tests.servers import PASSWORD, FhirServer, free_port
 from triage.connectors.fhir import FhirInbox
 from triage.connectors.fhir_client import Answer, FhirClient, Unreachable
@@ -20,7 +28,13 @@ from triage.connectors.fhir_hints import Hints
 from triage.connectors.fhir_page import canonical
 from triage.connectors.options import Options
 from triage.domain import Arrival, Cursor
-from triage.errors import BadSettings, InboxMissedNews, InboxRefused, MailboxUnreachable
+from triage.errors import (
+    BadSettings,
+    InboxMissedNews,
+    InboxRefused,
+    MailboxUnreachable,
+    SendPostponed,
+)
 from triage.parsing.portal import read_portal
 
 
@@ -340,10 +354,13 @@ def post(port: int, path: str, body: bytes) -> None:
 class TestLogIn:
     KEY = ECKey.generate_key("P-384")
 
+    PEM = KEY.as_pem(private=True).decode()
+    SMART: ClassVar = {
+        "auth": "smart", "client_id": "triage", "key_id": "k1", "algorithm": "ES384"
+    }  # fmt: skip
+
     def smart(self, server: FhirServer, **more: object) -> FhirInbox:
-        pem = self.KEY.as_pem(private=True).decode()
-        smart = {"auth": "smart", "client_id": "triage", "key_id": "k1", "algorithm": "ES384"}
-        return inbox_of(server, pem, **{**smart, **more})
+        return inbox_of(server, self.PEM, **{**self.SMART, **more})
 
     def test_the_portal_says_where_to_log_in(self, server: FhirServer) -> None:
         there = f"http://127.0.0.1:{server.port}/token"
@@ -361,6 +378,34 @@ class TestLogIn:
         server.set(smart={"token_endpoint": there})
         with pytest.raises(InboxRefused, match="also_allowed"):
             list(self.smart(server).deliveries({}))
+
+    @pytest.mark.bar(21)
+    @pytest.mark.parametrize("end", ["\x01", "\ud800", "x" * 70_000], ids=range(3))
+    def test_a_log_in_server_without_an_address_leaves_the_reply_waiting(
+        self, server: FhirServer, end: str
+    ) -> None:
+        """Nothing can have left, so that nobody has to look for it in the portal."""
+        there = f"http://127.0.0.1:{server.port}/token"
+        server.set(smart={"token_endpoint": there + end})
+        words, outbox = portal(), outbox_of(server, self.PEM, **self.SMART)
+        with pytest.raises(SendPostponed, match="token, an address that cannot be read"):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        server.set(smart={"token_endpoint": there})
+        assert outbox.send(approve(words), words, message_id=MESSAGE_ID), "once it is mended"
+
+    @pytest.mark.bar(21)
+    @pytest.mark.parametrize("token", ["clé", "two\nlines"])
+    def test_a_token_that_no_header_carries_leaves_the_reply_waiting(
+        self, server: FhirServer, token: str
+    ) -> None:
+        words = portal()
+        there = f"{server.base_url}/log-in"
+        outbox = outbox_of(server, self.PEM, **self.SMART, token_url=there)
+        for _ in range(3):
+            server.fail("POST", body={"access_token": token})
+        with pytest.raises(SendPostponed, match="token"):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        assert [one["url"] for one in server.state["requests"]] == ["/fhir/log-in"] * 3
 
     def test_a_server_that_was_named_is_believed(self, server: FhirServer) -> None:
         with FhirServer() as other:
