@@ -129,7 +129,8 @@ def fixtures(data: Path) -> Iterator[Fixture]:
                 yield _fixture(f"{folder.split('/')[0][6:]}/{path.stem}", text, wanted)
     for path in sorted((data / "email_talon/tests/fixtures/standard_replies").glob("*.eml")):
         if path.stem in _HELLO or path.stem in EXPECTED:
-            text, _ = shown(take_apart(path.read_bytes(), Troubles()), Troubles())
+            texts, _ = shown(take_apart(path.read_bytes(), Troubles()), Troubles())
+            text = "\n\n".join(texts)
             text = text.replace("\r\n", "\n")
             yield _fixture(f"talon/{path.stem}", text, EXPECTED.get(path.stem, "second line"))
 

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -76,6 +77,8 @@ class Lies:
     byes: int = 0
     garbage: bool = False
     drip: bool = False
+    #: Seconds that it takes for each KB of an answer to FETCH.
+    slow: float = 0.0
 
 
 class LyingImap(Listener):
@@ -108,6 +111,11 @@ class LyingImap(Listener):
                 continue
             if answer is None:
                 return
+            if verb == "FETCH" and self.lies.slow:
+                while answer:
+                    line.sendall(answer[:1024])
+                    answer = answer[1024:]
+                    time.sleep(self.lies.slow)
             line.sendall(answer + f"{tag} OK done\r\n".encode())
             if verb == "LOGOUT":
                 return

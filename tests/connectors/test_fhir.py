@@ -274,6 +274,14 @@ class TestInbox:
                 list(inbox_of(server, page_size=10).deliveries({}))
             assert other.state["requests"] == []
 
+    @pytest.mark.parametrize("end", ["\x01", "\x7f", "\ud800", "x" * 70_000])
+    def test_a_next_link_that_is_no_address_is_a_lie(self, server: FhirServer, end: str) -> None:
+        address = f"{server.base_url}/Communication?page={end}"
+        page = {"resourceType": "Bundle", "link": [{"relation": "next", "url": address}]}
+        server.fail("GET", body=page)
+        with pytest.raises(InboxLied, match="an address that cannot be read"):
+            list(inbox_of(server).deliveries({}))
+
     @pytest.mark.parametrize("stubborn", [False, True])
     def test_a_page_too_long_is_asked_for_in_smaller_pages(
         self, server: FhirServer, monkeypatch: pytest.MonkeyPatch, stubborn: bool

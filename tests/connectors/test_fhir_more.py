@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -12,7 +12,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.connectors.test_fhir import arrivals, communication, cursor_of, ids, inbox_of
+from tests.connectors.approved import MESSAGE_ID, approve, portal
+from tests.connectors.test_fhir import (
+    arrivals,
+    communication,
+    cursor_of,
+    ids,
+    inbox_of,
+    outbox_of,
+)
 from tests.servers import PASSWORD, FhirServer, free_port
 from triage.connectors.fhir import FhirInbox
 from triage.connectors.fhir_client import Answer, FhirClient, Unreachable
@@ -20,7 +28,13 @@ from triage.connectors.fhir_hints import Hints
 from triage.connectors.fhir_page import canonical
 from triage.connectors.options import Options
 from triage.domain import Arrival, Cursor
-from triage.errors import BadSettings, InboxMissedNews, InboxRefused, MailboxUnreachable
+from triage.errors import (
+    BadSettings,
+    InboxMissedNews,
+    InboxRefused,
+    MailboxUnreachable,
+    SendPostponed,
+)
 from triage.parsing.portal import read_portal
 
 
@@ -179,6 +193,53 @@ class TestFailingMessages:
         assert len(broken.asked) == 1 + 3
         assert sum(map(len, self.looks(inbox, 9))) == 9
 
+    def test_messages_that_hang_for_hours_starve_no_other_task(
+        self, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [datetime(2026, 1, 1, tzinfo=UTC)]
+        hanging = [f"Communication/bad{n}" for n in range(8)]
+        broken = Hanging(monkeypatch, now, *hanging)
+        addresses = [*hanging, "Communication/c1", "Communication/c2"]
+        server.seed(*(task(n, focus={"reference": one}) for n, one in enumerate(addresses)))
+        server.seed(communication(1), communication(2))
+        inbox = FhirInbox(
+            {**server.settings, "resources": ["Task"]}, PASSWORD, clock=lambda: now[0]
+        )
+        monkeypatch.setattr(inbox._focuses, "_steady", lambda: now[0].timestamp())
+        first = self.looks(inbox, 3)
+        assert first[2] == [f"t{n}" for n in range(10)], "each task is shown, if without its words"
+        # Those that hang stand before the others in the portal's list, and go on hanging.
+        came = self.looks(inbox, 12)
+        assert {"c1", "c2"} <= {one for look in came for one in look}
+        began = len(broken.hung)
+        while now[0] < datetime(2026, 1, 1, 12, tzinfo=UTC):
+            now[0] += timedelta(minutes=61)
+            self.looks(inbox, 1)
+        assert len(broken.hung) > began, "they are asked for again, a few at each look"
+        assert {one for one, _ in broken.hung} == set(hanging)
+        broken.addresses.clear()
+        server.seed(*(communication(n + 3, id=f"bad{n}") for n in range(8)))
+        now[0] += timedelta(hours=4)
+        assert {f"bad{n}" for n in range(8)} <= set(self.looks(inbox, 1)[0])
+
+
+class Hanging(Broken):
+    """A portal that hangs at some addresses until the client has lost its patience."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, now: list[datetime], *addresses: str
+    ) -> None:
+        super().__init__(monkeypatch, *addresses)
+        self.hung, fails = list[tuple[str, datetime]](), FhirClient.get
+
+        def hangs(client: FhirClient, address: str, query: Any = None) -> Answer:
+            if address in self.addresses:
+                now[0] += timedelta(seconds=120)
+                self.hung.append((address, now[0]))
+            return fails(client, address, query)
+
+        monkeypatch.setattr(FhirClient, "get", hangs)
+
 
 def test_what_was_not_sent_yet_waits_until_it_is(server: FhirServer) -> None:
     server.seed(communication(1, status="preparation"))
@@ -293,10 +354,13 @@ def post(port: int, path: str, body: bytes) -> None:
 class TestLogIn:
     KEY = ECKey.generate_key("P-384")
 
+    PEM = KEY.as_pem(private=True).decode()
+    SMART: ClassVar = {
+        "auth": "smart", "client_id": "triage", "key_id": "k1", "algorithm": "ES384"
+    }  # fmt: skip
+
     def smart(self, server: FhirServer, **more: object) -> FhirInbox:
-        pem = self.KEY.as_pem(private=True).decode()
-        smart = {"auth": "smart", "client_id": "triage", "key_id": "k1", "algorithm": "ES384"}
-        return inbox_of(server, pem, **{**smart, **more})
+        return inbox_of(server, self.PEM, **{**self.SMART, **more})
 
     def test_the_portal_says_where_to_log_in(self, server: FhirServer) -> None:
         there = f"http://127.0.0.1:{server.port}/token"
@@ -314,6 +378,34 @@ class TestLogIn:
         server.set(smart={"token_endpoint": there})
         with pytest.raises(InboxRefused, match="also_allowed"):
             list(self.smart(server).deliveries({}))
+
+    @pytest.mark.bar(21)
+    @pytest.mark.parametrize("end", ["\x01", "\ud800", "x" * 70_000], ids=range(3))
+    def test_a_log_in_server_without_an_address_leaves_the_reply_waiting(
+        self, server: FhirServer, end: str
+    ) -> None:
+        """Nothing can have left, so that nobody has to look for it in the portal."""
+        there = f"http://127.0.0.1:{server.port}/token"
+        server.set(smart={"token_endpoint": there + end})
+        words, outbox = portal(), outbox_of(server, self.PEM, **self.SMART)
+        with pytest.raises(SendPostponed, match="token, an address that cannot be read"):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        server.set(smart={"token_endpoint": there})
+        assert outbox.send(approve(words), words, message_id=MESSAGE_ID), "once it is mended"
+
+    @pytest.mark.bar(21)
+    @pytest.mark.parametrize("token", ["clé", "two\nlines"])
+    def test_a_token_that_no_header_carries_leaves_the_reply_waiting(
+        self, server: FhirServer, token: str
+    ) -> None:
+        words = portal()
+        there = f"{server.base_url}/log-in"
+        outbox = outbox_of(server, self.PEM, **self.SMART, token_url=there)
+        for _ in range(3):
+            server.fail("POST", body={"access_token": token})
+        with pytest.raises(SendPostponed, match="token"):
+            outbox.send(approve(words), words, message_id=MESSAGE_ID)
+        assert [one["url"] for one in server.state["requests"]] == ["/fhir/log-in"] * 3
 
     def test_a_server_that_was_named_is_believed(self, server: FhirServer) -> None:
         with FhirServer() as other:

@@ -11,6 +11,7 @@ from tests.connectors.test_imap import arrivals, collect, cursors, mails
 from tests.liars import LyingImap
 from tests.servers import PASSWORD
 from triage.connectors.imap import ImapInbox
+from triage.connectors.imap_line import Line
 from triage.domain import Cursor, Listing
 from triage.errors import InboxLied, InboxUnreachable, MailboxUnreachable
 from triage.testing import mail
@@ -81,6 +82,23 @@ class TestLyingServer:
         assert trouble is None
         assert [a.content for a in arrivals(found)] == list(server.messages.values())
         assert server.connections == 5, "one for all, and three alone before the rest goes without"
+
+    @pytest.mark.parametrize("pieces", [True, False], ids=["in pieces", "whole"])
+    def test_a_long_message_without_a_size_comes_over_a_slow_line(
+        self, server: LyingImap, monkeypatch: pytest.MonkeyPatch, pieces: bool
+    ) -> None:
+        """The whole takes longer than a message of no size may take."""
+        monkeypatch.setattr("triage.connectors.imap_line._PIECE", 8 * 1024)
+        if not pieces:
+            monkeypatch.setattr(Line, "body_in_pieces", lambda *_: None)
+        long = mail("It hurts. " * 4_000, message_id="<long@example.org>")
+        server.messages = {1: server.messages[1], 2: long}
+        server.lies.size_refused |= {1, 2}
+        server.lies.slow = 0.015
+        settings = {**server.settings, "timeout_seconds": 0.2}
+        found, trouble = collect(ImapInbox(settings, PASSWORD))
+        assert trouble is None
+        assert [a.content for a in arrivals(found)] == list(server.messages.values())
 
     def test_a_mailbox_at_which_it_hangs_up_holds_up_no_other(self, server: LyingImap) -> None:
         server.lies.hangs_up_at.add("Junk")

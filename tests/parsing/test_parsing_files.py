@@ -27,6 +27,8 @@ WORDS = b"Content-Type: text/plain\n\nsee letter"
     [
         (b"filename*=utf-8''%e2%82%ac%20se%c3%b1ora.pdf", "€ señora.pdf"),
         (b"filename*=iso-8859-1'es'se%f1ora.pdf", "señora.pdf"),
+        ("filename*=utf-8''señora €.pdf".encode(), "señora €.pdf"),
+        ("filename*=utf-8''señora.pdf".encode(), "señora.pdf"),
         (b"filename*0*=utf-8''se%c3%b1;\n filename*1=ora.pdf", "señora.pdf"),
         ('filename="señora.pdf"'.encode(), "señora.pdf"),
         ('filename="señora.pdf"'.encode("latin-1"), "señora.pdf"),
@@ -52,6 +54,14 @@ def test_words_in_a_named_part_are_shown() -> None:
     )
     assert message.body.reveal() == "my chest hurts"
     assert Mark.NOT_READ not in message.marks
+
+
+def test_a_text_file_whose_name_is_bare_bytes_is_read() -> None:
+    head = "application/octet-stream\nContent-Disposition: attachment; filename*=utf-8''痛い.txt"
+    note = f"Content-Type: {head}\n\nI cannot breathe".encode()
+    message = read("multipart/mixed", WORDS, note)
+    assert names(message) == ["痛い.txt"]
+    assert any("I cannot breathe" in one.reveal() for one in message.readings)
 
 
 DANGER = "I have crushing chest pain and cannot breathe."

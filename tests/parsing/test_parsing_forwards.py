@@ -234,8 +234,48 @@ def test_what_is_passed_on_below_an_answer_between_the_lines_is_new() -> None:
     assert "any pain?" not in separate(text).body
 
 
+#: What mail programs write over what they pass on, beside the lines above.
+OVER = [
+    "Anfang der weitergeleiteten Nachricht:",
+    "Anfang der weitergeleiteten E-Mail:",
+    "Weitergeleitet von Bob am 01.02.2024",
+    "Forwarded by Bob on 01/02/2024",
+    "______ Forwarded by Bob on 01/02/2024 ______",
+    "*** Forwarded by Bob ***",
+    "***** Forwarded message, originally written by Bob on 1 Jan *****",
+    "----- Forwarded message (from x@example.org) -----",
+    "<<Forwarded Message>>",
+    "[Forwarded message]",
+    "~~~~ Forwarded message ~~~~",
+    "—— Forwarded Message ——",
+    "---- Forwarded ----",
+    "Here is the forwarded message:",
+    "Inicio del mensaje reenviado:",
+    "Początek przekazywanej wiadomości:",
+    "Начало переадресованного сообщения:",
+    "Välitetty viesti alkaa:",
+]
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_what_stands_below_the_line_of_a_mail_program_is_new(over: str) -> None:
+    text = f"Can you call her?\n\n{over}\n\n{DESKTOP}{DANGER}"
+    new = separate(text)
+    assert new.body == text
+    assert not new.quoted
+
+
 @pytest.mark.parametrize(
-    "line", ["I read the forwarded message", "Did you get the forwarded message?", "mensaje"]
+    "line",
+    [
+        "I read the forwarded message",
+        "Did you get the forwarded message?",
+        "mensaje",
+        "Forwarded by my daughter",
+        "- forwarded message came late",
+        "My sister who lives in Spain sent me a forwarded message and says:",
+        "**urgent** please forward",
+    ],
 )
 def test_words_about_a_forward_are_none(line: str) -> None:
     new = separate(f"{line}\n\nOn Mon, May 5, 2025 at 9:00 AM Desk <d@example.org> wrote:\n> old")

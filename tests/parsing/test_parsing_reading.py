@@ -79,6 +79,59 @@ def test_words_of_a_mail_program_give_way_to_the_html(words: str) -> None:
     assert not message.marks
 
 
+GATEWAY = (
+    "You have received a new voice message from an external caller. Press the button below to "
+    "listen to it, or sign in to your mailbox to see all messages of your practice. Do not reply."
+)
+BANNER = (
+    "CAUTION: This email originated from outside of the organization. Do not click on links or "
+    "open attachments unless you recognize the sender and know that the content is safe."
+)
+FAINTED = (
+    "Hi, this is Rosa Lopez. My mother fainted this morning and her blood sugar was forty. "
+    "Please call me back."
+)
+OF_THEIR_OWN = [
+    (FAINTED, GATEWAY),
+    ("I have chest pressure since yesterday evening", BANNER),
+    ("I am so ill", "I can't sit up"),
+    # A few words of it are in the other by chance, or are about programs.
+    ("Press the button? I have to listen to my heart", GATEWAY),
+    ("Your portal fails in my browser and I cannot breathe.", GATEWAY),
+    ("My e-mail program is broken. Mother fainted.", GATEWAY),
+    # The longer one is the machine's.
+    (GATEWAY, "Please call me, my mother fainted this morning"),
+]
+
+
+@pytest.mark.parametrize(("words", "html"), OF_THEIR_OWN, ids=range(len(OF_THEIR_OWN)))
+def test_alternatives_that_disagree_are_both_shown(words: str, html: str) -> None:
+    message = read(typed(ALTERNATIVE, pair(words, f"<p>{html}</p>")))
+    assert message.body.reveal() == f"{words}\n\n{html}"
+    assert not message.marks
+
+
+def test_what_one_alternative_quotes_hides_nothing_of_the_other() -> None:
+    head = f"In-Reply-To: <a@example.org>\n{ALTERNATIVE}"
+    old = "On Friday, May 2, 2025, Desk <desk@example.org> wrote:\nSee you on Monday."
+    words = f"I cannot breathe\n\n{old}"
+    message = read(typed(head, pair(words, f"<p>{GATEWAY}</p>")))
+    assert message.body.reveal() == f"I cannot breathe\n\n{GATEWAY}"
+    assert message.quoted.reveal() == old
+
+
+def test_the_short_html_is_shown_where_a_program_asks_for_another() -> None:
+    message = read(typed(ALTERNATIVE, pair(BOILERPLATE[0], "<p>my chest hurts</p>")))
+    assert message.body.reveal() == "my chest hurts"
+
+
+def test_a_preview_gives_way_to_the_whole() -> None:
+    whole = f"{FAINTED} {GATEWAY} {BANNER}"
+    words = "Hi, this is Rosa Lopez.\nMy mother fainted this morning\nhttps://mail.example/7712"
+    message = read(typed(ALTERNATIVE, pair(words, f"<p>{whole}</p>")))
+    assert message.body.reveal() == whole
+
+
 def test_plain_words_of_a_layout_with_links_stay() -> None:
     words = (
         "Please refill my lisinopril before Friday (https://shop.example/list?id=7712&from=mail)"

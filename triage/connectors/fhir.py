@@ -66,7 +66,7 @@ from triage.errors import (
 _EPOCH = "fhir-r4"
 _PAGES = 10_000
 _WALKS = 5
-#: A message whose task came in without it is asked for again after this long at the latest.
+#: A message whose task came in without it is first asked for again after this long at the latest.
 _AGAIN = timedelta(minutes=5)
 #: So many messages in a row that fail mean that the portal does, and not they.
 _PATIENCE = 3
@@ -107,7 +107,7 @@ class FhirInbox:
         self._hints = Hints(options, secret)
         options.done()
         self._clock = clock
-        # At most half the time between two looks far back, so that each of them finds it due.
+        # At most half the time between two looks far back, so that the next one finds it due.
         self._focuses = Focuses(clock, again_after=min(self._every / 2, _AGAIN))
         #: When the next walk goes back far; the first one does.
         self._far_at = datetime.min.replace(tzinfo=UTC)

@@ -93,6 +93,9 @@ class Credentials:
             if status != 200 or found is None:
                 raise ValueError
             self._token = str(found["access_token"])
+            if not (self._token.isascii() and self._token.isprintable()):
+                # No header can carry it.
+                raise ValueError
             lifetime = float(found.get("expires_in", 300))
         except (ValueError, LookupError, TypeError):
             raise TokenRefused(str(status)) from None

@@ -31,6 +31,8 @@ _JSON = {"Accept": "application/json"}
 _ANSWER_BYTES, _MESSAGE_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 30.0
+#: What the library says of an address with signs that none may have, or of one without end.
+_NO_ADDRESS = (httpx.InvalidURL, UnicodeError)
 
 
 class Unreachable(Exception):
@@ -179,6 +181,9 @@ class FhirClient:
             headers |= self._credentials.header(self._post_form)
         except TokenRefused as trouble:
             raise Refused(f"token {trouble}") from None
+        except Nonsense as trouble:
+            # Of the request itself nothing has left, whatever the log-in server answers.
+            raise Refused(f"token, {trouble}") from None
         except Unreachable as trouble:
             raise Unreachable(str(trouble), sent=False) from None
         answer, body = self._talk(method, url, headers=headers, **more)
@@ -199,13 +204,16 @@ class FhirClient:
         # As much as a step of the other doors, and time for a long body on a slow line.
         seconds = self._seconds * 3 + int(headers.get("Content-Length", "0")) / 32_768
         for left, way in zip(reversed(range(len(ways))), ways, strict=True):
-            asked = self._http(url).build_request(
-                method,
-                way.url,
-                headers={**headers, **way.headers},
-                extensions={**way.extensions, "trace": line.heard},
-                **more,
-            )
+            try:
+                asked = self._http(url).build_request(
+                    method,
+                    way.url,
+                    headers={**headers, **way.headers},
+                    extensions={**way.extensions, "trace": line.heard},
+                    **more,
+                )
+            except _NO_ADDRESS:
+                raise Nonsense("an address that cannot be read") from None
             try:
                 # Until the headers are whole each byte has a time-out of its own, and no more.
                 with cut_after(lambda: line.socket, seconds):
@@ -233,15 +241,16 @@ class FhirClient:
         if answer.status_code != 200 or not isinstance(found, str):
             raise Refused("token, the portal does not say where; set token_url")
         try:
+            # Looked at before it is kept, so that the portal is asked again once it is mended.
+            httpx.URL(found)
             return self._allowed.permit(found)
         except Elsewhere as trouble:
             raise Refused(f"token, {trouble}") from None
+        except _NO_ADDRESS:
+            raise Refused("token, an address that cannot be read") from None
 
     def _post_form(self, url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any] | None]:
-        try:
-            answer, body = self._talk("POST", url, headers=_JSON, data=form)
-        except Nonsense as trouble:
-            raise Refused(f"token, {trouble}") from None
+        answer, body = self._talk("POST", url, headers=_JSON, data=form)
         if answer.status_code >= 500:
             raise Unreachable(str(answer.status_code), sent=False)
         return answer.status_code, _resource(body)

@@ -11,8 +11,9 @@ Settings: `host`, `user`, and optionally `port` (993, 143 without TLS), `securit
 (`password`, `xoauth2`, `oauthbearer`), `mailboxes` (default `["INBOX"]`; list Junk too, patients
 land there), `poll_seconds` (15, used where the server has no IDLE), `timeout_seconds` (30),
 `batch_messages` (50), `batch_megabytes` (20), `oversize_megabytes` (60: above this a message is
-fetched in pieces; it is delivered whatever its size). The secret is the password or the token;
-with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are fetched with.
+fetched in pieces, as is one without a size; it is delivered whatever its size). The secret is the
+password or the token; with `token_url` and `client_id` (and `scope`, `grant`) it is what tokens are
+fetched with.
 """
 
 import contextlib
@@ -22,13 +23,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from triage.connectors.imap_check import examine
 from triage.connectors.imap_cursor import Place
-from triage.connectors.imap_line import Access, Line, View
+from triage.connectors.imap_line import Line, View, read_access
 from triage.connectors.imap_listing import Contents
 from triage.connectors.imap_marks import Afterwards
 from triage.connectors.imap_patience import Patience
-from triage.connectors.mail_tokens import read_tokens
 from triage.connectors.options import Options
-from triage.connectors.tls import read_security
 from triage.domain import Arrival, Channel, Cursor, Delivery, Listing, Position
 from triage.errors import (
     InboxLied,
@@ -45,6 +44,8 @@ _RENEW = 30.0
 _TOP = 3
 #: After so many messages in a row whose size cannot be told, those left of a batch go without.
 _IN_A_ROW = 3
+#: Stands for a size that cannot be told; no mail is as short.
+_UNKNOWN = 1
 #: What is wrong with one mailbox and leaves the others as they are, if the server still answers.
 _OF_ONE_MAILBOX = (InboxLied, InboxRefused, InboxUnreachable)
 
@@ -62,7 +63,7 @@ class ImapInbox:
         options = Options(settings, "inbox")
         self.name = options.name
         self.channel = Channel.EMAIL
-        self._access = _access(options, secret, clock)
+        self._access = read_access(options, secret, clock)
         self._mailboxes = options.words("mailboxes", ["INBOX"])
         self._poll = options.number("poll_seconds", 15, least=0.05, most=3600)
         self._most = options.whole("batch_messages", 50, least=1, most=1000)
@@ -279,8 +280,8 @@ class ImapInbox:
             yield from _by_weight(sizes, self._batch)
 
     def _sizes(self, view: View, uids: Sequence[int]) -> dict[int, int]:
-        """Return uid -> claimed size; one the server cannot tell counts as 1, so as not empty."""
-        told = dict.fromkeys(uids, 1)
+        """Return uid -> claimed size, _UNKNOWN where the server cannot tell."""
+        told = dict.fromkeys(uids, _UNKNOWN)
         with contextlib.suppress(InboxLied, InboxUnreachable):
             return told | self._again(view).sizes(uids)
         # One bad answer must not take the whole batch along; but where it is not one message that
@@ -301,9 +302,11 @@ class ImapInbox:
     def _fetch(self, view: View, chunk: Mapping[int, int]) -> tuple[dict[int, bytes], list[int]]:
         """Return the bodies, and in ascending order the UIDs the server lists but will not give."""
         bodies: dict[int, bytes] = {}
-        if max(chunk.values()) <= self._huge:
+        # One without a size comes by itself: how long is long enough for the whole, nobody knows.
+        known = {uid: size for uid, size in chunk.items() if size != _UNKNOWN}
+        if 0 <= max(known.values(), default=-1) <= self._huge:
             try:
-                bodies = self._again(view).bodies(list(chunk), sum(chunk.values()))
+                bodies = self._again(view).bodies(list(known), sum(known.values()))
             except (InboxLied, InboxUnreachable):
                 # One bad answer must not take the whole batch along: ask for each by itself.
                 bodies = {}
@@ -323,9 +326,12 @@ class ImapInbox:
         """Fetch one message by itself; None when the server gives nothing or breaks off."""
         try:
             line = self._again(view)
-            body = line.body_in_pieces(uid) if size > self._huge else None
+            in_pieces = size == _UNKNOWN or size > self._huge
+            body = line.body_in_pieces(uid) if in_pieces else None
             if body is None:
-                body = line.bodies([uid], size).get(uid)
+                # Where nothing is known of it, as long as for the largest batch.
+                patience = int(self._batch) if size == _UNKNOWN else size
+                body = line.bodies([uid], patience).get(uid)
         except (InboxLied, InboxUnreachable):
             # If the server is gone for good, opening the mailbox again says so.
             self._again(view)
@@ -352,25 +358,6 @@ class ImapInbox:
 def _arrival(inbox: ImapInbox, at: View | Listing, uid: int, content: bytes) -> Arrival:
     position = Position(inbox.name, at.mailbox, at.epoch, str(uid))
     return Arrival(position, inbox.channel, "message/rfc822", content)
-
-
-def _access(options: Options, secret: str, clock: Callable[[], float]) -> Access:
-    host = options.text("host")
-    security, context = read_security(options, host)
-    auth = options.one_of("auth", ["password", "xoauth2", "oauthbearer"])
-    timeout = options.number("timeout_seconds", 30, least=0.1, most=600)
-    return Access(
-        who=options.who,
-        host=host,
-        port=options.whole("port", 993 if security == "tls" else 143, least=1, most=65535),
-        user=options.text("user"),
-        auth=auth,
-        security=security,
-        context=context,
-        timeout=timeout,
-        secret=secret,
-        tokens=read_tokens(options, secret, timeout, clock) if auth != "password" else None,
-    )
 
 
 def _look(view: View) -> tuple[str, int]:

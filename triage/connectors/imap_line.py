@@ -10,13 +10,15 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from triage.connectors.imap_answers import fetch_named
 from triage.connectors.imap_resync import enable_resync, resync
-from triage.connectors.mail_tokens import Tokens
+from triage.connectors.mail_tokens import Tokens, read_tokens
+from triage.connectors.options import Options
+from triage.connectors.tls import read_security
 from triage.errors import InboxLied, InboxRefused, InboxUnreachable
 
 #: Above this many messages the list of UIDs is asked for in windows: imaplib refuses lines of 1 MB.
@@ -47,6 +49,26 @@ class Access:
     secret: str = field(repr=False)
     #: Where access tokens come from; None where the secret is the password or the token.
     tokens: Tokens | None = field(default=None, repr=False)
+
+
+def read_access(options: Options, secret: str, clock: Callable[[], float]) -> Access:
+    """Read `host`, `port`, `user`, `security`, `auth` and `timeout_seconds` from settings."""
+    host = options.text("host")
+    security, context = read_security(options, host)
+    auth = options.one_of("auth", ["password", "xoauth2", "oauthbearer"])
+    timeout = options.number("timeout_seconds", 30, least=0.1, most=600)
+    return Access(
+        who=options.who,
+        host=host,
+        port=options.whole("port", 993 if security == "tls" else 143, least=1, most=65535),
+        user=options.text("user"),
+        auth=auth,
+        security=security,
+        context=context,
+        timeout=timeout,
+        secret=secret,
+        tokens=read_tokens(options, secret, timeout, clock) if auth != "password" else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

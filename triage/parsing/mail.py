@@ -6,7 +6,7 @@ on the sheet, and the words that could be read are kept.
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from triage.parsing import loose, texts
 from triage.parsing.automatic import is_automatic
@@ -122,15 +122,12 @@ def _guarded_sender(tree: Part, *, from_lines: int) -> Sender:
 
 def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
     shown, source = texts.shown(tree, troubles)
-    wordless = not any(one.isalnum() for one in shown)
+    wordless = not any(one.isalnum() for text in shown for one in text)
     if wordless:
-        shown = texts.attached_words(tree, troubles)
-        sheet.partly_read |= bool(shown)
-    if len(shown) > LONGEST_BODY:
-        shown, sheet.partly_read = shown[:LONGEST_BODY], True
+        shown = [texts.attached_words(tree, troubles)]
+        sheet.partly_read |= any(shown)
     purpose = _purpose(sheet, tree)
-    newest = separate(shown, purpose)
-    sheet.body, sheet.quoted, sheet.signature = newest.body, newest.quoted, newest.signature
+    _add_shown(sheet, shown, purpose)
     sheet.html = source
     if not (wordless or is_from_a_mailer(tree, sheet.sender)):
         _add_enclosed(sheet, tree)
@@ -142,6 +139,18 @@ def _read_texts(sheet: Sheet, tree: Part, troubles: Troubles) -> None:
             reading, sheet.partly_read = reading[:room], True
         room -= len(reading)
         sheet.add_reading(reading)
+
+
+def _add_shown(sheet: Sheet, shown: Sequence[str], purpose: Purpose) -> None:
+    """Show these texts one below the other; what one of them quotes hides nothing of the next."""
+    room = LONGEST_BODY
+    for text in shown:
+        sheet.partly_read |= len(text) > room
+        newest = separate(text[:room], purpose)
+        room = max(0, room - len(text))
+        sheet.body = f"{sheet.body}\n\n{newest.body}".strip()
+        sheet.quoted = f"{sheet.quoted}\n\n{newest.quoted}".strip()
+        sheet.signature = f"{sheet.signature}\n\n{newest.signature}".strip()
 
 
 def _add_enclosed(sheet: Sheet, tree: Part) -> None:

@@ -108,7 +108,9 @@ def parameter(headers: Headers, name: str, of: str = "content-type") -> str:
         if isinstance(found, tuple):
             charset, _, value = found
             # The standard parser leaves the bytes as Latin-1; only charsets on the list are used.
-            return decode(value.encode("latin-1"), charset or "")[0]
+            # Letters beyond it came bare, and can be read as they are.
+            beyond = max(value, default="") > "\u00ff"
+            return value if beyond else decode(value.encode("latin-1"), charset or "")[0]
     except Exception:
         # The standard parser raises half a dozen kinds on broken RFC 2231 continuations.
         return ""

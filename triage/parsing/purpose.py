@@ -27,20 +27,29 @@ _ANSWERING = re.compile(
     rf"|回复|回覆|答复|返信|답장|回應|השב|رد){_COLON}",
     re.I,
 )
+#: What is said of a message that was passed on, with the endings that its place in a line asks for.
+_PASSED = (
+    r"forwarded|fwd|reenviad[oa]|reenviat|weitergeleitete?[nrs]?|transféré|réexpédié|inoltrat[oa]"
+    r"|(?:re)?encaminhad[ao]|doorgestuurde?|vidarebefordra(?:t|d|de|n)|videresendte?|välitetyn?"
+    r"|välitetty|edelleenlähete(?:tty|tyn)|przekaz(?:ana|anej|ywana|ywanej)|przesłan(?:a|ej)"
+    r"|továbbított|iletilen|iletilmiş|yönlendirilen|přeposlan[áé]|preposlan[áe]j?|redirecționat"
+    r"|proslijeđen[aeu]|prosleđen[aeu]|пересылаем(?:ое|ого)|пересланн(?:ое|ого)"
+    r"|переадресован(?:ное|ного|ого|е)|προωθημένου?"
+)
+_A_MESSAGE = (
+    r"messages?|e-?mails?|mails?|letter|text|conversation|mensaje|correo|missatge|nachricht"
+    r"|courriel|messaggio|mensagem|bericht|meddelandet?|brev(?:et)?|besked|meddelelse|melding"
+    r"|viesti[n]?|wiadomoś(?:ć|ci)|üzenet|levél|ileti|zpráv[ay]|správ[ay]|mesaj|poruk[aeu]"
+    r"|сообщени[ея]|повідомлення|письм[оа]|μήνυμα|μηνύματος"
+)
 _PASSED_ON = (
-    r"forwarded (?:message|mail|e-?mail|letter)|mensaje reenviado|correo reenviado"
-    r"|weitergeleitete (?:nachricht|e-?mail|mail)"
-    r"|(?:message|courriel|e-?mail) (?:transféré|réexpédié)|messaggio inoltrato"
-    r"|mensagem (?:re)?encaminhada|doorgestuurd bericht|vidarebefordrat (?:meddelande|brev)"
-    r"|videresendt (?:besked|meddelelse|melding|e-?mail)|välitetty viesti|edelleenlähetetty viesti"
-    r"|przekazana wiadomość|wiadomość przekazana|továbbított (?:üzenet|levél)"
-    r"|iletilen ileti|yönlendirilen ileti|přeposlaná zpráva|mesaj redirecționat"
-    r"|пересылаемое сообщение|переадресованное сообщение|προωθημένο μήνυμα"
-    r"|转发的?邮件|已轉寄的郵件|轉寄郵件|転送メッセージ|전달된 메시지|הודעה שהועברה"
+    rf"(?:{_PASSED}) (?:{_A_MESSAGE})\b|(?:{_A_MESSAGE}) (?:{_PASSED})\b"
+    r"|转发的?邮件|已轉寄的郵件|轉寄郵件|転送(?:された)?メッセージ|전달된 메시지|הודעה שהועברה"
 )
 _BEGINNING = (
-    r"begin(?:ning)?(?: of)?|start(?: of)?(?: på)?|anfang der|beginn der|inicio del|début du"
-    r"|inizio(?: del)?|início da|开始|開始"
+    r"begin(?:ning)?(?: of)?|start(?: of)?(?: på)?|anfang der|beginn der|inicio del|inici del"
+    r"|début du|inizio(?: del)?|início da|początek|začátek|začiatok|početak|început|начало"
+    r"|початок|αρχή|开始|開始"
 )
 #: The line a mail program writes over what it passes on; nothing but it stands in the line.
 _LINE = re.compile(
@@ -48,9 +57,18 @@ _LINE = re.compile(
     r"(?: (?:from|by|de|von|por|di|van|av|fra|от) .{1,200})? ?[:\uff1a]?",
     re.I,
 )
-_BY = re.compile(r"(?:forwarded by|reenviado por|weitergeleitet von|transféré par) ", re.I)
+#: How such a line begins that is drawn, whatever else it says.
+_DRAWN = re.compile(rf"(?:(?:{_BEGINNING}) ?)?(?:(?:{_PASSED_ON})|(?:{_PASSED})$)", re.I)
+_BY = re.compile(
+    r"(?:forwarded (?:by|from)|reenviado por|weitergeleitet von|transféré par|inoltrato da"
+    r"|(?:re)?encaminhad[ao] por|doorgestuurd door) ",
+    re.I,
+)
+#: A line that ends with a colon, has few words and these among them stands over such a message.
+_AMONG = re.compile(rf"\b(?:{_PASSED_ON})", re.I)
+_FEW = 7
 #: What such a line is drawn with.
-_RULES = " \t*_=-"
+_RULES = " \t*_=-~#+[]{}\u00ab\u00bb\u2012\u2013\u2014\u2015\u2500\u2501\u2550"
 
 
 class Purpose(Enum):
@@ -76,7 +94,13 @@ def purpose_of(subject: str, *, names_another: bool = False) -> Purpose:
 def passes_on(line: str) -> bool:
     """Whether this is the line that a mail program writes over what it passes on."""
     line = line[:_LONGEST].strip()
-    # Both expressions see each blank once, so that no text makes them slow.
-    bare = " ".join(line.strip(_RULES).split())
-    named = line.startswith("--") and _BY.match(bare) is not None
-    return named or _LINE.fullmatch(bare) is not None
+    # The expressions see each blank once, so that no text makes them slow.
+    # A line that begins with ">" is marked as old: the marks are no drawing.
+    bare = " ".join(line.lstrip(_RULES + "<").rstrip(_RULES + ">").split())
+    # One sign and a blank begin an item of a list.
+    drawn = len(line) > 1 and not line[:2].strip(f"{_RULES.strip()}<")
+    if _BY.match(bare):
+        return drawn or any(one.isdigit() for one in bare)
+    if _LINE.fullmatch(bare) or (drawn and _DRAWN.match(bare)):
+        return True
+    return bare.endswith((":", "\uff1a")) and bare.count(" ") < _FEW and bool(_AMONG.search(bare))

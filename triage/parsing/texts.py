@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from triage.parsing import loose
+from triage.parsing.alternatives import best_of
 from triage.parsing.charset import decode
 from triage.parsing.headers import readable
 from triage.parsing.html import html_to_text, strip_tags
@@ -24,11 +25,6 @@ from triage.parsing.parts import (
     values_of,
 )
 
-#: A plain alternative with fewer than this share of the HTML's words is only a stub.
-_STUB = 0.3
-#: So is one with fewer than this share of its own longer words in the HTML.
-_SHARED = 0.5
-_TELLING = re.compile(r"\w{4,}")
 _RAW_UP_TO = 200_000
 #: Of a longer text part only so many bytes are read: as text they would take many times the memory.
 _TEXT_UP_TO = 2_000_000
@@ -74,15 +70,21 @@ def _beginning(part: Part, encoding: str | None = None) -> bytes:
     return decoded(part, Troubles(), encoding)[:_TEXT_UP_TO]
 
 
-def shown(part: Part, troubles: Troubles) -> tuple[str, str]:
-    """Return (text to show, HTML source if there is one) of a tree."""
+def shown(part: Part, troubles: Troubles) -> tuple[list[str], str]:
+    """Return (texts to show, HTML source if there is one) of a tree.
+
+    It is one text, but for alternatives that disagree: each of them quotes and signs for itself.
+    """
     if not part.children:
-        return _shown_leaf(part, troubles)
+        text, source = _shown_leaf(part, troubles)
+        return [text], source
     found = [shown(child, troubles) for child in _shown_children(part)]
     source = next((html for _, html in found if html), "")
+    texts = [text.strip("\r\n") for several, _ in found for text in several if text.strip()]
     if part.kind == "multipart/alternative":
-        return _best([text for text, _ in found]), source
-    return "\n\n".join(text.strip("\r\n") for text, _ in found if text.strip()), source
+        return best_of(["\n\n".join(several) for several, _ in found]), source
+    disagree = any(len(several) > 1 for several, _ in found)
+    return texts if disagree else ["\n\n".join(texts)], source
 
 
 def _shown_leaf(part: Part, troubles: Troubles) -> tuple[str, str]:
@@ -139,7 +141,7 @@ def enclosed(tree: Part) -> Iterator[str]:
     for part in _walk_but(tree, _MAILS):
         if part.kind in _MAILS and part.children and used.isdisjoint(map(id, part.walk())):
             inner = part.children[0]
-            words = shown(inner, Troubles())[0].strip()
+            words = "\n\n".join(shown(inner, Troubles())[0]).strip()
             if words:
                 yield f"{readable(value_of(inner.headers, 'subject'))[0]}\n\n{words}".strip()
 
@@ -165,21 +167,6 @@ def _walk_but(part: Part, kinds: frozenset[str]) -> Iterator[Part]:
 def shown_kind(part: Part) -> bool:
     """Whether anything below this node would be shown."""
     return any(is_shown(leaf) for leaf in part.walk() if not leaf.children)
-
-
-def _best(texts: list[str]) -> str:
-    spoken = [text for text in texts if text.strip()]
-    if not spoken:
-        return ""
-    longest = max(spoken, key=lambda text: len(text.split()))
-    enough = len(spoken[0].split()) >= _STUB * len(longest.split())
-    return spoken[0] if enough and _says_the_same(spoken[0], longest) else longest
-
-
-def _says_the_same(text: str, other: str) -> bool:
-    """Whether a text has the words of another, and does not only ask for a better program."""
-    said, there = (set(_TELLING.findall(one.lower())) for one in (text, other))
-    return len(said & there) >= _SHARED * len(said)
 
 
 def readings(tree: Part, troubles: Troubles) -> Iterator[str]:
