@@ -52,7 +52,7 @@ def test_each_reply_is_read_and_approved_by_itself(
     wrote(store, clinic, 1, "Dr. Other, tomorrow")
     stranger = wrote(store, clinic, 99, "Dr. Hale, I am new")
     urgent = wrote(store, clinic, 98, "Dr. Hale, chest pain", urgency=Urgency.TODAY)
-    found = {row.case.id for row in desk.bulk.pick(dora, Protected("hale"))}
+    found = {row.case.id for row in desk.bulk.pick(dora, Protected("hale")).rows}
     assert found == {*day, stranger}
     text = {"subject": Protected("Your appointment"), "body": Protected("Dear [NAME], [CLINIC].")}
     done = desk.bulk.prepare(dora, [*day, stranger, urgent], **text)
@@ -118,6 +118,23 @@ def test_nobody_s_words_are_overwritten_and_no_place_stays_open(
             desk.bulk.prepare(dora, many, **plain)
     values = {"[NAME]": Protected("[CLINIC]"), "[CLINIC]": Protected("c")}
     assert filled(Protected("[NAME]"), values) == Protected("[CLINIC]")
+
+
+def test_no_more_is_offered_than_one_go_takes_and_the_next_go_takes_the_rest(
+    store: Store, clinic: str, desk: Desk, dora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triage.desk.bulk.MOST", 2)
+    wrote(store, clinic, 99, "Dr. Hale, I am new")
+    day = {wrote(store, clinic, n, "Dr. Hale") for n in range(1, DAY + 1)}
+    wrote(store, clinic, 98, "Dr. Hale, I am new, too")
+    ready, goes = set(), []
+    while len(found := desk.bulk.pick(dora, Protected("hale")).rows) and found[0].patient:
+        goes.append(desk.bulk.pick(dora, Protected("hale")).more)
+        picked = [row.case.id for row in found if row.patient]
+        text = {"subject": Protected("s"), "body": Protected("Dear [NAME].")}
+        ready |= {*desk.bulk.prepare(dora, picked, **text).ready}
+    # Whose patient nobody knows stands last, and keeps nobody from being prepared.
+    assert (ready, goes) == (day, [DAY, DAY - 2, DAY - 4])
 
 
 @pytest.mark.usefixtures("clinic")

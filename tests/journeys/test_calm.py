@@ -355,7 +355,8 @@ def test_every_key_of_the_help_does_what_it_says(served: Served, milo: Page) -> 
     expect(page.locator(".why")).to_contain_text("sorted it as Urgent + Insurance")
     expect(page.locator("#requests")).to_contain_text("Insurance")
     made = served.practice.store.cases.get(urgent, clinic="c1", by="t").case
-    assert made.urgency and not any(part.done for part in made.requests)
+    assert made.urgency
+    assert not any(part.done for part in made.requests)
     page.goto(served.case("stranger"))
     press("c")
     expect(page.get_by_text("you have it")).to_be_visible()

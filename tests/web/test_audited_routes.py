@@ -271,6 +271,7 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/verify", "stranger", contact="p1-mail")
         self.ask("dana", "POST", f"{CASE}/consent", "stranger", contact="p1-mail", agreed="yes")
         self.ask("dana", "POST", f"{CASE}/link", "stranger", contact="p1:p1-mail")
+        self.ask("dana", "POST", f"{CASE}/unlink", "stranger", reason="It is his brother.")
         self.ask("dana", "POST", f"{CASE}/acted", "chest", how="phoned")
         for request in self.file("stranger").case.requests:
             self.ask("dana", "POST", f"{CASE}/tick", "stranger", part=request.id)

@@ -148,7 +148,8 @@ def send(visit: Visit, guess: Guess) -> Response:
 
 def judged(guess: Guess, answer: Response, *, signed_in: bool) -> str:
     # What somebody typed comes back to them on one page.
-    typed = f'value="{guess.form["words"]}"' if guess.path == "/away" else ""
+    away = guess.path in ("/away", "/away/prepare")
+    typed = f'value="{guess.form["words"]}"' if away else ""
     if said := told(answer.text.replace(typed, "") if typed else answer.text):
         return f"tells {said[0]}"
     page = (guess.method, guess.path)

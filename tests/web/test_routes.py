@@ -76,6 +76,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", f"{CASE}/by-person"): Right.WORK_CASE,
     ("POST", f"{CASE}/close"): Right.WORK_CASE,
     ("POST", f"{CASE}/link"): Right.IDENTIFY_PATIENT,
+    ("POST", f"{CASE}/unlink"): Right.IDENTIFY_PATIENT,
     ("POST", f"{CASE}/patients"): Right.IDENTIFY_PATIENT,
     ("POST", f"{CASE}/verify"): Right.IDENTIFY_PATIENT,
     ("POST", f"{CASE}/consent"): Right.IDENTIFY_PATIENT,

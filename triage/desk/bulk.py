@@ -18,6 +18,19 @@ from triage.store import Store
 MOST = 60
 
 
+#: So long may the text be; counted here, because a browser sends a line's end as two signs.
+LONGEST_SUBJECT, LONGEST = 200, 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What can be prepared in one go."""
+
+    rows: tuple[CaseRow, ...]
+    #: How many more fit, for the next go.
+    more: int
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What became of the picked cases."""
@@ -35,11 +48,15 @@ class BulkDesk:
         self._queue = queue
         self._replies = replies
 
-    def pick(self, actor: User, words: Protected) -> tuple[CaseRow, ...]:
-        """Return open calm cases about an appointment whose messages hold every word."""
+    def pick(self, actor: User, words: Protected) -> Picked:
+        """Return open calm cases about an appointment whose messages hold every word.
+
+        No more than `prepare` takes; words that somebody saved take a case off the list.
+        """
         require(actor, Right.WRITE_REPLY)
-        found = self._store.picks.reschedules(words, clinic=actor.clinic, by=actor.id)
-        return tuple(found)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        found, more = self._store.picks.reschedules(words, **who, limit=MOST)
+        return Picked(tuple(found), more)
 
     def prepare(
         self, actor: User, cases: Sequence[str], *, subject: Protected, body: Protected
@@ -47,11 +64,13 @@ class BulkDesk:
         """Claim each case and save one draft in it, filled for its patient.
 
         A case that cannot be answered, or that holds somebody's words already, is left as it is
-        and named with the reason. Raises NotAnswerable for too many at once.
+        and named with the reason. Raises NotAnswerable for too many at once, or too long a text.
         """
         require(actor, Right.WRITE_REPLY)
         if not 0 < len(cases) <= MOST:
             raise NotAnswerable(f"Choose between 1 and {MOST} cases.")
+        if len(subject.reveal()) > LONGEST_SUBJECT or len(body.reveal()) > LONGEST:
+            raise NotAnswerable("The text is too long: at most 8,000 signs, its subject 200.")
         clinic = Protected(self._store.people.clinic(actor.clinic).name)
         ready, left = [], {}
         for case_id in dict.fromkeys(cases):

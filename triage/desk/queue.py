@@ -264,6 +264,23 @@ class QueueDesk:
             was=was,
         )
 
+    def unlink(
+        self,
+        actor: User,
+        case_id: str,
+        *,
+        reason: Protected,
+        seen: str | None = None,
+        was: str | None = None,
+    ) -> None:
+        """Say that a case is not its patient's, but nobody's we know; raise NoWords without why."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        if not reason:
+            raise NoWords(f"case {case_id}")
+        self._work(actor, case_id)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.unlink(case_id, reason, **who, seen=seen, was=was)
+
     def by_person(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
         """Say that a person wrote what looks automatic, so that it can be answered."""
         self._work(actor, case_id)

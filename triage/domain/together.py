@@ -26,6 +26,8 @@ class NoteKind(StrEnum):
     TAKEN_OVER = "taken_over"
     #: Why a closed case is open again, and what it had been closed with.
     OPENED_AGAIN = "opened_again"
+    #: Why a case is not the patient's it was linked to.
+    UNLINKED = "unlinked"
     #: A writer asks for approval; an approver gives the words back with a remark.
     ASKED = "asked"
     REMARK = "remark"

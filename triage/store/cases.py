@@ -27,7 +27,7 @@ from triage.domain import (
     ReplyState,
     SavedView,
 )
-from triage.errors import AlreadyClaimed, ChangedUnderneath, NotFound, OpenRequest
+from triage.errors import AlreadyClaimed, NotFound, OpenRequest
 from triage.store import records, tables
 from triage.store.case_decisions import (
     changed,
@@ -37,14 +37,12 @@ from triage.store.case_decisions import (
     still_linked,
     still_sorted,
 )
-from triage.store.case_row import case_row, contact_of, here
+from triage.store.case_row import case_row, here
 from triage.store.casefile import case_file, queue_rows, reply_states
 from triage.store.claims import CLAIM_HOLDS
-from triage.store.drafts import drop_draft_for_others
 from triage.store.due import QUEUE, must_act, must_act_if_it_rises, placed_again
 from triage.store.escalations import closes
 from triage.store.filing import file_reading, follow, tick_all
-from triage.store.follow_ups import haste_of, wrote_lately
 from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
@@ -52,14 +50,10 @@ from triage.store.notes import write_note
 from triage.store.transaction import Transactions, Within
 from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
+from triage.store.whose import UNDERWAY, name_nobody, name_patient
 
-#: Signs that say nobody knows who wrote; naming the patient settles them.
-_WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
-
-#: A reply in one of these is still on its way.
-_UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 #: A case whose newest reply is in one of these stands among the outgoing, unless it is urgent.
-_NOT_ARRIVED = _UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
+_NOT_ARRIVED = UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
 
 
 class Cases:
@@ -218,33 +212,33 @@ class Cases:
         seen: str | None = None,
         was: str | None = None,
     ) -> None:
-        """Say whose case it is; its messages and thread follow. Raises NotFound.
-
-        Words saved for another contact are dropped. Raises ChangedUnderneath while a reply of the
-        case is on its way: it is for whom the case was linked to when it was approved.
-        """
-        messages, threads = tables.messages, tables.threads
-        belongs = contact_of(patient_id, contact_id, clinic)
+        """Say whose case it is; its messages and thread follow. Raises as `name_patient` does."""
         who = {"patient_id": patient_id, "contact_id": contact_id}
         with self._transactions.write() as work:
             work.lock(f"filing {clinic}")
             case = open_row(work, case_id, clinic, seen=seen)
-            work.one(belongs, f"contact {contact_id}")
             still_linked(work, case, was)
-            if any(state in _UNDERWAY for state in reply_states(work, [case_id])[case_id]):
-                raise ChangedUnderneath("a reply is on its way")
-            marks = records.marks(case.marks) - _WHO_IS_THIS
-            again: dict[str, Any] = {}
-            if wrote_lately(work, patient_id, clinic, besides=case_id):
-                marks |= {Mark.SECOND_MESSAGE}
-                came = case.last_message_at
-                haste = haste_of(work, patient_id, clinic, before=came, besides=case_id)
-                again = placed_again(work, case, haste=max(case.haste, haste))
-            set_case(work, case_id, clinic, marks=records.listed(marks), **again, **who)
-            work.run(update(messages).where(messages.c.case_id == case_id).values(**who))
-            work.run(update(threads).where(threads.c.id == case.thread_id).values(**who))
-            drop_draft_for_others(work, case_id, contact_id)
-            changed(work, "case.linked", case_id, clinic, by, **who)
+            name_patient(work, case, **who, by=by)
+
+    def unlink(
+        self,
+        case_id: str,
+        reason: Protected,
+        *,
+        clinic: str,
+        by: str,
+        seen: str | None = None,
+        was: str | None = None,
+    ) -> None:
+        """Say that a case is not its patient's; nobody is known to have written it from now on.
+
+        Raises as `name_nobody` does.
+        """
+        with self._transactions.write() as work:
+            work.lock(f"filing {clinic}")
+            case = open_row(work, case_id, clinic, seen=seen)
+            still_linked(work, case, was)
+            name_nobody(work, case, reason, by=by)
 
     def tick(
         self, case_id: str, request_id: str, *, clinic: str, by: str, seen: str | None = None

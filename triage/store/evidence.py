@@ -110,7 +110,7 @@ def _about(work: Work, patient_id: str, clinic: str) -> Iterator[AuditEvent]:
 
 
 def _names_people(action: Any) -> Any:
-    starts = ("patient.", "contact.", "case.linked", "case.filed")
+    starts = ("patient.", "contact.", "case.linked", "case.unlinked", "case.filed")
     return action.like(f"{starts[0]}%") | action.like(f"{starts[1]}%") | action.in_(starts[2:])
 
 

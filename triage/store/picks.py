@@ -24,10 +24,15 @@ class Picks:
         self._transactions = transactions
 
     def reschedules(
-        self, words: Protected, *, clinic: str, by: str, limit: int = 100
-    ) -> list[CaseRow]:
-        """Return open calm cases about another appointment whose messages hold every word."""
-        cases = tables.cases
+        self, words: Protected, *, clinic: str, by: str, limit: int
+    ) -> tuple[list[CaseRow], int]:
+        """Return open calm cases about another appointment whose messages hold every word.
+
+        At most `limit` of them, those of a known patient first, and how many more there are. One
+        in which somebody saved words is at work already and would come up at every go.
+        """
+        cases, drafts = tables.cases, tables.drafts
+        begun = exists().where(drafts.c.case_id == cases.c.id, drafts.c.reply_id.is_(None))
         also = cast(cases.c.also, String).like(f'%"{Route.RESCHEDULE.value}"%')
         query = (
             select(cases)
@@ -37,6 +42,7 @@ class Picks:
                 cases.c.urgency == int(Urgency.ROUTINE),
                 cases.c.lane.in_([Lane.SORTED.value, Lane.UNSORTED.value]),
                 or_(cases.c.route == Route.RESCHEDULE.value, also),
+                ~begun,
             )
             .order_by(cases.c.last_message_at.desc(), cases.c.id)
             .limit(LOOKED_AT)
@@ -44,11 +50,12 @@ class Picks:
         wanted = words.reveal().casefold().split()
         with self._transactions.write() as work:
             rows = work.rows(query)
-            fits = [row for row in rows if _holds(work, row, wanted)][:limit]
-            lines = queue_rows(work, fits)
+            fits = [row for row in rows if _holds(work, row, wanted)]
+            fits.sort(key=lambda row: row.patient_id is None)
+            lines = queue_rows(work, fits[:limit])
             shown = [line.case.id for line in lines]
             work.note("queue.picked", clinic=clinic, by=by, cases=shown)
-        return lines
+        return lines, len(fits) - len(lines)
 
     def next_draft(self, *, clinic: str, by: str, after: str = "") -> str | None:
         """Return a case whose saved words wait for this person, who wrote them; ids only.

@@ -3,15 +3,18 @@
 Rule of the room: nothing here approves; each case's page does, beside its original.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk import Desk
-from triage.desk.bulk import Prepared
-from triage.domain import NOTHING, CaseRow, Protected
+from triage.desk.bulk import Picked, Prepared
+from triage.domain import NOTHING, Protected
+from triage.errors import TriageError
 from triage.web.colleagues import around
+from triage.web.errors import told
 from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk, Visitor
 
@@ -33,8 +36,7 @@ def pick(
 ) -> HTMLResponse:
     """Show the cases that fit and the form for one text."""
     wanted = Protected(words.strip())
-    found = desk.bulk.pick(posting.user, wanted)
-    return _render(request, desk, posting, words=wanted, found=found)
+    return _render(request, desk, posting, words=wanted, found=desk.bulk.pick(posting.user, wanted))
 
 
 @router.post("/prepare")
@@ -43,14 +45,36 @@ def prepare(
     request: Request,
     desk: TheDesk,
     posting: Posting,
-    subject: Annotated[str, Form(max_length=200)],
-    body: Annotated[str, Form(max_length=8000)],
+    subject: Annotated[str, Form()] = "",
+    body: Annotated[str, Form()] = "",
+    words: Annotated[str, Form()] = "",
     picked: Annotated[list[str] | None, Form()] = None,
+    offered: Annotated[list[str] | None, Form()] = None,
 ) -> HTMLResponse:
-    """Save one draft in each picked case and say which were left."""
-    text = {"subject": Protected(subject), "body": Protected(body)}
-    done = desk.bulk.prepare(posting.user, picked or (), **text)
-    return _render(request, desk, posting, done=done)
+    """Save one draft in each picked case, say which were left and show who is still to come.
+
+    Whatever goes wrong, what was typed stays on the page.
+    """
+    # A browser sends the end of a line as two signs.
+    text = {"subject": Protected(subject), "body": Protected(body.replace("\r\n", "\n"))}
+    done, trouble = None, None
+    try:
+        done = desk.bulk.prepare(posting.user, picked or (), **text)
+    except TriageError as why:
+        trouble = why
+    wanted, ticked = Protected(words), frozenset(picked or ())
+    # What was offered and is still there was left, by the desk or by whoever took its tick away.
+    left = frozenset(offered or ()) - (frozenset() if done else ticked)
+    more: dict[str, Any] = {"words": wanted, "text": text, "done": done, "left": left}
+    try:
+        found = desk.bulk.pick(posting.user, wanted)
+        return _render(request, desk, posting, **more, found=found, trouble=trouble)
+    except TriageError as why:
+        # Not even the list can be read: the words alone, to be copied.
+        status, headline, advice = told(trouble or why)
+        alone = {"found": None, "words": NOTHING, "status": status}
+        shown = more | alone | {"headline": headline, "advice": advice}
+        return pages(request).render("away.html", None, here="/away", **shown)
 
 
 @router.get("/next")
@@ -69,16 +93,26 @@ def _render(
     asking: Visitor,
     *,
     words: Protected = NOTHING,
-    found: tuple[CaseRow, ...] | None = None,
+    found: Picked | None = None,
     done: Prepared | None = None,
+    text: Mapping[str, Protected] | None = None,
+    left: frozenset[str] = frozenset(),
+    trouble: TriageError | None = None,
 ) -> HTMLResponse:
+    """Show the page; `left` are the cases that are not ticked."""
+    status, headline, advice = told(trouble) if trouble else (200, "", "")
     return pages(request).render(
         "away.html",
         asking,
+        status=status,
         here="/away",
         words=words,
         found=found,
         done=done,
+        text=text,
+        left=left,
+        headline=headline,
+        advice=advice,
         banners=desk.banners(asking.user),
         **around(desk, asking.user),
     )

@@ -144,6 +144,22 @@ def link(
     return back_to(case_id)
 
 
+@router.post("/unlink")
+def unlink(
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    reason: Annotated[str, Form(min_length=3, max_length=1000)],
+    seen: Seen,
+    was: Was,
+) -> Response:
+    """Say that it is not this patient's case, and of nobody we know."""
+    why = Protected(reason.strip())
+    desk.queue.unlink(posting.user, case_id, reason=why, seen=seen, was=was)
+    return back_to(case_id)
+
+
 @router.post("/by-person")
 def by_person(desk: TheDesk, posting: Posting, case_id: str, seen: Seen) -> Response:
     """Say that a person wrote what looks automatic."""

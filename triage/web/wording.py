@@ -161,6 +161,7 @@ NOTES: Mapping[NoteKind, str] = {
     NoteKind.HANDED_OVER: "Handed over",
     NoteKind.TAKEN_OVER: "Taken over",
     NoteKind.OPENED_AGAIN: "Opened again",
+    NoteKind.UNLINKED: "Not this patient",
     NoteKind.ASKED: "Asks for approval",
     NoteKind.REMARK: "Words given back",
 }
