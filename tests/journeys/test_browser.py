@@ -209,12 +209,26 @@ def test_a_second_press_approves_nothing_of_the_next_case_in_a_run(
     page.keyboard.press("Enter")
     expect(button).to_be_disabled()
     assert sorted(len(desk.queue.open(dana, case).replies) for case in cases) == [0, 1]
+    # The one just approved can be taken back here; what becomes of it moves no button below it.
+    (first,) = [case for case in cases if desk.queue.open(dana, case).replies]
+    sent_to = desk.queue.open(dana, first).replies[0].outgoing.recipient.reveal()
+    strip, here = page.locator("#before"), button.evaluate("button => button.offsetTop")
+    expect(strip).to_contain_text(sent_to)
+    expect(strip.get_by_role("button", name="Take it back")).to_be_in_viewport()
+    expect(page.locator("#approve button")).to_be_in_viewport()
     # Whoever does anything else is at work on this page.
     page.mouse.wheel(0, 1)
     expect(button).to_be_enabled()
+    deliver(served)
+    page.clock.fast_forward(WAIT)
+    expect(strip).to_contain_text("Accepted by the mail server")
+    assert button.evaluate("button => button.offsetTop") == here
     press(page, "Control+Enter")
-    page.wait_for_url(lambda url: url != place)
+    # Behind the last it is shown on its own page.
+    page.wait_for_url("**#replies")
     assert all(desk.queue.open(dana, case).replies for case in cases)
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("Taken back")).to_be_visible()
 
 
 def test_a_reply_is_taken_back_within_the_moment(served: Served, opened: Opened) -> None:

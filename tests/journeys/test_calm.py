@@ -29,8 +29,8 @@ DESKTOP, PHONE = (1280, 800), (390, 844)
 MOST_KEYS = 4
 #: And until it is closed as answered, with all it asked for.
 MOST_TO_CLOSED = 7
-#: Bytes of a page with all it loads, images apart.
-HEAVIEST = 150_000
+#: Bytes that come for a page with all it loads, images apart; so many rows, and messages, on it.
+HEAVIEST, PAGE, THREAD = 150_000, 50, 20
 BY_KEY = {letter.key: letter for letter in MORNING}
 #: One more, in whose answer a time stands that no message holds: it wants a tick.
 DAY = replace(BY_KEY["move"], key="day", writer=3, subject="Another day please")
@@ -165,23 +165,6 @@ def test_routine_cases_take_four_keys_in_the_middle_from_opened_to_approved(
     # A date and a time, a tick each: what is counted is what was pressed.
     assert taken["day"].count("Space") == 2
     assert lengths[-1] > lengths[0]
-
-
-def test_queue_and_case_weigh_little(
-    served: Served, dana: Page, record_property: Callable[[str, object], None]
-) -> None:
-    for name, address in (("queue", f"{served.address}/queue"), ("case", served.case("unsorted"))):
-        done: list[Request] = []
-        fresh = dana.context.new_page()
-        fresh.on("requestfinished", lambda one, done=done: done.append(one))
-        fresh.goto(address)
-        fresh.locator("html[data-ready]").wait_for()
-        pictures = (".svg", ".png")
-        weight = sum(len(one.response().body()) for one in done if not one.url.endswith(pictures))
-        sys.stdout.write(f"\n{name}: {weight} bytes without images\n")
-        record_property(name, weight)
-        assert 90_000 < weight < HEAVIEST
-        fresh.close()
 
 
 def test_nothing_moves_while_messages_arrive(served: Served, milo: Page) -> None:
@@ -417,3 +400,54 @@ def test_filters_and_quiet_hours_fit_their_windows(served: Served, dana: Page) -
     page.locator("#calm button").click()
     expect(page.get_by_label("Monday")).to_be_checked()
     expect(page.locator("#calm")).to_contain_text("Saved.")
+
+
+def transferred(browser: Browser, page: Page, address: str) -> tuple[int, Page]:
+    """Return the bytes that came for a page and all it loads, images apart, and the page.
+
+    In a browser that knows the session and has kept no file.
+    """
+    context = browser.new_context(storage_state=page.context.storage_state())
+    fresh, done = context.new_page(), list[Request]()
+    fresh.on("requestfinished", lambda one: done.append(one))
+    fresh.goto(address)
+    fresh.locator("html[data-ready]").wait_for()
+    loaded = [one for one in done if not one.url.endswith((".svg", ".png"))]
+    return sum(one.sizes()["responseBodySize"] for one in loaded), fresh
+
+
+def test_a_full_queue_and_a_long_case_weigh_little(
+    browser: Browser, served: Served, dana: Page, record_property: Callable[[str, object], None]
+) -> None:
+    """The last of this file: it fills the queue."""
+    practice, first = served.practice, BY_KEY["refill"]
+    for number in range(PAGE - len(MORNING)):
+        letter = MORNING[2 + number % 8]
+        practice.receive(replace(letter, key=f"full{number}", subject=f"{letter.subject} {number}"))
+    body = "\n\n".join(first.body for _ in range(8))
+    long, before = practice.receive(replace(first, key="long", body=body)), "long"
+    for number in range(THREAD - 1):
+        reply = replace(first, key=f"long{number}", body=body)
+        assert practice.receive(reply, after=before) == long
+        before = reply.key
+    for name, address, shown, many in (
+        ("queue", f"{served.address}/queue", ".row", PAGE),
+        ("case", f"{served.address}/case/{long}", ".letter", THREAD),
+    ):
+        weight, page = transferred(browser, dana, address)
+        expect(page.locator(shown)).to_have_count(many)
+        sys.stdout.write(f"\n{name}: {weight} bytes came, images apart\n")
+        record_property(name, weight)
+        assert 60_000 < weight < HEAVIEST
+        page.context.close()
+
+
+def test_only_what_holds_nothing_secret_is_compressed(served: Served, dana: Page) -> None:
+    """What is compressed together with the token of a form could be told from its length."""
+    asked = {"Accept-Encoding": "gzip"}
+    style = dana.locator("link[rel=stylesheet]").last.get_attribute("href")
+    sent = dana.request.get(f"{served.address}{style}", headers=asked).headers
+    assert (sent["content-encoding"], sent["vary"]) == ("gzip", "Accept-Encoding")
+    for page in ("queue", "queue/rows", "queue/version", "account", "for-me"):
+        headers = dana.request.get(f"{served.address}/{page}", headers=asked).headers
+        assert "content-encoding" not in headers, page

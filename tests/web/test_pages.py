@@ -249,6 +249,35 @@ def test_a_run_goes_on_after_saving_and_past_what_cannot_be_approved(
     assert page.count('name="then" value="run"') >= 1
 
 
+def test_in_a_run_the_reply_just_approved_is_taken_back_on_the_next_page(
+    practice: Practice, visit: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triage.desk.checking.AT_ONCE", timedelta())
+    dana, replies = visit("dana"), practice.desk.replies
+    cases = [practice.cases[key] for key in ("refill", "bill")]
+    for case_id in cases:
+        practice.desk.queue.claim(PEOPLE["dana"], case_id)
+        replies.save(PEOPLE["dana"], case_id, subject=Protected("s"), body=Protected("b"))
+    first = dana.get("/away/next").headers["location"].split("?")[0].removeprefix("/case/")
+    digest = dana.get(f"/case/{first}?run=1").text.partition('data-digest="')[2][:64]
+    reply = practice.desk.queue.open(PEOPLE["dana"], first).draft
+    assert reply
+    proof = dana.proof("u-dana", reply.id, digest)
+    answer = dana.decide(first, "approve", digest=digest, proof=proof, then="run")
+    there = dana.get(answer.headers["location"]).headers["location"]
+    (second,) = set(cases) - {first}
+    assert there == f"/case/{second}?run=1&approved={reply.id}#run"
+    page = dana.get(there).text
+    assert f'action="/case/{first}/recall/{reply.id}"' in page
+    # Left as it is, the next page shows it, too; and the run goes on where it is taken back.
+    left = dana.get(f"/away/next?after={second}&approved={reply.id}")
+    assert left.headers["location"] == f"/case/{first}#replies"
+    back = dana.post(f"/case/{first}/recall/{reply.id}", then="run")
+    assert back.headers["location"] == f"/case/{first}?run=1#replies"
+    assert dana.get(f"/case/{second}?run=1&approved={'0' * 32}").status_code == 404
+    assert dana.get(f"/case/{second}?run=1&approved=//elsewhere").status_code == 422
+
+
 def test_words_that_changed_underneath_are_a_409(practice: Practice, visit: Visits) -> None:
     case_id, dana, sam = practice.cases["refill"], visit("dana"), visit("sam")
     dana.post(f"/case/{case_id}/draft", subject="s", body="first words")

@@ -189,4 +189,6 @@ def _view(reply: Reply) -> ReplyView:
         why=reply.why,
         settled_at=reply.settled_at,
         undelivered=reply.undelivered,
+        case_id=reply.outgoing.case_id,
+        recipient=reply.outgoing.recipient,
     )

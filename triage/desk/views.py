@@ -159,6 +159,9 @@ class ReplyView:
     settled_at: datetime | None = None
     #: Set once a delivery report gave it back.
     undelivered: Undelivered | None = None
+    #: Whose case it answers, and where it goes.
+    case_id: str = ""
+    recipient: Protected = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
 from triage.connectors.hook import Hook
 from triage.desk import Desk
@@ -128,7 +129,9 @@ def create_app(
     )
     for one in app.state.pages.values():
         one.waiting = desk.live.for_me
-    app.mount(static, StaticFiles(directory=STATIC))
+    # Only these are sent compressed: what a page holds in secret beside what somebody else wrote
+    # into it, such as the token of its forms, could be told from how well both compress together.
+    app.mount(static, GZipMiddleware(StaticFiles(directory=STATIC)))
     for room in ROUTERS:
         check_doors(room.router.routes, KEEPERS)
         app.include_router(room.router)

@@ -79,11 +79,21 @@ def prepare(
 
 @router.get("/next")
 def go_on(
-    desk: TheDesk, asking: Asking, after: Annotated[str, Query(max_length=64)] = ""
+    desk: TheDesk,
+    asking: Asking,
+    after: Annotated[str, Query(max_length=64)] = "",
+    approved: Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")] = "",
 ) -> Response:
-    """Go to the next case whose words wait for this person's look; at the end, to the queue."""
+    """Go to the next case whose words wait for this person's look; at the end, to the queue.
+
+    The reply `approved` before can be taken back on that page: behind the last, on its own.
+    """
     found = desk.bulk.next(asking.user, after=after)
     where = f"/case/{found}?run=1#check" if found else "/queue"
+    if found and approved:
+        where = f"/case/{found}?run=1&approved={approved}#run"
+    elif approved:
+        where = f"/case/{desk.replies.status(asking.user, approved).case_id}#replies"
     return RedirectResponse(where, status_code=303)
 
 

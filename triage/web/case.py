@@ -5,7 +5,7 @@ Rule of the room: each handler is one decision of a person; the Desk says whethe
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk.queue import OUTCOMES, URGENT_OUTCOMES
@@ -32,9 +32,15 @@ def back_to(case_id: str, part: str = "") -> Response:
 
 @router.get("")
 def case(
-    request: Request, desk: TheDesk, asking: Asking, case_id: str, run: bool = False
+    *,
+    request: Request,
+    desk: TheDesk,
+    asking: Asking,
+    case_id: str,
+    run: bool = False,
+    approved: Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")] = "",
 ) -> HTMLResponse:
-    """Show everything about one case."""
+    """Show everything about one case; in a run, the reply `approved` on the page before, too."""
     view = desk.queue.open(asking.user, case_id)
     file = view.file
     urgent = file.case.urgency > Urgency.ROUTINE
@@ -47,6 +53,7 @@ def case(
         together=together,
         **around(desk, asking.user) | {"names": view.names},
         run=run,
+        before=desk.replies.status(asking.user, approved) if run and approved else None,
         here="/queue",
         view=view,
         file=file,
@@ -193,9 +200,15 @@ def close(
 ) -> Response:
     """Close the case with a named outcome and go on with the queue."""
     words, told = Protected(note.strip()), Told(Protected(who), Protected(when), Protected(said))
-    shown = {"seen": seen, "was": was}
     desk.queue.close(
-        posting.user, case_id, outcome=outcome, note=words, told=told, all_done=bool(done), **shown
+        posting.user,
+        case_id,
+        outcome=outcome,
+        note=words,
+        told=told,
+        seen=seen,
+        was=was,
+        all_done=bool(done),
     )
     return RedirectResponse("/queue", status_code=303)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from triage.domain import Protected
+from triage.domain import Protected, ReplyState
 from triage.errors import AlreadyClaimed, ChangedUnderneath, NotAnswerable, UnwritableWords
 from triage.web.case import Seen, Was, back_to
 from triage.web.counting import MOST_ASKED
@@ -124,7 +124,7 @@ def approve(
 ) -> Response:
     """Approve the words of this digest; a 409 when they are no longer the saved ones."""
     answered = frozenset(confirmed or ())
-    desk.replies.approve(
+    reply = desk.replies.approve(
         posting.user,
         case_id,
         digest=digest,
@@ -134,15 +134,19 @@ def approve(
         run=bool(then),
     )
     if then:
-        return RedirectResponse(f"/away/next?after={case_id}", status_code=303)
+        # It can be taken back for a moment only: the next page of the run shows it on top.
+        shown = f"&approved={reply.id}" if reply.state is ReplyState.QUEUED else ""
+        return RedirectResponse(f"/away/next?after={case_id}{shown}", status_code=303)
     return back_to(case_id, "#replies")
 
 
 @router.post("/recall/{reply_id}")
-def recall(desk: TheDesk, posting: Posting, case_id: str, reply_id: str) -> Response:
-    """Take an approved reply back within the undo window."""
+def recall(
+    desk: TheDesk, posting: Posting, case_id: str, reply_id: str, then: Then = ""
+) -> Response:
+    """Take an approved reply back within the undo window; the run it is of goes on from there."""
     desk.replies.recall(posting.user, reply_id)
-    return back_to(case_id, "#replies")
+    return back_to(case_id, "?run=1#replies" if then else "#replies")
 
 
 @router.get("/reply/{reply_id}")
@@ -154,9 +158,9 @@ def state(
     case_id: str,
     reply_id: str,
     attempt: Annotated[int, Query(ge=0, le=MOST_ASKED)] = 0,
+    run: bool = False,
 ) -> HTMLResponse:
     """Say where a reply is; the page asks ever more rarely, and after a while no more."""
     reply = desk.replies.status(asking.user, reply_id)
-    return pages(request).render(
-        "_reply_state.html", asking, reply=reply, case_id=case_id, attempt=attempt + 1
-    )
+    shown = {"reply": reply, "case_id": case_id, "attempt": attempt + 1, "run": run}
+    return pages(request).render("_reply_state.html", asking, **shown)
