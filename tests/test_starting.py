@@ -267,6 +267,30 @@ def test_only_the_sender_is_given_what_opens_an_outbox(
     store.close()
 
 
+@pytest.mark.bar(22)
+@pytest.mark.parametrize(
+    ("inbox", "told"),
+    [
+        ('kind = "imap"\nhost = "imap.clinic.example"\nuser = "x"', True),
+        ('kind = "maildir"\npath = "mail"', True),
+        ('kind = "mbox"\npath = "mail"', True),
+        ('kind = "folder"\npath = "mail"', True),
+        ('kind = "maildir"\npath = "mail"\nauthserv_id = "mx.clinic.example"', False),
+        ('kind = "fhir"\nauth = "none"\nbase_url = "http://127.0.0.1:9/fhir"', False),
+    ],
+)
+def test_that_nobody_checks_senders_is_told_of_every_inbox_of_mail(
+    home: Path, inbox: str, told: bool
+) -> None:
+    checked = 'authserv_id = "mx.clinic.example"'
+    settings(home, inbox=checked, end=f'[[inbox]]\nname = "other"\n{inbox}\n')
+    hide(home / "secrets" / "other", "x")
+    house = House.at(home)
+    store = house.store("web")
+    assert ("senders_unchecked" in house.worker(store, Parts(rooms()))._notes) is told
+    store.close()
+
+
 def test_a_database_that_could_lose_a_commit_stops_the_start(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,11 +204,12 @@ def test_each_inbox_believes_the_verdicts_of_its_own_mail_server_only(tmp_path: 
     house = House.at(written(tmp_path, GOOD + parts + DOORS))
     assert [inbox.name for inbox in house.inboxes()] == ["front-desk", "billing"]
     parse = house.parts().rooms.parse
-    pass_ = "Authentication-Results: {}; dmarc=pass header.from=example.org\r\n"
+    says = "Authentication-Results: {}; dmarc={} header.from=example.org\r\n"
     doubts = {}
     for inbox in ("front-desk", "billing"):
-        for server in ("mx.clinic.example", "mx.evil.example"):
-            content = mail("hello", headers=pass_.format(server))
+        for server in ("mx.clinic.example", "mx.evil.example", "mx.other.example"):
+            result = "fail" if server == "mx.other.example" else "pass"
+            content = mail("hello", headers=says.format(server, result))
             found = arrival(content, uid=1, inbox=inbox)
             now = datetime(2026, 1, 5, tzinfo=UTC)
             raw = RawMessage(
@@ -218,9 +219,12 @@ def test_each_inbox_believes_the_verdicts_of_its_own_mail_server_only(tmp_path: 
     assert doubts == {
         ("front-desk", "mx.clinic.example"): False,
         ("front-desk", "mx.evil.example"): True,
+        ("front-desk", "mx.other.example"): True,
         # Nobody said whose verdict counts here, and the banner says so.
         ("billing", "mx.clinic.example"): False,
         ("billing", "mx.evil.example"): False,
+        # What a server calls forged is doubtful all the same.
+        ("billing", "mx.other.example"): True,
     }
 
 

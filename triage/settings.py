@@ -214,7 +214,7 @@ class InboxSettings(DoorSettings):
     """An inbox may say whose verdict on senders counts."""
 
     #: The id under which the mail server behind this inbox writes Authentication-Results, such as
-    #: mx.clinic.example; without it no such line is believed, and the banner says so.
+    #: mx.clinic.example; without it such lines only add doubt, and the banner says so.
     authserv_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
 
 

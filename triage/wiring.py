@@ -209,7 +209,8 @@ class House:
             for inbox in inboxes
         ]
         doors = ["inbox_failing" for _ in troubles]
-        blind = [d for d in self.settings.inbox if d.kind == "imap" and not d.authserv_id]
+        named = {door.name for door in self.settings.inbox if door.authserv_id}
+        blind = [i for i in inboxes if i.channel is Channel.EMAIL and i.name not in named]
         doors += ["senders_unchecked" for _ in blind[:1]]
         refresh = self._refresher(store, doors)
         every = timedelta(minutes=self.settings.audit.anchor_minutes)

@@ -16,7 +16,7 @@ from tests.small_practice import MASTER, SECRETARY, approve, mail_from, receive,
 from tests.small_practice import move_in as settle_in
 from triage.desk import Desk
 from triage.desk.obstacles import obstacle
-from triage.domain import Channel, Mark, Message, Protected, RawMessage, ReplyState
+from triage.domain import Channel, Lane, Mark, Message, Protected, RawMessage, ReplyState
 from triage.errors import NotAnswerable
 from triage.parsing import parse
 from triage.pipeline import send
@@ -124,6 +124,24 @@ def test_no_hostile_mail_addresses_a_reply_or_joins_a_conversation(
         approve(desk, cases[-1])
 
 
+def test_without_an_id_what_the_server_calls_forged_is_linked_to_nobody(
+    store: Store, desk: Desk
+) -> None:
+    """Shown, filed and as urgent as ever; a person says who it is."""
+    (known,) = receive(store, mail_from(1, "please refill", message_id="<first@example.org>"))
+    assert desk.queue.open(SECRETARY, known).file.case.patient_id == "p1", "no line, as before"
+    rest = f"{HEADS[0]}\nMessage-ID: <%d@evil.example>\nIn-Reply-To: <first@example.org>\n\n"
+    words = "I have crushing chest pain.\n"
+    weighed = [top for top in TOPS if SERVER in top and "example.evil" not in top]
+    mails = [f"{top}{rest % at}{words}".encode() for at, top in enumerate(weighed)]
+    cases = receive(store, *mails)
+    assert len({*cases, known}) == len(weighed) + 1
+    for case_id in cases:
+        case = desk.queue.open(SECRETARY, case_id).file.case
+        assert (case.patient_id, case.contact_id, case.lane) == (None, None, Lane.URGENT)
+        assert Mark.UNVERIFIED_SENDER in case.marks
+
+
 def test_a_reply_to_a_hostile_mail_goes_to_the_contact_a_person_chose(
     store: Store, desk: Desk
 ) -> None:
@@ -140,7 +158,11 @@ def test_believing_what_stands_in_the_mail_is_seen_to_address_the_reply(
     store: Store, desk: Desk
 ) -> None:
     """Sabotage: nobody reads the server's verdict, and a forged From is taken for the patient."""
-    case_id = receive(store, next(hostile()))[0]
+
+    def credulous(raw: RawMessage) -> Message:
+        return replace(parse(raw), sender_doubtful=False)
+
+    case_id = receive(store, next(hostile()), with_rooms=rooms(parse=credulous))[0]
     assert desk.queue.open(SECRETARY, case_id).file.case.contact_id == "p1-mail"
 
 

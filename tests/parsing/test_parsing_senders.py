@@ -4,6 +4,7 @@ import pytest
 from parsing_mails import mail, read
 
 from triage.domain import Protected
+from triage.parsing.mail import read_mail
 
 pytestmark = [pytest.mark.bar(22), pytest.mark.bar(41)]
 
@@ -157,6 +158,45 @@ def test_without_a_line_of_the_own_server_nobody_is_believed() -> None:
     content = mail("From: ana@example.org")
     assert read(content, SERVER).sender_doubtful
     assert not read(content).sender_doubtful
+
+
+#: What a server whose id nobody named wrote on top; the last two are those of Microsoft 365.
+UNNAMED = [
+    ("mx.any.example; dmarc=fail header.from=example.org", True),
+    ("mx.any.example; dmarc=fail header.from=list.example", True),
+    ("mx.any.example; dmarc=fail ?? ((", True),
+    ("mx.any.example; spf=fail smtp.mailfrom=example.org; dkim=none", True),
+    ("mx.any.example; spf=pass smtp.mailfrom=eve.example; dmarc=none header.from=x", True),
+    ("mx.any.example; none", True),
+    ("mx.any.example; dmarc=pass header.from=example.org", False),
+    ("mx.any.example; spf=fail smtp.mailfrom=list.example; dkim=pass header.d=example.org; "
+     "dmarc=pass header.from=example.org", False),
+    ("gate.any.example; spam=no", False),
+    ("mx.any.example; ((", False),
+    ("spf=fail (sender IP is 192.0.2.1) smtp.mailfrom=example.org; dkim=none (message not signed)"
+     " header.d=none;dmarc=fail action=quarantine header.from=example.org;compauth=fail", True),
+    ("spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=example.org; dkim=pass (signature was"
+     " verified) header.d=example.org;dmarc=pass action=none header.from=example.org;"
+     "compauth=pass reason=100", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "doubtful"), UNNAMED, ids=range(len(UNNAMED)))
+def test_without_an_id_what_a_server_says_can_only_add_doubt(line: str, doubtful: bool) -> None:
+    own = f"Authentication-Results: {line}\n"
+    assert read(mail(f"{own}From: ana@example.org")).sender_doubtful is doubtful
+    # A pass that a stranger wrote below it takes no doubt away, a trick stays one above it.
+    assert read(mail(f"{own}{FORGED}From: ana@example.org")).sender_doubtful is doubtful
+    assert read(mail(f"{FORGED}{TRICKS[10]}")).sender_doubtful
+
+
+def test_oracle_without_an_id_a_failed_verdict_was_overlooked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sabotage: no id, no question."""
+    monkeypatch.setattr("triage.parsing.mail.doubted", lambda *_: False)
+    content = mail(f"Authentication-Results: {UNNAMED[0][0]}\nFrom: ana@example.org")
+    assert not read_mail(content).sender_doubtful
 
 
 def test_a_mail_that_kills_its_reader_vouches_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

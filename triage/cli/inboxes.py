@@ -1,4 +1,4 @@
-"""Looking after the doors messages come through: try one, and settle what a server owes."""
+"""Looking after the doors messages come and leave through: try one, settle what a server owes."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +28,13 @@ def add_to(app: typer.Typer) -> None:
         fetch
     )
     app.add_typer(inbox, name="inbox")
+    outbox = typer.Typer(help="The doors approved replies leave through.", no_args_is_help=True)
+    # Without a second command Typer would take the word `check` for the name.
+    outbox.callback()(lambda: None)
+    outbox.command(
+        "check", epilog="Example: triage outbox check front-desk-out --home /srv/triage"
+    )(check_outbox)
+    app.add_typer(outbox, name="outbox")
 
 
 def _door(house: "House", name: str) -> "InboxSettings":
@@ -69,6 +76,29 @@ def check(name: Name, home: Home = HERE) -> None:
             f"  {debt.mailbox}, message {debt.uid}: {debt.fate} since {since}. {debt.by}".rstrip()
         )
     store.close()
+
+
+def check_outbox(
+    name: Annotated[str, typer.Argument(help="The outbox's name in triage.toml.")],
+    home: Home = HERE,
+) -> None:
+    """Try an outbox as far as its log-in; say in plain words what works and what to mend.
+
+    Nothing is sent or created. Run it as the user whose process sends: it needs the same secret.
+    """
+    from triage.connectors import Tried
+    from triage.wiring import House
+
+    house = House.at(home)
+    doors = {door.name: door for door in house.settings.outbox}
+    if name not in doors:
+        raise NotFound(f"{name} (known: {', '.join(doors) or 'none'})")
+    outbox = house.outbox(doors[name])
+    lines = outbox.check() if isinstance(outbox, Tried) else (f"{name}: cannot be tried.",)
+    for line in lines:
+        print(line)
+    if doors[name] not in house.ways_out:
+        print(f"{name}: nothing leaves here, because of `portal_only` under [clinic].")
 
 
 def fetch(name: Name, home: Home = HERE) -> None:

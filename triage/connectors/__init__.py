@@ -113,6 +113,15 @@ class Outbox(Protocol):
         ...
 
 
+@runtime_checkable
+class Tried(Protocol):
+    """An outbox that can be tried without a reply."""
+
+    def check(self) -> tuple[str, ...]:
+        """Try the connection, send nothing, and say in plain words what works and what to mend."""
+        ...
+
+
 #: Is given the very bytes that are about to leave; whatever it raises, they stay.
 Leaving = Callable[[bytes], None]
 

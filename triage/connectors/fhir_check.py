@@ -4,7 +4,7 @@ Rule of the room: plain words, one line a finding; a statement is what a server 
 claims nothing we say so. Nothing is written to the server.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from triage.connectors.fhir_client import FhirClient, Nonsense, Refused, Unreachable
@@ -15,6 +15,19 @@ CONTEXT = ("Patient", "Appointment", "Coverage", "MedicationRequest")
 
 def explain(client: FhirClient, name: str, kinds: Sequence[str]) -> Iterator[str]:
     """Yield lines about the portal's CapabilityStatement; never raises for what the server does."""
+    yield from _told(client, name, lambda statement: _lacks(statement, name, kinds))
+
+
+def explain_replies(client: FhirClient, name: str) -> Iterator[str]:
+    """Yield what the statement says of replies; never raises for what the server does."""
+    yield from _told(
+        client, name, lambda said: _replies(offered(said).get("Communication", {}), name)
+    )
+
+
+def _told(
+    client: FhirClient, name: str, judge: Callable[[Mapping[str, Any]], Iterator[str]]
+) -> Iterator[str]:
     try:
         answer = client.get("metadata")
     except Unreachable as trouble:
@@ -30,7 +43,7 @@ def explain(client: FhirClient, name: str, kinds: Sequence[str]) -> Iterator[str
     if answer.status != 200 or statement.get("resourceType") != "CapabilityStatement":
         yield f"{name}: no CapabilityStatement ({answer.status}); what it lacks is not known."
         return
-    yield from _lacks(statement, name, kinds)
+    yield from judge(statement)
 
 
 def offered(statement: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

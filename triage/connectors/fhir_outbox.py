@@ -21,6 +21,7 @@ from urllib.parse import quote
 from triage.connectors import Leaving
 from triage.connectors.enclosure import PDF, Enclosure, enclosures
 from triage.connectors.fhir_auth import read_credentials
+from triage.connectors.fhir_check import explain_replies
 from triage.connectors.fhir_client import (
     REPLY_SYSTEM,
     Answer,
@@ -104,19 +105,22 @@ class FhirOutbox:
         self._client.close()
 
     def check(self) -> tuple[str, ...]:
-        """Read the CapabilityStatement and say whether a reply could be created twice."""
+        """Say whether replies can leave here, and be found again; nothing is created."""
+        lines = list(explain_replies(self._client, self.name))
         try:
-            answer = self._client.get("metadata")
-        except (Unreachable, Refused) as trouble:
-            return (f"{self._who} ({trouble})",)
-        except Nonsense:
-            answer = Answer(0, None, "")
-        once = answer.status == 200 and _promises(answer.resource)
-        how = "answers and knows" if once else "answers without"
-        return (
-            f"{self.name}: {self._client.base} {how} conditional create. After a broken line the "
-            "reply is looked for by its identifier; where it is not found, a person decides.",
-        )
+            # Nobody's identifier: only whether we may ask is of interest.
+            self._found("<nothing@triage.invalid>")
+        except Unreachable as trouble:
+            found = f"the search for our replies fails ({trouble}); check address and line."
+        except (Refused, Nonsense, SendUncertain) as trouble:
+            found = (
+                f"we may not search Communication by identifier ({trouble}). A reply whose line "
+                "breaks stays uncertain until a person looked; give the log-in this right, too "
+                "(`scope`)."
+            )
+        else:
+            found = "logged in, and our replies can be looked for. Nothing was created."
+        return (*lines, f"{self.name}: {found}")
 
     def _judge(self, answer: Answer, message_id: str) -> str:
         who = f"{self._who}, {answer.status}"
@@ -243,17 +247,6 @@ def _attached(file: Enclosure) -> dict[str, Any]:
             "data": base64.b64encode(file.content).decode("ascii"),
         }
     }
-
-
-def _promises(statement: dict[str, Any] | None) -> bool:
-    try:
-        return any(
-            resource.get("type") == "Communication" and resource.get("conditionalCreate") is True
-            for rest in (statement or {}).get("rest", [])
-            for resource in rest.get("resource", [])
-        )
-    except (AttributeError, TypeError):
-        return False
 
 
 def _ours(bundle: dict[str, Any] | None, message_id: str) -> list[str]:

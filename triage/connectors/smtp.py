@@ -27,6 +27,14 @@ from triage.errors import SendPostponed, SendRefused, SendUncertain
 
 #: How long the server may think after the final dot, in seconds. A person looks within a minute.
 ANSWER = 45.0
+#: Step at which a trial failed -> what an administrator looks at.
+_MEND = {
+    "connect": "`host` and `port`, with `tls` also `ca_file` and `security`, or the network",
+    "EHLO": "`port` and `security`",
+    "STARTTLS": "`security`, `ca_file` or the name in `host`",
+    "AUTH": "`user` or the secret",
+    "MAIL": "`sender`, or let this log-in write as it",
+}
 #: How long the server may take to protest against the body, in seconds.
 _GRACE = 0.05
 
@@ -81,13 +89,17 @@ class SmtpOutbox:
         return self._hand_over(message, outgoing.recipient.reveal(), leaving)
 
     def check(self) -> tuple[str, ...]:
-        """Connect and log in without sending anything, and say what was found."""
+        """Connect, log in and name the sender without sending anything; say what was found."""
         with contextlib.closing(_Talk(self._who)) as talk:
             try:
                 self._greet(talk)
-            except SendPostponed as trouble:
-                return (str(trouble),)
-        return (f"{self.name}: {self._host} accepts our log-in, nothing was sent.",)
+                talk.expect(2, "MAIL", f"FROM:<{self._from}>")
+            except (SendPostponed, SendRefused) as trouble:
+                what = str(trouble.args[0]).removeprefix(f"{self._who}, ")
+                mend = _MEND.get(what.rpartition(" at ")[2], "the network")
+                return (f"{self.name}: {self._host}:{self._port} fails: {what}. Mend {mend}.",)
+        what = "accepts our log-in and our sender" if self._user else "accepts our sender"
+        return (f"{self.name}: {self._host}:{self._port} {what}; nothing was sent.",)
 
     def _hand_over(self, message: bytes, recipient: str, leaving: Leaving) -> str:
         with contextlib.closing(_Talk(self._who)) as talk:

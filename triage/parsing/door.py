@@ -28,7 +28,7 @@ def parse(raw: RawMessage, trusted_authserv_id: str | None = None) -> Message:
     """Read one landed message; what cannot be read is marked, never raised.
 
     `trusted_authserv_id` is the name under which the clinic's own mail server writes
-    Authentication-Results; without it no such line is believed. Takes at most about ten seconds.
+    Authentication-Results; without it such a line only adds doubt. Takes at most ten seconds.
     """
     job = {"kind": "mail", "trusted": trusted_authserv_id or ""}
     if raw.media_type.lower().startswith("application/fhir+json"):

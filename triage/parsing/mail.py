@@ -17,7 +17,7 @@ from triage.parsing.newest import separate
 from triage.parsing.parts import Part, Troubles, decoded, take_apart, value_of, values_of
 from triage.parsing.purpose import Purpose, purpose_of
 from triage.parsing.sheet import Sheet
-from triage.parsing.verdicts import unproven
+from triage.parsing.verdicts import doubted, unproven
 
 #: Of a larger mail only the beginning is read; a person opens the original.
 LARGEST = 25_000_000
@@ -92,7 +92,8 @@ def _read_head(sheet: Sheet, tree: Part, content: bytes, trusted: str | None) ->
     head = _END_OF_HEADERS.split(content[:300_000], maxsplit=1)[0]
     sender = _guarded_sender(tree, from_lines=len(_FROM_LINE.findall(head)))
     said = values_of(headers, "authentication-results")
-    unvouched = bool(trusted) and unproven(said, str(trusted), sender.address)
+    address = sender.address
+    unvouched = unproven(said, trusted, address) if trusted else doubted(said, address)
     sheet.sender_doubtful = sender.doubtful or unvouched
     sheet.sender, sheet.sender_name = sender.address, sender.name
     sheet.message_id = next(iter(message_ids(value_of(headers, "message-id"))), "")

@@ -2,19 +2,24 @@
 
 Rule of the room: a server prepends its line, so only the topmost one under the clinic's own
 server id may speak for a sender; anybody can write the lines below it, and those only ever add
-doubt.
+doubt. Where nobody named that server, no line speaks for a sender and any may add doubt.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 _BAD = frozenset({"fail", "softfail", "permerror", "policy"})
+#: Method, result and the domains it is about, of every verdict on a line.
+_Results = Sequence[tuple[str, str, tuple[str, ...]]]
 #: method -> where its line names the domain it speaks about.
 _ABOUT = {
     "dmarc": (("header", "from"),),
     "dkim": (("header", "d"), ("header", "i")),
     "spf": (("smtp", "mailfrom"),),
 }
+#: What is looked for in a line that cannot be read.
+_DMARC_IS_BAD = re.compile(rf"\bdmarc\s*=\s*(?:{'|'.join(sorted(_BAD))})\b", re.I)
 #: A server writes one line, or one for each of its filters; more than that nobody reads.
 _LINES = 50
 
@@ -37,6 +42,30 @@ def unproven(values: Sequence[str], trusted_authserv_id: str, sender: str) -> bo
     return not _vouches(found[0], sender.rpartition("@")[2].lower())
 
 
+def doubted(values: Sequence[str], sender: str) -> bool:
+    """Whether a line leaves it in doubt that `sender` wrote this; for an inbox without an id.
+
+    A failed DMARC counts whoever says so. The topmost line that weighed the sender is the server's
+    own, if it writes any, and is read as if it were; a pass there is no more than no doubt.
+    Without a line nothing is known, and the banner says that nobody checks. Never raises.
+    """
+    top: _Results | None = None
+    for value in values[:_LINES]:
+        line = _one_line(value)
+        try:
+            # Microsoft 365 writes no id before its verdicts.
+            results = _results(f"unnamed; {line}" if "=" in line.partition(";")[0] else line)
+        except Exception:
+            if _DMARC_IS_BAD.search(line):
+                return True
+            continue
+        if _dmarc_is_bad(results):
+            return True
+        weighed = not results or any(method in _ABOUT for method, _, _ in results)
+        top = results if top is None and weighed else top
+    return top is not None and not _vouches(top, sender.rpartition("@")[2].lower())
+
+
 def _one_line(value: str) -> str:
     return " ".join(value[:8_000].split())
 
@@ -45,7 +74,7 @@ def _writer(line: str) -> str:
     return line.split(";", maxsplit=1)[0].split(" ", maxsplit=1)[0].strip().lower()
 
 
-def _results(line: str) -> list[tuple[str, str, tuple[str, ...]]]:
+def _results(line: str) -> _Results:
     """Return (method, result, domains it is about) of every verdict on a line."""
     import authres
 
@@ -63,11 +92,11 @@ def _domains(result: Any) -> Iterator[str]:
             yield str(part.value).strip('"<>').rpartition("@")[2].lower()
 
 
-def _dmarc_is_bad(results: Sequence[tuple[str, str, tuple[str, ...]]]) -> bool:
+def _dmarc_is_bad(results: _Results) -> bool:
     return any(method == "dmarc" and result in _BAD for method, result, _ in results)
 
 
-def _vouches(results: Sequence[tuple[str, str, tuple[str, ...]]], domain: str) -> bool:
+def _vouches(results: _Results, domain: str) -> bool:
     """Whether DMARC, else DKIM or SPF, passed for the very domain that From names.
 
     DMARC weighs the other two, because a mailing list may break one of them. Where its domain
