@@ -1,25 +1,37 @@
-"""Safety-bar 4, short form: flags, dates, Message-IDs and order decide nothing; bytes do.
+"""Safety-bar 4: flags, dates, Message-IDs and order decide nothing; bytes do.
 
-The oracle drops what has a known Message-ID or is marked read, and must be seen to lose mail.
+A real Dovecot, and all of the path up to the cases that people see; on both engines in the long
+form. The oracle drops what has a known Message-ID or is marked read, and must be seen to lose mail.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from imapclient import IMAPClient
 
 from tests.servers import PASSWORD, DovecotServer
-from tests.sizes import many
+from tests.sizes import LONG, many
+from tests.small_practice import mail_from, patient, rooms
 from triage.connectors.imap import ImapInbox
-from triage.domain import Arrival
+from triage.domain import CaseFile, Lane
+from triage.engine.jobs import BATCH
+from triage.pipeline import file, land
+from triage.store import Store
 from triage.testing import mail
 
 pytestmark = pytest.mark.bar(4)
+engines = pytest.mark.parametrize(
+    "store_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True
+)
+Note = Callable[[str, object], None]
 
 #: Of each of ten kinds of odd mail, and of the mails an attacker's come before.
-EACH, VICTIMS = many(10, long=50), many(40, long=200)
+EACH, VICTIMS = many(5, long=50), many(20, long=200)
+#: A mail that comes in many times, byte for byte.
+TWIN, ID = "the very same bytes", "<twin@example.org>"
 
 
 @pytest.fixture
@@ -47,7 +59,7 @@ def odd_mails() -> list[bytes]:
             mail(f"from 1970 {n}", headers="Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n"),
             mail(f"from 2099 {n}", headers="Date: Thu, 1 Jan 2099 00:00:00 +0000\r\n"),
             mail(f"not a date {n}", headers="Date: yesterday\r\nDate: tomorrow\r\n"),
-            mail("the very same bytes", message_id="<twin@example.org>"),
+            mail(TWIN, message_id=ID),
             b"X" * n,
             mail(f"says it was deleted {n}", headers="X-Deleted: yes\r\nStatus: RO\r\n"),
         ]
@@ -68,30 +80,73 @@ def fill(server: DovecotServer, mails: list[bytes]) -> None:
         line.move("1:*", "INBOX")
 
 
-def fetched(server: DovecotServer) -> list[Arrival]:
+def filed(server: DovecotServer, store: Store) -> list[tuple[bytes, CaseFile]]:
+    """Let everything come all the way in; return the bytes of each message and its case."""
     inbox = ImapInbox(server.settings, PASSWORD)
-    found = [arrival for delivery in inbox.deliveries({}) for arrival in delivery.arrivals]
+    landed = land(inbox, store, clinic="c1")
     inbox.close()
-    return found
+    for start in range(0, len(landed), BATCH):
+        file(landed[start : start + BATCH], rooms(), store, clinic="c1", by="worker")
+    shown = []
+    for row in store.cases.queue(clinic="c1", by="test", limit=10_000):
+        case = store.cases.get(row.case.id, clinic="c1", by="test")
+        for one in case.messages:
+            raw = store.cases.original(one.id, clinic="c1", by="test")
+            shown.append((raw.content, case))
+    return shown
 
 
-def test_every_mail_comes_in_whatever_it_claims(dovecot: DovecotServer) -> None:
+@engines
+def test_every_mail_comes_in_whatever_it_claims(
+    dovecot: DovecotServer, practice: Store, record_property: Note
+) -> None:
     mails = odd_mails()
+    record_property("tried", len(mails))
     fill(dovecot, mails)
     dovecot.mark()
-    found = fetched(dovecot)
-    assert sorted(arrival.content for arrival in found) == sorted(mails)
-    assert len({arrival.position for arrival in found}) == len(mails)
+    shown = filed(dovecot, practice)
+    assert sorted(content for content, _ in shown) == sorted(mails)
     assert not re.search(r"STORE|EXPUNGE|COPY|MOVE|SELECT", dovecot.commands().upper())
+    # A stranger's mail of the very same bytes is a case of its own, which names all the others.
+    twins = {case.case.id: case for content, case in shown if content == mail(TWIN, message_id=ID)}
+    assert len(twins) == EACH
+    for case in twins.values():
+        others = {one.case_id for one in case.chain.cases}
+        assert (others, case.chain.messages) == (twins.keys() - {case.case.id}, EACH)
+    assert not any(case.chain.cases for _, case in shown if case.case.id not in twins)
 
 
-def test_an_attacker_cannot_suppress_a_mail_by_using_its_id_first(dovecot: DovecotServer) -> None:
-    ids = [f"<victim-{n}@example.org>" for n in range(VICTIMS)]
+@engines
+def test_an_attacker_cannot_suppress_a_mail_by_using_its_id_first(
+    dovecot: DovecotServer, practice: Store, record_property: Note
+) -> None:
+    record_property("tried", VICTIMS)
+    people = [patient(number) for number in range(1, VICTIMS + 1)]
+    practice.people.import_roster(people, clinic="c1", by="test")
+    ids = [f"<victim-{n}@example.org>" for n in range(1, VICTIMS + 1)]
     dovecot.append(mail("nothing to see", message_id=one) for one in ids)
-    victims = [mail(f"chest pain {n}", message_id=one) for n, one in enumerate(ids)]
+    victims = {mail_from(n, "chest pain", message_id=one): f"p{n}" for n, one in enumerate(ids, 1)}
     dovecot.append(victims)
-    contents = {arrival.content for arrival in fetched(dovecot)}
-    assert set(victims) <= contents
+    shown = [(content, case) for content, case in filed(dovecot, practice) if content in victims]
+    assert Counter(content for content, _ in shown) == dict.fromkeys(victims, 1)
+    for content, case in shown:
+        assert case.patient is not None
+        assert case.patient.id == victims[content]
+        assert case.case.lane is Lane.URGENT
+        assert len(case.messages) == 1, "it stands in a case of its own"
+
+
+@engines
+def test_a_patients_very_same_bytes_are_two_cases_that_name_each_other(
+    dovecot: DovecotServer, practice: Store
+) -> None:
+    dovecot.append([mail_from(1, "please refill")] * 2)
+    (first, one), (again, other) = filed(dovecot, practice)
+    assert first == again
+    assert one.case.id != other.case.id
+    assert [linked.case_id for linked in other.chain.cases] == [one.case.id]
+    assert [linked.case_id for linked in one.chain.cases] == [other.case.id]
+    assert (one.chain.messages, one.chain.copies) == (2, False)
 
 
 def test_mail_moved_in_behind_our_back_is_found(dovecot: DovecotServer) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.small_practice import receive
 from tests.web.conftest import Visit, app, morning, practice, visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk import Desk
 from triage.domain import Route, Setting
 from triage.engine.watching import NO_PLAN
+from triage.testing import mail
 
 __all__ = ["app", "morning", "practice", "visit"]
 Sign = Callable[[str], Visit]
@@ -117,6 +119,16 @@ def test_a_chain_is_shown_on_both_cases(practice: Practice, visit: Sign) -> None
         for other in others:
             assert f'href="/case/{other}"' in page
             assert case_id in linked[other], "shown on both"
+
+
+def test_a_strangers_mail_that_came_twice_is_called_the_same_on_both(
+    practice: Practice, visit: Sign
+) -> None:
+    one, other = receive(practice.store, *[mail("When are you open?", sender="x@a.example")] * 2)
+    for case_id, twin in ((one, other), (other, one)):
+        page = visit("dana").get(f"/case/{case_id}").text
+        assert "The very same message came 2 times" in page
+        assert f'href="/case/{twin}"' in page
 
 
 def test_the_queue_says_when_an_answer_is_due(visit: Sign) -> None:

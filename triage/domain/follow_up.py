@@ -49,7 +49,7 @@ def gets_worse(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Another case of the same patient within 48 hours."""
+    """Another case of the same patient within 48 hours, or with the very same message."""
 
     case_id: str
     state: CaseState
@@ -65,6 +65,8 @@ class Chain:
 
     messages: int = 0
     cases: tuple[Linked, ...] = ()
+    #: Nobody knows who wrote; these cases hold the same message, byte for byte.
+    copies: bool = False
 
 
 #: What nobody wrote before belongs to.

@@ -1,7 +1,7 @@
 """A patient who wrote before writes again: linked, raised, and never put into what is closed.
 
 Rule of the room: it may only raise. Which cases hang together is asked of the patient's cases each
-time, so that naming another patient also parts them.
+time, so that naming another patient also parts them; a stranger's only by the same bytes.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 
 from triage.domain import (
     CHAIN_WITHIN,
@@ -30,6 +30,8 @@ from triage.store.transaction import Work
 
 #: How many times sooner it is due: written again within two days, and within one.
 AGAIN, TWICE_A_DAY = 2, 4
+#: Where the ledger has the same bytes of the same mailbox; it is indexed by these.
+_PLACE = ("clinic", "inbox", "mailbox", "digest")
 #: What the priority of a worsening message says beside its own reasons.
 WORSE = "The patient wrote again and says that it got worse."
 #: Where such a message stands among today's.
@@ -101,10 +103,13 @@ def wrote_lately(work: Work, patient_id: str, clinic: str, *, besides: str = "")
 
 
 def chain_of(work: Work, case: Row[Any]) -> Chain:
-    """Return how often the patient of a case wrote around it, and the other cases of it."""
+    """Return how often the patient of a case wrote around it, and the other cases of it.
+
+    Where nobody knows who wrote, those that hold the very same message.
+    """
     if case.patient_id is None:
-        return Chain()
-    cases, messages = tables.cases, tables.messages
+        return _copies(work, case)
+    cases = tables.cases
     near = and_(
         cases.c.last_message_at > case.opened_at - CHAIN_WITHIN,
         cases.c.opened_at < case.last_message_at + CHAIN_WITHIN,
@@ -113,13 +118,17 @@ def chain_of(work: Work, case: Row[Any]) -> Chain:
     open_then = or_(
         cases.c.state == CaseState.OPEN.value, cases.c.closed_at > case.opened_at - CHAIN_WITHIN
     )
-    mine = (
-        cases.c.clinic == case.clinic,
-        cases.c.patient_id == case.patient_id,
-        cases.c.erased_at.is_(None),
-    )
+    mine = and_(cases.c.clinic == case.clinic, cases.c.patient_id == case.patient_id)
     earlier = and_(cases.c.opened_at <= case.opened_at, open_then)
-    rows = work.rows(
+    rows = work.rows(_cases().where(mine, or_(near, earlier, cases.c.id == case.id)))
+    others = tuple(_linked(row) for row in rows if row.id != case.id)
+    return Chain(_within(work, case, [row.id for row in rows]), others)
+
+
+def _cases() -> Select[Any]:
+    """Return the query for cases as a chain names them, the oldest first."""
+    cases, messages = tables.cases, tables.messages
+    return (
         select(
             cases.c.id,
             cases.c.state,
@@ -129,12 +138,29 @@ def chain_of(work: Work, case: Row[Any]) -> Chain:
             func.count(messages.c.id).label("messages"),
         )
         .join(messages, messages.c.case_id == cases.c.id)
-        .where(*mine, or_(near, earlier, cases.c.id == case.id), messages.c.automatic.is_(False))
+        .where(cases.c.erased_at.is_(None), messages.c.automatic.is_(False))
         .group_by(cases.c.id)
         .order_by(cases.c.opened_at, cases.c.id)
     )
-    others = tuple(_linked(row) for row in rows if row.id != case.id)
-    return Chain(_within(work, case, [row.id for row in rows]), others)
+
+
+def _copies(work: Work, case: Row[Any]) -> Chain:
+    """Return the other cases with the very bytes of this one, out of the same mailbox.
+
+    Nothing but the bytes is asked: a Message-ID is what its writer says, and would let a stranger
+    put a case beside another's.
+    """
+    messages, mine, same = tables.messages, tables.ledger.alias(), tables.ledger.alias()
+    its_own = select(messages.c.raw_id).where(messages.c.case_id == case.id)
+    alike = (
+        select(same.c.raw_id)
+        .join(mine, and_(*(same.c[name] == mine.c[name] for name in _PLACE)))
+        .where(mine.c.clinic == case.clinic, mine.c.raw_id.in_(its_own))
+    )
+    holding = select(messages.c.case_id).where(messages.c.raw_id.in_(alike))
+    query = _cases().where(tables.cases.c.id.in_(holding), tables.cases.c.id != case.id)
+    others = tuple(_linked(row) for row in work.rows(query))
+    return Chain(len(others) + 1, others, copies=True) if others else Chain()
 
 
 def _within(work: Work, case: Row[Any], ids: Sequence[str]) -> int:
