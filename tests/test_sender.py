@@ -412,6 +412,24 @@ def test_what_would_leave_by_a_door_that_cannot_be_opened_waits_until_it_can(
     assert notes(store) == ()
 
 
+def test_a_door_that_breaks_while_it_is_opened_keeps_no_other_shut(
+    store: Store, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    (case_id,) = receive(store, mail_from(1, "refill"))
+    waits, outbox, seconds = approve(desk, case_id), MemoryOutbox(), [0.0]
+
+    def breaks() -> MemoryOutbox:
+        raise OSError("the disk of the keyring")
+
+    shut = {Channel.PORTAL: breaks, Channel.EMAIL: lambda: outbox}
+    made = Sender(store, {}, master=MASTER, shut=shut, steady=lambda: seconds[0])
+    seconds[0] = REOPEN
+    made.once()
+    assert desk.replies.status(SECRETARY, waits).state is ReplyState.SENT
+    assert notes(store) == ("outbox_failing",), "the other is still shut"
+    assert "the way out portal is still shut: OSError" in caplog.text
+
+
 def test_a_promoted_model_serves_without_a_restart(tmp_path: Path, store: Store) -> None:
     (tmp_path / "triage.toml").write_text(
         '[clinic]\nid = "c1"\nname = "C"\n[parts]\nredactor = "withhold"\n'

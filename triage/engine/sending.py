@@ -16,7 +16,7 @@ from threading import Event, Thread
 from triage.connectors import Outbox
 from triage.domain import Channel, ReplyState
 from triage.engine.turns import HOLD, Lines, Turns
-from triage.errors import TriageError, blame
+from triage.errors import blame
 from triage.pipeline import recover, send
 from triage.store import Store
 from triage.store.wire import Turn
@@ -147,7 +147,8 @@ class Sender:
         for channel, make in list(self._shut.items()):
             try:
                 self._outboxes[channel] = make()
-            except TriageError as trouble:
+            except Exception as trouble:
+                # Whatever a keyring or a file raises: the next way out is tried all the same.
                 log.error(
                     "the way out %(door)s is still shut: %(error)s",
                     blame(trouble, door=channel.value),
