@@ -18,10 +18,6 @@ from triage.store import Store
 MOST = 60
 
 
-#: So long may the text be; counted here, because a browser sends a line's end as two signs.
-LONGEST_SUBJECT, LONGEST = 200, 8000
-
-
 @dataclass(frozen=True, slots=True)
 class Picked:
     """What can be prepared in one go."""
@@ -64,13 +60,11 @@ class BulkDesk:
         """Claim each case and save one draft in it, filled for its patient.
 
         A case that cannot be answered, or that holds somebody's words already, is left as it is
-        and named with the reason. Raises NotAnswerable for too many at once, or too long a text.
+        and named with the reason. Raises NotAnswerable for too many at once.
         """
         require(actor, Right.WRITE_REPLY)
         if not 0 < len(cases) <= MOST:
             raise NotAnswerable(f"Choose between 1 and {MOST} cases.")
-        if len(subject.reveal()) > LONGEST_SUBJECT or len(body.reveal()) > LONGEST:
-            raise NotAnswerable("The text is too long: at most 8,000 signs, its subject 200.")
         clinic = Protected(self._store.people.clinic(actor.clinic).name)
         ready, left = [], {}
         for case_id in dict.fromkeys(cases):

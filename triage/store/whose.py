@@ -4,6 +4,7 @@ Rule of the room: the caller holds the lock of filing and the row of the open ca
 both with the page the person decided from.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -81,7 +82,7 @@ def _refuse_underway(work: Work, case: Row[Any]) -> None:
 def _put(
     work: Work,
     case: Row[Any],
-    who: dict[str, str | None],
+    who: Mapping[str, str | None],
     marks: frozenset[Mark],
     place: dict[str, Any],
 ) -> None:

@@ -19,6 +19,9 @@ from triage.web.pages import pages
 from triage.web.visitor import Asking, Posting, TheDesk, Visitor
 
 router = APIRouter(prefix="/away")
+#: Twice what the page lets anybody type: a browser sends the end of a line as two signs, and a
+#: form that is refused for its length would lose the text.
+LONGEST = 16_000
 
 
 @router.get("")
@@ -45,9 +48,9 @@ def prepare(
     request: Request,
     desk: TheDesk,
     posting: Posting,
-    subject: Annotated[str, Form()] = "",
-    body: Annotated[str, Form()] = "",
-    words: Annotated[str, Form()] = "",
+    subject: Annotated[str, Form(max_length=200)] = "",
+    body: Annotated[str, Form(max_length=LONGEST)] = "",
+    words: Annotated[str, Form(max_length=200)] = "",
     picked: Annotated[list[str] | None, Form()] = None,
     offered: Annotated[list[str] | None, Form()] = None,
 ) -> HTMLResponse:
@@ -55,7 +58,6 @@ def prepare(
 
     Whatever goes wrong, what was typed stays on the page.
     """
-    # A browser sends the end of a line as two signs.
     text = {"subject": Protected(subject), "body": Protected(body.replace("\r\n", "\n"))}
     done, trouble = None, None
     try:
