@@ -19,10 +19,14 @@ from triage.cli import processes, starting
 from triage.cli.clinic import TEMPLATE, init, make_master
 from triage.cli.clinic import migrate as bring_up_to_date
 from triage.cli.starting import CHECKS, refuse_unsafe
+from triage.desk.health import NOTES
+from triage.domain import Clinic, Role, User
 from triage.errors import BadSettings, StoreRefused, TriageError, UnsafeSetting, WrongKey
 from triage.loading import Parts
+from triage.pipeline import file, land
 from triage.settings import read_settings
 from triage.store import Keys, migrate
+from triage.testing import MemoryInbox, mail
 from triage.wiring import House
 
 SETTINGS = """
@@ -32,6 +36,7 @@ name = "Willow"
 {store}
 [desk]
 {desk}
+{night}
 [[inbox]]
 name = "front-desk"
 kind = "imap"
@@ -46,6 +51,14 @@ host = "smtp.clinic.example"
 user = "frontdesk@clinic.example"
 sender = "frontdesk@clinic.example"
 """
+#: What a clinic says that names nobody for the night, and what one says that does.
+NIGHT = '[escalation]\nout_of_hours = "none, because nobody is a patient here"'
+STEP = '{ who = "nia", doors = ["on-call"] }'
+PLAN = "\n".join(
+    f"[escalation.{part}]\nagain = {STEP}\ndeputy = {STEP}\non_call = {STEP}"
+    for part in ("in_hours", "out_of_hours")
+)
+DOOR = '\n[[alert]]\nname = "{name}"\nkind = "webhook"\nurl = "https://chat.clinic.example/x"\n'
 PORTAL = '[[inbox]]\nname = "portal"\nkind = "fhir"\nauth = "none"\nbase_url = "{url}"\n'
 
 #: A mail server on this machine that offers no certificate.
@@ -81,9 +94,15 @@ def hide(path: Path, text: str) -> None:
 
 
 def settings(
-    home: Path, *, store: str = "", desk: str = "", inbox: str = "", end: str = ""
+    home: Path,
+    *,
+    store: str = "",
+    desk: str = "",
+    inbox: str = "",
+    night: str = NIGHT,
+    end: str = "",
 ) -> None:
-    text = SETTINGS.format(store=store, desk=desk, inbox=inbox) + end
+    text = SETTINGS.format(store=store, desk=desk, inbox=inbox, night=night) + end
     (home / "triage.toml").write_text(text)
 
 
@@ -156,6 +175,18 @@ UNSAFE: dict[str, tuple[Spoil, str, str]] = {
     "a database whose server is not checked": (
         database("postgresql+psycopg://web@db.clinic.example/triage?sslmode=require"),
         "plain_text", "sslmode=verify-full"),
+    "nobody to tell at night": (
+        lambda home: settings(home, night="", end=DOOR.format(name="on-call")),
+        "nobody_told", "[escalation]"),
+    "somebody to tell at night and no way to": (
+        lambda home: settings(home, night=PLAN), "nobody_told", "[[alert]]"),
+    "a way to tell that the plan does not know": (
+        lambda home: settings(home, night=PLAN, end=DOOR.format(name="chat")),
+        "nobody_told", "after 30 minutes out of hours"),
+    "a plan that names nobody": (
+        lambda home: settings(home, night=PLAN.replace('"nia"', '""'),
+                              end=DOOR.format(name="on-call")),
+        "nobody_told", "nobody is named after 30 minutes out of hours"),
 }  # fmt: skip
 
 
@@ -346,10 +377,98 @@ def test_the_program_says_one_line_and_exits(home: Path) -> None:
 
 
 def test_what_init_makes_may_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    init(id="willow", name="Willow", home=tmp_path / "home")
-    capsys.readouterr()
+    night = {"on_call": "drlee", "deputy": "nia", "tell": "n@c.example", "mail_server": "s.example"}
+    with pytest.raises(BadSettings, match="belong together"):
+        init(id="willow", name="Willow", home=tmp_path / "home", on_call="drlee")
+    init(id="willow", name="Willow", home=tmp_path / "home", **night)
+    said = capsys.readouterr().out
+    assert "Add nia and drlee with `triage user add`" in said
+    assert "--trial" in said
     refuse_unsafe(tmp_path / "home", "all")
+    house = House.at(tmp_path / "home")
+    (door,) = house.alerts()
+    store = house.store()
+    store.practice.adopt(house.settings.practice, clinic="willow")
+    plan = store.practice.plan(clinic="willow")
+    store.close()
+    assert plan.missing({"nia", "drlee"}, [door.name]) == []
     assert "password" not in TEMPLATE.lower()
+
+
+@pytest.mark.bar(29)
+def test_a_clinic_that_names_nobody_is_led_to_it_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    init(id="willow", name="Willow", home=home)
+    assert f"at the end of {home}/triage.toml who is told" in capsys.readouterr().out
+    with pytest.raises(
+        UnsafeSetting, match=r"write \[\[alert\]\] and \[escalation\] in .*triage.toml"
+    ):
+        refuse_unsafe(home, "all")
+    # The example that init left there is whole: without its comment signs triage starts.
+    text = (home / "triage.toml").read_text()
+    example = text[text.index("# [[alert]]") :]
+    plain = "\n".join(line.removeprefix("# ") for line in example.splitlines())
+    (home / "triage.toml").write_text(text.replace(example, plain.replace("\nuser", "\n# user")))
+    refuse_unsafe(home, "all")
+    # At a terminal init asks; an empty answer leaves it for later.
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    answers = iter(["drlee", "nia", "n@c.example", "s.example", ""])
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
+    init(id="willow", name="Willow", home=tmp_path / "asked")
+    refuse_unsafe(tmp_path / "asked", "all")
+    init(id="willow", name="Willow", home=tmp_path / "later")
+    with pytest.raises(UnsafeSetting):
+        refuse_unsafe(tmp_path / "later", "all")
+
+
+@pytest.mark.bar(29)
+@pytest.mark.parametrize("ran", ["a process was started", "a message was filed"])
+def test_a_clinic_that_ever_ran_starts_whatever_became_of_its_plan(home: Path, ran: str) -> None:
+    """Not to start would hide the messages that are there, and leave new ones on their server."""
+    settings(home, night="")
+    with pytest.raises(UnsafeSetting, match="nobody is told after"):
+        refuse_unsafe(home, "all")
+    # Mail is taken in, read and shown by each part on its own, always.
+    for part in processes.PARTS:
+        refuse_unsafe(home, part)
+    store = House.at(home).store()
+    if ran == "a process was started":
+        store.beats.beat("start:web")
+    else:
+        store.people.add_clinic(Clinic("willow", "Willow"))
+        landed = land(MemoryInbox([mail("hello")]), store, clinic="willow")
+        # The sabotage: old mail that was only imported has begun nothing.
+        with pytest.raises(UnsafeSetting):
+            refuse_unsafe(home, "all")
+        file(landed, rooms(), store, clinic="willow", by="worker")
+    store.close()
+    refuse_unsafe(home, "all")
+
+
+@pytest.mark.bar(29)
+def test_nobody_at_night_is_decided_with_a_reason_and_stays_in_sight(home: Path) -> None:
+    for given in ("none", "none, because", "none, because x", "nobody"):
+        settings(home, night=f'[escalation]\nout_of_hours = "{given}"')
+        with pytest.raises(BadSettings, match="with the reason"):
+            read_settings(home)
+    settings(home, night=PLAN[PLAN.index("[escalation.out_of_hours]") :])
+    with pytest.raises(BadSettings, match="in_hours is missing"):
+        read_settings(home)
+    settings(home)
+    house = House.at(home)
+    store = house.store()
+    store.people.add_clinic(Clinic("willow", "Willow"))
+    store.practice.adopt(house.settings.practice, clinic="willow")
+    boss = User("u1", "willow", "sam", "Sam", frozenset({Role.SUPERVISOR}))
+    view = house.desk(store).practice.view(boss)
+    assert view.nobody == "none, because nobody is a patient here"
+    # It is a decision and no plan: the red signs stay.
+    assert len(view.missing) == 6
+    house.watch().once()
+    assert NOTES["no_door"] in {one.text for one in house.desk(store).banners(boss)}
+    store.close()
 
 
 def test_unknown_parts_and_formats_are_named(home: Path) -> None:
@@ -363,8 +482,8 @@ def test_unknown_parts_and_formats_are_named(home: Path) -> None:
 def test_the_command_a_refusal_names_makes_the_database_fit(tmp_path: Path) -> None:
     home = tmp_path / "home"
     init(id="willow", name="Willow", home=home)
-    for file in home.glob("triage.db*"):
-        file.unlink()
+    for path in home.glob("triage.db*"):
+        path.unlink()
     with pytest.raises(StoreRefused, match="triage store migrate"):
         House.at(home).store("web")
     bring_up_to_date(home)

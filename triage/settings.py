@@ -11,13 +11,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from triage.domain import Setting, read_span
 from triage.errors import BadSettings
 
 #: A key of a door by which a secret would come into the file that people send around.
 _SECRET_KEY = re.compile(r"secret|passw|pwd|token$|api_?key|private_?key|credential", re.IGNORECASE)
+#: How a clinic writes that nobody is told out of hours; the reason is for whoever asks later.
+_NOBODY = re.compile(r"none, because \S.{9,300}")
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -180,8 +189,35 @@ class StepsSettings(_Strict):
 class EscalationSettings(_Strict):
     """The plan until somebody writes another in the app."""
 
-    in_hours: StepsSettings
-    out_of_hours: StepsSettings
+    in_hours: StepsSettings | None = None
+    #: A clinic that tells nobody out of hours says so, and why: `none, because ...`.
+    out_of_hours: StepsSettings | str
+
+    @field_validator("out_of_hours", mode="before")
+    @classmethod
+    def _said_why(cls, given: Any) -> Any:
+        if isinstance(given, str) and not _NOBODY.fullmatch(given):
+            raise ValueError('write who is told, or "none, because ..." with the reason')
+        return given
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if self.in_hours is None and not self.nobody:
+            raise ValueError("in_hours is missing")
+        return self
+
+    @property
+    def nobody(self) -> str:
+        """Why nobody is told out of hours; nothing where somebody is."""
+        return self.out_of_hours if isinstance(self.out_of_hours, str) else ""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The plan as the store keeps it; with the reason where a part of it is left out."""
+        plain = self.model_dump(mode="json")
+        if not self.nobody:
+            return plain
+        return {"in_hours": plain["in_hours"] or {}, "out_of_hours": {}, "nobody": self.nobody}
 
 
 class PartsSettings(_Strict):
@@ -262,7 +298,7 @@ class Settings(_Strict):
             holidays = sorted(day.isoformat() for day in watch.holidays)
             found[Setting.HOURS] = {"days": dict(watch.hours), "holidays": holidays}
         if self.escalation is not None:
-            found[Setting.ESCALATION] = self.escalation.model_dump(mode="json")
+            found[Setting.ESCALATION] = self.escalation.plain
         return found
 
     @model_validator(mode="after")

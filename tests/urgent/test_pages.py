@@ -11,7 +11,7 @@ from tests.web.conftest import Visit, app, morning, practice, visit
 from tests.web.practice import PEOPLE, Practice
 from triage.desk import Desk
 from triage.domain import Route, Setting
-from triage.engine.watching import NO_PLAN
+from triage.engine.watching import NO_DOOR, NO_PLAN
 from triage.testing import mail
 
 __all__ = ["app", "morning", "practice", "visit"]
@@ -103,6 +103,15 @@ def test_who_may_not_manage_teams_gets_no_link_to_them(visit: Sign) -> None:
 def test_without_a_plan_every_page_says_so(practice: Practice, visit: Sign) -> None:
     practice.store.beats.beat("watch", notes=[NO_PLAN])
     assert "Nobody is named who is told" in visit("dana").get("/queue").text
+    practice.store.beats.beat("watch", notes=[NO_DOOR])
+    assert "Nobody is told outside these pages" in visit("dana").get("/queue").text
+    sam = visit("sam")
+    assert "Decided for nights" not in sam.get("/practice").text
+    decided = {"in_hours": {}, "out_of_hours": {}, "nobody": "none, because <b>we</b> say so"}
+    practice.store.practice.adopt({Setting.ESCALATION: decided}, clinic="c1")
+    page = sam.get("/practice").text
+    assert "Decided for nights and holidays:</strong> none, because &lt;b&gt;we" in page
+    assert "The plan does not work yet" in page
 
 
 def test_a_chain_is_shown_on_both_cases(practice: Practice, visit: Sign) -> None:

@@ -54,25 +54,6 @@ mail_domain = "{domain}"
 # channel = "email"
 # host = "smtp.example.org"
 # sender = "frontdesk@example.org"
-#
-# [[alert]]
-# Whom the watch tells when something stops: staff only. docs/watching.md says more.
-# name = "on-call"
-# kind = "smtp"
-# host = "smtp.example.org"
-# sender = "triage@example.org"
-# to = ["it@example.org"]
-#
-# Who is told when nobody acts on an urgent message. Every page says in red that nobody is named
-# until this or the page Practice does. docs/watching.md says more.
-# [escalation.in_hours]
-# again = {{ doors = ["on-call"] }}
-# deputy = {{ who = "nia", doors = ["on-call"] }}
-# on_call = {{ who = "drlee", doors = ["on-call"] }}
-# [escalation.out_of_hours]
-# again = {{ doors = ["on-call"] }}
-# deputy = {{ who = "nia", doors = ["on-call"] }}
-# on_call = {{ who = "drlee", doors = ["on-call"] }}
 """
 
 
@@ -126,20 +107,33 @@ def migrate(home: Home = HERE) -> None:
 
 
 def init(
+    *,
     id: Annotated[str, typer.Option(help="Short id: small letters, digits, dashes.")],
     name: Annotated[str, typer.Option(help="The clinic's name.")],
     timezone: str = "UTC",
     domain: Annotated[str, typer.Option(help="Domain of the Message-IDs.")] = "triage.invalid",
     home: Home = HERE,
+    on_call: Annotated[
+        str, typer.Option(help="User name of who is told at last when nobody is in.")
+    ] = "",
+    deputy: Annotated[str, typer.Option(help="User name of who is told before that.")] = "",
+    tell: Annotated[str, typer.Option(help="E-mail address that reaches them at night.")] = "",
+    mail_server: Annotated[str, typer.Option(help="Mail server that takes alerts.")] = "",
 ) -> None:
-    """Make the home folder: settings, keys, database and a first administrator."""
+    """Make the home folder: settings, keys, database and a first administrator.
+
+    Asks at a terminal who is told when nobody is in, unless the options say it.
+    """
+    from triage.cli import out_of_hours
     from triage.store import Keys, migrate, open_store
     from triage.wiring import House
 
     if (home / "triage.toml").exists():
         raise BadSettings(f"{home / 'triage.toml'} is already there")
+    named = out_of_hours.asked(out_of_hours.Named(on_call, deputy, tell, mail_server))
     home.mkdir(parents=True, exist_ok=True)
     text = TEMPLATE.format(id=id, name=name, timezone=timezone, domain=domain)
+    text = f"{text}\n{out_of_hours.lines(named)}"
     (home / "triage.toml").write_text(text, encoding="utf-8")
     keys = Keys.make(home / "keys")
     make_master(home)
@@ -153,9 +147,7 @@ def init(
     store.close()
     print(f"Made {home}. Sign in as admin with the password {password}; you are asked for another.")
     print("The first log-in asks for an authenticator app: have a phone at hand.")
-    print(
-        "Name who is told when nobody acts on an urgent message; every page asks for it till then."
-    )
+    print(out_of_hours.next_steps(named, str(home)))
 
 
 def make_master(home: Path) -> None:
@@ -172,7 +164,10 @@ def run(
         str, typer.Option(help="plain, or json: one object a line.", envvar="TRIAGE_LOGS")
     ] = "plain",
 ) -> None:
-    """Run the clinic until interrupted; `all` starts each part as a process of its own."""
+    """Run the clinic until interrupted; `all` starts each part as a process of its own.
+
+    For the first time only with somebody to tell out of hours (docs/watching.md).
+    """
     from triage.cli import processes
 
     processes.run(home, part, logs=logs)

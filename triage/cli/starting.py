@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from triage.connectors.tls import is_loopback
+from triage.domain import EscalationPlan, Setting
 from triage.errors import UnsafeSetting
 from triage.loading import load_hooks
 from triage.settings import approval_master, secret
@@ -18,6 +19,8 @@ from triage.wiring import House
 
 #: The processes of a clinic; each can run alone.
 PARTS = ("worker", "sender", "web", "watch")
+#: How the sign of life is called by which a process says that it was started.
+START = "start:"
 #: Rights of others on a file that only its owner may read.
 _OTHERS = 0o077
 #: A random key of 32 bytes has about 30 different ones; a typed or counted one has few.
@@ -158,6 +161,27 @@ def for_training(house: House, part: str) -> Iterator[str]:
         yield f"{house.home} is for training new staff; start it with `triage train-staff`"
 
 
+def nobody_told(house: House, part: str) -> Iterator[str]:
+    """Find a clinic about to begin in which nobody would hear of an urgent message at night.
+
+    Only where it never ran: one that has patients' messages starts at any hour, whatever its plan
+    has become, and says on every page what is missing. Not to start would hide those messages.
+    """
+    settings = house.settings
+    if part != "all" or (settings.escalation and settings.escalation.nobody):
+        return
+    plan = EscalationPlan.read(settings.practice.get(Setting.ESCALATION, {}))
+    # That whoever is named works here is asked in each round of the watch; until then all are told.
+    named = {one.who for half in (plan.in_hours, plan.out_of_hours) for one in half.values()}
+    wanting = plan.missing(named - {""}, [door.name for door in settings.alert])
+    if wanting and not _began(house):
+        yield (
+            f"when nobody acts on an urgent message, {wanting[-1]}; write [[alert]] and"
+            f" [escalation] in {house.home / 'triage.toml'} as docs/watching.md shows, or under"
+            ' [escalation] the line out_of_hours = "none, because ..."'
+        )
+
+
 CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
     for_training,
     readable_keys,
@@ -167,7 +191,19 @@ CHECKS: tuple[Callable[[House, str], Iterator[str]], ...] = (
     plain_text,
     log_in_elsewhere,
     hooks,
+    nobody_told,
 )
+
+
+def _began(house: House) -> bool:
+    """Whether a process of this clinic was ever started, or a message of it was ever filed."""
+    store = house.store("web")
+    try:
+        figures = store.counts.figures(clinic=house.settings.clinic.id)
+        started = any(beat.process.startswith(START) for beat in store.beats.all())
+    finally:
+        store.close()
+    return started or figures.landed > figures.in_no_queue
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -30,6 +30,8 @@ NOTES = {
     "no_parser": "Messages cannot be read by machine: open every original, the urgent ones first.",
     "no_plan": "Nobody is named who is told when nobody acts on an urgent message. A supervisor"
     " names them under Practice; until then every alert door is told.",
+    "no_door": "Nobody is told outside these pages, neither of an urgent message nor when something"
+    " stops. Whoever keeps this machine adds an [[alert]] to triage.toml.",
     "no_rules": "The red-flag rules are not working: read every new message now.",
     "outbox_failing": "Approved replies cannot be handed over yet; they are tried again.",
     "anchor_failing": "The audit cannot be anchored outside the database, or contradicts it.",

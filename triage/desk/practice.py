@@ -30,6 +30,8 @@ class PracticeView:
     hours: OpeningHours
     targets: Targets
     plan: EscalationPlan
+    #: Why nobody is told out of hours, as triage.toml says; nothing where it does not.
+    nobody: str
     #: Why the plan does not work, in words; nothing where it does.
     missing: tuple[str, ...]
     staff: tuple[User, ...]
@@ -55,10 +57,12 @@ class PracticeDesk:
         require(actor, Right.SET_PRACTICE)
         practice, clinic = self._store.practice, actor.clinic
         plan = practice.plan(clinic=clinic)
+        said = practice.newest(Setting.ESCALATION, clinic=clinic)
         return PracticeView(
             hours=practice.hours(clinic=clinic),
             targets=practice.targets(clinic=clinic),
             plan=plan,
+            nobody=str(said.value.get("nobody", "")) if said else "",
             missing=tuple(plan.missing(practice.staff(clinic=clinic), self._doors or ())),
             staff=tuple(one for one in self._store.people.users(clinic=clinic) if one.active),
             doors=tuple(sorted(self._doors or ())),

@@ -38,6 +38,8 @@ FAILING = frozenset(
 )
 #: Nobody is named for urgent messages that nobody acts on.
 NO_PLAN = "no_plan"
+#: There is no alert door at all.
+NO_DOOR = "no_door"
 REFUSED, FULL, UNKEPT = "inbox_refused", "inbox_full", "store_refused"
 #: Starts so soon after our own belong to the same start of everything.
 TOGETHER = timedelta(minutes=2)
@@ -185,7 +187,9 @@ class Watch:
             self._store = self._open_store()
         store, clinic, now = self._store, self._watched.clinic, self._clock()
         notes = [alarm.note for alarm in self._book.open]
-        if self._urgent is not None and not self._urgent.planned(store, self._telling.names):
+        if not self._telling:
+            notes.append(NO_DOOR)
+        elif self._urgent is not None and not self._urgent.planned(store, self._telling.names):
             notes.append(NO_PLAN)
         store.beats.beat("watch", notes=notes)
         canaries: Sequence[Canary] = ()
