@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
+from markupsafe import escape
 
 from tests.web.conftest import Visit
 from tests.web.practice import MORNING, PEOPLE, Practice
 from triage.desk.queue import OUTCOMES
 from triage.domain import (
+    FactKind,
+    FactSource,
     IdentifierType,
     Lane,
     Mark,
@@ -21,6 +24,7 @@ from triage.domain import (
     ReplyState,
     Role,
     Route,
+    Stated,
     Urgency,
 )
 from triage.errors import HookRefused, NotAllowed, TriageError
@@ -197,6 +201,40 @@ def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: 
     assert f'action="{case}/take-over"' in nia.get(case).text
     assert nia.post(f"{case}/take-over", reason="Milo is ill").status_code == 303
     assert "Give back" in nia.get(case).text
+
+
+def test_each_fact_links_to_its_source_where_one_may_open_it(
+    practice: Practice, visit: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refill = practice.cases["refill"]
+    wanted: dict[FactSource, tuple[str, str]] = {
+        FactSource.PORTAL: (f"/case/{refill}/portal",) * 2,
+        FactSource.TEMPLATE: ("", "/templates/refill.en"),
+        FactSource.CLINIC: ("", "/templates/refill.en#places"),
+        FactSource.REPLY: ("#replies",) * 2,
+        FactSource.RECORD: ("#who-name",) * 2,
+        FactSource.CONTACT: ("", ""),
+    }
+    found = tuple(
+        Stated(f"dose-{n}", FactKind.DOSE, Protected(f"{n} mg"), source)
+        for n, source in enumerate(wanted)
+    )
+    monkeypatch.setattr("triage.desk.checking.facts_of", lambda *_: found)
+    people = visit("dana"), visit("sam")
+    dana = PEOPLE["dana"]
+    words = {"subject": Protected("Yours"), "body": Protected("It is ready.")}
+    practice.desk.replies.save(dana, refill, **words)
+    for which, person in enumerate(people):
+        page = person.get(f"/case/{refill}").text
+        for source, places in wanted.items():
+            said = re.escape(str(escape(wording.SOURCES[source])))
+            link = re.search(rf'<a class="aside" href="([^"]+)">{said}</a>', page)
+            assert (link[1] if link else "") == places[which], source
+            assert re.search(rf'class="aside"[^>]*>{said}<', page)
+        assert (
+            wanted[FactSource.TEMPLATE][which] == ""
+            or person.get(wanted[FactSource.TEMPLATE][which]).status_code == 200
+        )
 
 
 def test_words_are_saved_shown_exactly_and_approved_by_their_digest(
