@@ -12,7 +12,7 @@ from jinja2 import Environment
 from markupsafe import escape
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Route
 
-from triage.domain import Channel, Protected
+from triage.domain import Channel, IdentifierType, Protected, Redacted, Redaction, Span
 from triage.web import pages
 from triage.web.harmless import mail_html
 from triage.web.security import HEADERS
@@ -144,11 +144,15 @@ def message_page(environment: Environment, vector: str, number: int, *, everywhe
     """Return the desk's own view of a message that carries a vector, everywhere or as layout."""
     words = Protected(vector if everywhere else "words")
     file = SimpleNamespace(id=f"file{number}", name=words, media_type=words.reveal(), size=5)
+    # Redaction takes the middle of the vector for a name, and all of it in what is folded.
+    third = len(words.reveal()) // 3
+    spans = (Span("body", third, 2 * third + 1, IdentifierType.NAME, "row", 1.0),)
+    hidden = (Redaction("[NAME_1]", IdentifierType.NAME, words),)
     message = SimpleNamespace(
         id=f"message{number}", subject=words, sender_name=words, sender=words, topic=words.reveal(),
         channel=Channel.EMAIL, received_at=datetime(2026, 1, 1, tzinfo=UTC), body=words,
         quoted=words, signature=words, html=Protected(vector), attachments=(file,),
-        marks=frozenset(), about=words,
+        marks=frozenset(), about=words, redacted=Redacted("", "", spans, hidden),
     )  # fmt: skip
     source = '{% from "_parts.html" import moment with context %}{% include "_message.html" %}'
     case = SimpleNamespace(id=f"case{number}")

@@ -85,6 +85,24 @@ def test_a_patient_s_cases_are_found_by_what_identifies_them(
     assert ids(find(store, clinic, words)) == both
 
 
+def test_all_cases_of_a_patient_are_found_however_far_back(
+    store: Store, clinic: str, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searches, "STEP", 1)
+    monkeypatch.setattr(searches, "STEPS", 1)
+    mine = store.cases.get(three[0], clinic=clinic, by="t").case.patient_id
+    found = find(store, clinic, patient=mine)
+    assert (ids(found), found.further) == ([three[1], three[0]], None)
+    first = store.search.find(Wanted(patient=mine), clinic=clinic, by="t", limit=1)
+    assert ids(first) == [three[1]]
+    rest = store.search.find(Wanted(patient=mine), clinic=clinic, by="t", before=first.further)
+    assert ids(rest) == [three[0]]
+    assert ids(find(store, clinic, patient="nobody")) == []
+    assert ids(store.search.find(Wanted(patient=mine), clinic="another", by="t")) == []
+    assert store.search.lines(three, clinic="another", by="t") == {}
+    assert set(store.search.lines(three[:2], clinic=clinic, by="t")) == set(three[:2])
+
+
 def test_a_sender_is_found_by_the_exact_address(
     store: Store, clinic: str, three: list[str]
 ) -> None:

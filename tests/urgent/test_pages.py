@@ -125,6 +125,7 @@ def test_a_chain_is_shown_on_both_cases(practice: Practice, visit: Sign) -> None
     for case_id, others in linked.items():
         page = dana.get(f"/case/{case_id}").text
         assert "This patient wrote" in page
+        assert page.count("Newest words") == len(others)
         for other in others:
             assert f'href="/case/{other}"' in page
             assert case_id in linked[other], "shown on both"

@@ -263,6 +263,7 @@ class Walk:
         self.ask("dana", "GET", f"{CASE}/attachment/{{attachment_id}}", "unsorted")
         self.ask("dana", "GET", f"{CASE}/original/{{message_id}}", "unsorted")
         self.ask("dana", "GET", f"{CASE}/portal", "bill")
+        self.ask("dana", "POST", f"{CASE}/everything", "bill")
         for what in ("claim", "release", "claim"):
             self.ask("dana", "POST", f"{CASE}/{what}", "bill")
         self.ask("sam", "POST", f"{CASE}/take-over", "bill")

@@ -41,6 +41,9 @@ def test_a_shut_case_opens_for_reading_and_only_that_case(
     assert page.status_code == 200
     assert "As discussed with the lady" in page.text
     assert "Opened in an emergency" in page.text
+    # Tobias wrote another one, of which nothing but the time is said.
+    assert "This patient wrote" in page.text
+    assert "my form is below" not in page.text
     paths = re.findall(rf'href="(/case/{case_id}/(?:attachment|original)/\w+)"', page.text)
     assert len(paths) == 3
     assert {person.get(path).status_code for path in paths} == {200}
@@ -52,7 +55,7 @@ def test_a_shut_case_opens_for_reading_and_only_that_case(
         assert person.get(closed).status_code == 403
     forms = re.findall(r'<form method="post" action="([^"]+)"', page.text)
     assert set(forms) == {"/log-out"}
-    for deed in ("claim", "draft", "close", "reroute"):
+    for deed in ("claim", "draft", "close", "reroute", "everything"):
         assert person.post(f"/case/{case_id}/{deed}", seen="x").status_code == 403
 
 

@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
+from markupsafe import escape
 
 from tests.web.conftest import Visit
 from tests.web.practice import MORNING, PEOPLE, Practice
 from triage.desk.queue import OUTCOMES
 from triage.domain import (
+    FactKind,
+    FactSource,
     IdentifierType,
     Lane,
     Mark,
@@ -21,6 +24,7 @@ from triage.domain import (
     ReplyState,
     Role,
     Route,
+    Stated,
     Urgency,
 )
 from triage.errors import HookRefused, NotAllowed, TriageError
@@ -187,8 +191,8 @@ def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: 
     assert dana.post(f"{case}/draft", subject="s", body="b").status_code == 409
     page = dana.get(case).text
     assert "Milo Brandt is working on this" in page
-    # A word to Milo is all that is left.
-    assert re.findall(r'action="/case/\w+/([\w-]+)', page) == ["note"]
+    # A word to Milo is all that is left, and a look at the patient's other cases.
+    assert re.findall(r'action="/case/\w+/([\w-]+)', page) == ["note", "everything"]
     assert "Take over" not in page
     assert "Milo Brandt" in dana.get("/queue").text
     assert milo.post(f"{case}/release").status_code == 303
@@ -197,6 +201,40 @@ def test_another_person_s_claim_takes_the_forms_away(practice: Practice, visit: 
     assert f'action="{case}/take-over"' in nia.get(case).text
     assert nia.post(f"{case}/take-over", reason="Milo is ill").status_code == 303
     assert "Give back" in nia.get(case).text
+
+
+def test_each_fact_links_to_its_source_where_one_may_open_it(
+    practice: Practice, visit: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refill = practice.cases["refill"]
+    wanted: dict[FactSource, tuple[str, str]] = {
+        FactSource.PORTAL: (f"/case/{refill}/portal",) * 2,
+        FactSource.TEMPLATE: ("", "/templates/refill.en"),
+        FactSource.CLINIC: ("", "/templates/refill.en#places"),
+        FactSource.REPLY: ("#replies",) * 2,
+        FactSource.RECORD: ("#who-name",) * 2,
+        FactSource.CONTACT: ("", ""),
+    }
+    found = tuple(
+        Stated(f"dose-{n}", FactKind.DOSE, Protected(f"{n} mg"), source)
+        for n, source in enumerate(wanted)
+    )
+    monkeypatch.setattr("triage.desk.checking.facts_of", lambda *_: found)
+    people = visit("dana"), visit("sam")
+    dana = PEOPLE["dana"]
+    words = {"subject": Protected("Yours"), "body": Protected("It is ready.")}
+    practice.desk.replies.save(dana, refill, **words)
+    for which, person in enumerate(people):
+        page = person.get(f"/case/{refill}").text
+        for source, places in wanted.items():
+            said = re.escape(str(escape(wording.SOURCES[source])))
+            link = re.search(rf'<a class="aside" href="([^"]+)">{said}</a>', page)
+            assert (link[1] if link else "") == places[which], source
+            assert re.search(rf'class="aside"[^>]*>{said}<', page)
+        assert (
+            wanted[FactSource.TEMPLATE][which] == ""
+            or person.get(wanted[FactSource.TEMPLATE][which]).status_code == 200
+        )
 
 
 def test_words_are_saved_shown_exactly_and_approved_by_their_digest(
@@ -424,8 +462,7 @@ def test_a_case_closes_with_an_outcome_once_its_requests_are_done(
     page = dana.get(f"/case/{case_id}").text
     assert "Spoke with: Mr. Pettigrew" in page
     assert "What: goes to the ER" in page
-    (left,) = re.findall(r'action="/case/\w+/([\w-]+)"', page)
-    assert left == "open-again"
+    assert re.findall(r'action="/case/\w+/([\w-]+)"', page) == ["open-again", "everything"]
     # Without a press for each request: one tick says that all of it is done, and is on record.
     fever = {"outcome": "phoned", **told, "done": "yes"}
     assert dana.decide(practice.cases["fever"], "close", **fever).status_code == 303

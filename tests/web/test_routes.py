@@ -48,6 +48,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("GET", "/search/{search_id}"): Right.SEE_QUEUE,
     ("GET", CASE): Right.SEE_QUEUE,
     ("GET", f"{CASE}/portal"): Right.SEE_QUEUE,
+    ("POST", f"{CASE}/everything"): Right.SEE_QUEUE,
     ("POST", f"{CASE}/claim"): Right.WORK_CASE,
     ("POST", f"{CASE}/release"): Right.WORK_CASE,
     ("POST", f"{CASE}/take-over"): Right.TAKE_OVER,

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.canaries import links
 from tests.web.conftest import Visit
-from tests.web.practice import PEOPLE, Practice
+from tests.web.practice import MORNING, PEOPLE, Practice
 from triage.desk import search
 from triage.desk.search import SearchDesk
 from triage.domain import Protected, Wanted
@@ -111,6 +112,36 @@ def test_a_search_that_is_looked_at_stays_and_only_so_many_do(
         desk.keep(dana, wanted)
     with pytest.raises(NotFound):
         desk.find(dana, kept)
+
+
+def test_a_case_leads_to_everything_of_its_patient(practice: Practice, visit: Visits) -> None:
+    dana, refill = visit("dana"), practice.cases["refill"]
+    (part,) = practice.store.cases.get(refill, clinic="c1", by="t").case.requests
+    assert dana.decide(refill, "tick", part=part.id).status_code == 303
+    assert dana.decide(refill, "close", outcome="phoned", who="Ms Keane", when="9:00",
+                       said="It is ready.").status_code == 303  # fmt: skip
+    again = replace(MORNING[4], key="asks", writer=1, body="Is it there yet?")
+    newer = practice.receive(again)
+    page = dana.get(f"/case/{newer}").text
+    # What came by the other way is folded beside it; nothing of it stands in an address.
+    folded = re.search(r"<summary>Newest words</summary>(.*?)</details>", page, re.S)
+    assert folded
+    assert "I am nearly out of my lisinopril" in folded[1]
+    assert "closed · E-mail" in page
+    events = practice.store.audit.events(clinic="c1", by="t", action="chain.read")
+    assert [(one.actor, one.cases) for one in events[:1]] == [("u-dana", (refill,))]
+    answer = dana.post(f"/case/{newer}/everything")
+    where = answer.headers["location"]
+    assert re.fullmatch(r"/search/[0-9a-f]{32}", where)
+    page = dana.get(where).text
+    assert subjects(page) == ["move my appt", "Refill of lisinopril"]
+    assert "Everything of this patient" in page
+    (event, *_) = practice.store.audit.events(clinic="c1", by="t", action="search.read")
+    assert set(event.cases) == {newer, refill}
+    assert visit("milo").get(where).status_code == 404
+    assert dana.post(f"/case/{practice.cases['stranger']}/everything").status_code == 404
+    assert "everything" not in dana.get(f"/case/{practice.cases['stranger']}").text
+    assert visit("devi").post(f"/case/{newer}/everything").status_code == 403
 
 
 def test_more_than_a_page_is_looked_for_further_back(

@@ -117,6 +117,7 @@ ANSWERS = {
     "QueueDesk.version",
     "QueueDesk.pulse",
     "SearchDesk.keep",
+    "SearchDesk.chained",
     "PracticeDesk.view",
     "PracticeDesk.set_hours",
     "PracticeDesk.set_targets",

@@ -33,7 +33,7 @@ _MOST = 100_000
 #: Replies that never left, or were taken back.
 _NOT_LEFT = frozenset({ReplyState.DRAFT, ReplyState.RECALLED})
 #: These name cases somebody saw a line of, and did nothing with.
-_LISTS = frozenset({"queue.read", "queue.picked", "search.read"})
+_LISTS = frozenset({"queue.read", "queue.picked", "search.read", "chain.read"})
 HEAD = ("exercise", "looked at", "result", "what happened", "why it matters", "minutes")
 
 

@@ -7,14 +7,14 @@ work; the id is its person's own and is forgotten with the process.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from triage.desk.health import banners
 from triage.desk.rights import Right, require
 from triage.desk.views import SearchView
-from triage.domain import User, Wanted, new_id
+from triage.domain import CaseRow, User, Wanted, new_id
 from triage.errors import NotFound
 from triage.store import Store
 
@@ -55,6 +55,24 @@ class SearchDesk:
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return search_id
+
+    def of_patient(self, actor: User, case_id: str) -> str:
+        """Remember that all cases of a case's patient are looked for; as `keep`.
+
+        Raises NotFound where nobody has said yet who it is.
+        """
+        require(actor, Right.SEE_QUEUE)
+        file = self._store.cases.get(case_id, clinic=actor.clinic, by=actor.id)
+        if file.patient is None:
+            raise NotFound("patient")
+        return self.keep(actor, Wanted(patient=file.patient.id))
+
+    def chained(self, actor: User, cases: Sequence[str]) -> Mapping[str, CaseRow]:
+        """Return a line of each of these cases, which a page shows beside one; audited."""
+        require(actor, Right.SEE_QUEUE)
+        if not cases:
+            return {}
+        return self._store.search.lines(cases, clinic=actor.clinic, by=actor.id)
 
     def find(
         self, actor: User, search_id: str, *, before: int | None = None, limit: int = 50

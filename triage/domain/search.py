@@ -22,6 +22,8 @@ class Wanted:
     days: int | None = None
     urgency: Urgency | None = None
     channel: Channel | None = None
+    #: The id of the patient whose cases are looked for.
+    patient: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

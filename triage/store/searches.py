@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from triage.domain import CaseState, Channel, Filters, Hits, Wanted
+from triage.domain import CaseRow, CaseState, Channel, Filters, Hits, Wanted
 from triage.store import records, tables
 from triage.store.casefile import queue_rows
 from triage.store.filters import filtered
@@ -80,6 +80,18 @@ class Searches:
             work.note("search.read", clinic=clinic, by=by, cases=shown, detail=detail)
             partly = self._partly(work, clinic)
         return Hits(tuple(lines), further, partly, wordless)
+
+    def lines(self, cases: Sequence[str], *, clinic: str, by: str) -> dict[str, CaseRow]:
+        """Return case id -> its line, as far as they live in this clinic; audited."""
+        table = tables.cases
+        mine = (table.c.clinic == clinic, table.c.id.in_(cases), table.c.erased_at.is_(None))
+        with self._transactions.write() as work:
+            found = {
+                line.case.id: line
+                for line in queue_rows(work, work.rows(select(table).where(*mine)))
+            }
+            work.note("chain.read", clinic=clinic, by=by, cases=list(found))
+        return found
 
     def catch_up(self, *, by: str, watch: Watch = lambda _done: None) -> int:
         """Index every case and patient that is not, by today's rules and key; return how many.
@@ -145,7 +157,7 @@ class Look:
 
     def __init__(self, work: Work, clinic: str, terms: Sequence[Sought], wanted: Wanted) -> None:
         self._work, self._clinic, self._terms = work, clinic, terms
-        self._filters = _filters(work, wanted)
+        self._filters, self._patient = _filters(work, wanted), wanted.patient
         self._floor: int | None = None
         if wanted.days is not None:
             self._floor = number_at(work.now - timedelta(days=wanted.days))
@@ -176,6 +188,12 @@ class Look:
     def _unsearched(self, before: int | None, limit: int) -> tuple[list[Row[Any]], int | None]:
         """Return what the filters alone let through, in one query over as many cases."""
         table = tables.search_cases
+        if self._patient is not None:
+            # A patient leads to all of their cases; there are never too many of them.
+            query = cases_query(self._clinic, self._filters, few=True)
+            query = self._within(query, table, before)
+            found = self._work.rows(query.limit(limit + 1))
+            return found[:limit], found[limit - 1].number if len(found) > limit else None
         window = self._within(all_query(self._clinic), table, before)
         last = self._work.first(window.offset(STEP * STEPS - 1))
         query = self._within(cases_query(self._clinic, self._filters), table, before)
@@ -291,12 +309,15 @@ def of_people(clinic: str, people: Sequence[bytes]) -> Select[Any]:
     return query.where(known.c.clinic == clinic, theirs)
 
 
-def cases_query(clinic: str, filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Read cases as far as the filters let them through."""
+def cases_query(
+    clinic: str, filters: Sequence[ColumnElement[bool]], *, few: bool = False
+) -> Select[Any]:
+    """Read cases as far as the filters let them through; `few` when they leave few by an index."""
     known, cases = tables.search_cases, tables.cases
     query = select(cases, known.c.number).join(known, known.c.id == cases.c.id)
     living = (cases.c.clinic == clinic, cases.c.erased_at.is_(None))
-    return query.where(known.c.clinic == clinic, *living, *filters)
+    of_clinic = unindexed(known.c.clinic) if few else known.c.clinic
+    return query.where(of_clinic == clinic, *living, *filters)
 
 
 def _sought(work: Work, clinic: str, term: Term) -> Sought:
@@ -326,6 +347,8 @@ def _filters(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.lane is not None:
         in_lane = and_(cases.c.lane == wanted.lane.value, cases.c.state == CaseState.OPEN.value)
         found.append(in_lane)
+    if wanted.patient is not None:
+        found.append(cases.c.patient_id == wanted.patient)
     # How old is asked of the index itself, by `Look`.
     asked = Filters(wanted.route, wanted.urgency, wanted.channel, None, wanted.held_by)
     return found + filtered(asked, work.now)

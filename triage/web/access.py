@@ -66,6 +66,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("GET", f"{_CASE}/attachment/{{attachment_id}}"): (Right.SEE_QUEUE, Right.BREAK_GLASS),
     ("GET", f"{_CASE}/original/{{message_id}}"): (Right.SEE_QUEUE, Right.BREAK_GLASS),
     ("GET", f"{_CASE}/portal"): (Right.SEE_QUEUE,),
+    ("POST", f"{_CASE}/everything"): (Right.SEE_QUEUE,),
     ("POST", f"{_CASE}/claim"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/release"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/take-over"): (Right.TAKE_OVER,),

@@ -47,10 +47,13 @@ def case(
     told = urgent and not view.glass_until
     alarm = desk.urgent.of_case(asking.user, case_id) if told else UrgentCase()
     together = desk.together.about(asking.user, case_id) if view.glass_until is None else None
+    # An emergency opens this case and no other one of the patient.
+    others = [] if view.glass_until else [one.case_id for one in file.chain.cases]
     return pages(request).render(
         "case.html",
         asking,
         together=together,
+        chained=desk.search.chained(asking.user, others) if others else {},
         **around(desk, asking.user) | {"names": view.names},
         run=run,
         before=desk.replies.status(asking.user, approved) if run and approved else None,

@@ -1,4 +1,4 @@
-"""Finding a patient, so that a case gets one.
+"""Finding a patient, so that a case gets one, and all else that is known of them.
 
 Rule of the room: what is searched for travels in the body of a form, never in an address.
 """
@@ -6,7 +6,7 @@ Rule of the room: what is searched for travels in the body of a form, never in a
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.domain import Protected
 from triage.web.case import Seen, Was, back_to
@@ -64,6 +64,12 @@ def consent(
     """Record what the patient said when this person asked whether e-mail is all right."""
     desk.people.record_consent(posting.user, contact, agreed == "yes")
     return back_to(case_id)
+
+
+@router.post("/everything")
+def everything(desk: TheDesk, posting: Posting, case_id: str) -> Response:
+    """Go to the page with all cases of the patient, open and closed, whatever way they came."""
+    return RedirectResponse(f"/search/{desk.search.of_patient(posting.user, case_id)}", 303)
 
 
 @router.get("/portal")
