@@ -162,5 +162,6 @@ def state(
 ) -> HTMLResponse:
     """Say where a reply is; the page asks ever more rarely, and after a while no more."""
     reply = desk.replies.status(asking.user, reply_id)
-    shown = {"reply": reply, "case_id": case_id, "attempt": attempt + 1, "run": run}
-    return pages(request).render("_reply_state.html", asking, **shown)
+    return pages(request).render(
+        "_reply_state.html", asking, reply=reply, case_id=case_id, attempt=attempt + 1, run=run
+    )
