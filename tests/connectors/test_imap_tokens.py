@@ -3,6 +3,7 @@
 import base64
 import logging
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,21 +34,21 @@ username_attribute = sub
 
 
 @pytest.fixture(scope="module")
-def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DovecotServer]:
-    folder = tmp_path_factory.mktemp("oauth")
-    key = folder / "default" / "HS256" / "default"
-    key.parent.mkdir(parents=True)
-    key.write_text(base64.b64encode(KEY.encode()).decode())
-    args = folder / "oauth2.conf"
-    args.write_text(_CHECKS.format(folder=folder))
-    # Dovecot reads them as a user of its own; pytest makes a folder of folders for each process.
-    above = [path for path in folder.parents if path.name.startswith(("pytest-", "popen-"))]
-    for path in (*folder.rglob("*"), *above):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    folder.chmod(0o755)
-    with DovecotServer(more=_TOKENS.format(args=args)) as server:
-        server.append([mail("hello")])
-        yield server
+def dovecot() -> Iterator[DovecotServer]:
+    # Not pytest's folder: Dovecot reads it as a user of its own, and every other pytest that is
+    # started beside this one shuts it again.
+    with tempfile.TemporaryDirectory(prefix="oauth-") as name:
+        folder = Path(name)
+        key = folder / "default" / "HS256" / "default"
+        key.parent.mkdir(parents=True)
+        key.write_text(base64.b64encode(KEY.encode()).decode())
+        args = folder / "oauth2.conf"
+        args.write_text(_CHECKS.format(folder=folder))
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        with DovecotServer(more=_TOKENS.format(args=args)) as server:
+            server.append([mail("hello")])
+            yield server
 
 
 @pytest.fixture

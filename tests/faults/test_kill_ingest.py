@@ -22,7 +22,7 @@ import pytest
 from tests.faults.dying_worker import STEPS
 from tests.faults.test_fhir_polling import message
 from tests.servers import PASSWORD, DovecotServer, FhirServer
-from tests.sizes import LONG, many
+from tests.sizes import ENGINES, LONG, many
 from tests.store.test_landing import written
 from triage.connectors.fhir_page import canonical
 from triage.domain import Clinic
@@ -181,9 +181,7 @@ def deaths(chance: random.Random) -> list[tuple[str, int]]:
     return chance.sample([*blind, *named], len(blind) + len(named))
 
 
-@pytest.mark.parametrize(
-    "store_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True
-)
+@pytest.mark.parametrize("store_url", ENGINES, indirect=True)
 def test_killing_the_worker_loses_and_doubles_nothing(
     house: House,
     dovecot: DovecotServer,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.liars import LyingImap
 from tests.servers import PASSWORD, DovecotServer
-from tests.sizes import many
+from tests.sizes import ENGINES, many, on_engines
 from triage.connectors.imap import ImapInbox
 from triage.engine import InboxKeeper
 from triage.store import Store
@@ -63,16 +63,25 @@ def put_back(
         inbox.close()
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("meanwhile", [ImapInbox.close, lambda _: None], ids=["apart", "at work"])
+#: What happens to the line while the server is put back.
+MEANWHILE: dict[str, Callable[[ImapInbox], None]] = {
+    "apart": ImapInbox.close,
+    "at work": lambda _: None,
+}
+
+
+@pytest.mark.parametrize(
+    ("store_url", "meanwhile"), on_engines(list(MEANWHILE), both="apart"), indirect=["store_url"]
+)
 def test_mail_under_used_numbers_is_found(
-    store: Store, clinic: str, meanwhile: Callable[[ImapInbox], None]
+    store: Store, clinic: str, meanwhile: str, record_property: Callable[[str, object], None]
 ) -> None:
-    put_back(store, clinic, meanwhile=meanwhile)
+    record_property("tried", len(NEW))
+    put_back(store, clinic, meanwhile=MEANWHILE[meanwhile])
     assert stored(store, clinic) == digests([*OLD, *NEW])
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_url", ENGINES, indirect=True)
 def test_oracle_without_the_look_beneath_it_stays_hidden(
     store: Store, clinic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,7 +91,7 @@ def test_oracle_without_the_look_beneath_it_stays_hidden(
     assert len(hidden) == len(OLD) - KEPT
 
 
-@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_url", ENGINES, indirect=True)
 @pytest.mark.parametrize("other", [False, True], ids=["the same mail", "one other mail"])
 def test_a_server_whose_bytes_waver_is_told_and_brings_in_nothing_twice(
     store: Store, clinic: str, other: bool

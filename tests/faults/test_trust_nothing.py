@@ -13,7 +13,7 @@ import pytest
 from imapclient import IMAPClient
 
 from tests.servers import PASSWORD, DovecotServer
-from tests.sizes import LONG, many
+from tests.sizes import ENGINES, many
 from tests.small_practice import mail_from, patient, rooms
 from triage.connectors.imap import ImapInbox
 from triage.domain import CaseFile, Lane
@@ -23,9 +23,7 @@ from triage.store import Store
 from triage.testing import mail
 
 pytestmark = pytest.mark.bar(4)
-engines = pytest.mark.parametrize(
-    "store_url", ["sqlite", "postgresql"] if LONG else ["sqlite"], indirect=True
-)
+engines = pytest.mark.parametrize("store_url", ENGINES, indirect=True)
 Note = Callable[[str, object], None]
 
 #: Of each of ten kinds of odd mail, and of the mails an attacker's come before.

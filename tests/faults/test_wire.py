@@ -1,7 +1,8 @@
 """Safety-bar 8: whatever the line does to what the server says, nothing is lost or doubled.
 
 A real Dovecot behind a proxy that spoils the first connections, the keeper's own cycle, the real
-store. The oracle is a fetch that takes what it gets for the truth.
+store (in the long form on both engines). The oracle is a fetch that takes what it gets for the
+truth.
 """
 
 import datetime
@@ -11,19 +12,22 @@ import random
 import re
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import trustme
 
+from tests.conftest import copy_database
+from tests.postgres import PostgresServer
 from tests.servers import PASSWORD, DovecotServer
-from tests.sizes import LONG, many
+from tests.sizes import ENGINES, LONG, many, on_engines
 from tests.wire import FAULTS, Wire
 from triage.connectors.imap import ImapInbox
 from triage.domain import Clinic
 from triage.engine import InboxKeeper
-from triage.store import Keys, Store, migrate, open_store
+from triage.store import Keys, Store, open_store
 from triage.testing import mail
 
 pytestmark = [pytest.mark.bar(8), pytest.mark.timeout(many(180, long=2400))]
@@ -42,13 +46,21 @@ def dovecot() -> Iterator[DovecotServer]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder = tmp_path_factory.mktemp("wire")
-    keys, url = Keys.make(folder / "keys"), f"sqlite:///{folder / 'triage.db'}"
-    migrate(url, keys)
-    opened = open_store(url, keys)
-    yield opened
-    opened.close()
+def shelf(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, keys: Keys
+) -> Iterator[Store]:
+    """One store for all faults, on the engine the test names."""
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres")
+            url = stack.enter_context(server.database())
+        else:
+            path = tmp_path_factory.mktemp("wire") / "triage.db"
+            copy_database(request.getfixturevalue("sqlite_template"), path)
+            url = f"sqlite:///{path}"
+        opened = open_store(url, keys)
+        stack.callback(opened.close)
+        yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +91,16 @@ def comes_in_whole(store: Store, clinic: str, **changed: object) -> None:
     inbox.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("shelf", "fault"), on_engines(list(FAULTS), both="literal_too_short"), indirect=["shelf"]
+)
 def test_a_spoiled_line_loses_and_doubles_nothing(
-    fault: str, dovecot: DovecotServer, shelf: Store
+    fault: str,
+    dovecot: DovecotServer,
+    shelf: Store,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("tried", RUNS)
     hits = 0
     for run in range(RUNS):
         seed = random.randrange(10**6) if LONG else 7
@@ -97,6 +115,7 @@ def test_a_spoiled_line_loses_and_doubles_nothing(
     assert hits >= RUNS / 2, "the trouble never came"
 
 
+@pytest.mark.parametrize("shelf", ENGINES, indirect=True)
 def test_a_certificate_that_ran_out_stops_it_until_there_is_a_new_one(
     dovecot: DovecotServer, shelf: Store
 ) -> None:

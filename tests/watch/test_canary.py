@@ -7,8 +7,11 @@ from itertools import count
 
 import pytest
 
+from tests.connectors.test_imap_tokens import dovecot
 from tests.servers import PASSWORD, DovecotServer, SmtpKeeper
-from tests.watch.cast import CLINIC, ROUND, Clock, Scene, opened
+from tests.sizes import many
+from tests.token_giver import REFRESH, TokenGiver
+from tests.watch.cast import CLINIC, PARTS, ROUND, Clock, Scene, opened
 from triage.connectors.alert_mail import CanaryMail
 from triage.connectors.imap import ImapInbox
 from triage.domain import (
@@ -23,6 +26,7 @@ from triage.engine import InboxKeeper
 from triage.errors import AlertFailed, StoreRefused
 from triage.store import Keys, Store, tables
 
+__all__ = ["dovecot"]
 pytestmark = pytest.mark.bar(30)
 
 
@@ -238,3 +242,49 @@ def test_a_full_mailbox_and_an_expired_password_are_in_the_heart_beat(store: Sto
         refused = InboxKeeper(ImapInbox(server.settings, "expired"), store, clinic=CLINIC, poll=0)
         assert not refused.once()
         assert notes() == ("inbox_refused",)
+
+
+@pytest.mark.dovecot
+def test_a_revoked_token_is_told_within_180_seconds(
+    store: Store,
+    clock: Clock,
+    dovecot: DovecotServer,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The provider takes the permission back; the mailbox itself and the password are well."""
+    times, longest = many(1, long=10), timedelta()
+    with TokenGiver("desk", expires_in=60.0) as giver:
+        settings = {**dovecot.settings, **giver.settings, "auth": "xoauth2", "user": "desk"}
+        door = ImapInbox(settings, REFRESH, clock=lambda: clock.now.timestamp())
+        keeper = InboxKeeper(door, store, clinic=CLINIC, poll=0)
+        scene = Scene(store, clock)
+        # Whether it lives is said by the keeper alone.
+        scene.dead.add("inbox:front-desk")
+
+        def live(seconds: float, *, well: bool) -> None:
+            for _ in range(int(seconds / 30)):
+                assert keeper.once() is well
+                scene.pass_time(30)
+
+        for _ in range(times):
+            live(60, well=True)
+            assert scene.door.told == []
+            giver.answers = [(400, b'{"error": "invalid_grant"}')] * 20
+            door.close()
+            began = clock()
+            while not scene.door.told and clock() - began < timedelta(minutes=5):
+                live(30, well=False)
+            assert scene.door.words == ["inbox_refused:front-desk"]
+            longest = max(longest, scene.door.told[0].at - began)
+            giver.answers.clear()
+            live(150, well=True)
+            assert [alarm.note for alarm in scene.door.told[-1].ended] == scene.door.words
+            scene.door.told.clear()
+            # An hour later nothing of it is remembered, and the next one is as fresh as the first.
+            clock.turn(3700)
+            for name in PARTS:
+                store.beats.beat(name)
+        door.close()
+    record_property("tried", times)
+    record_property("longest_seconds", longest.total_seconds())
+    assert longest <= timedelta(seconds=180)
