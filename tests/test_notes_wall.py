@@ -117,6 +117,8 @@ def talk(desk: Desk, staff: dict[str, User], case_id: str) -> set[NoteKind]:
         all_done=True,
     )
     desk.together.open_again(dora, case_id, reason=Protected("zanzibar-opened"))
+    desk.queue.unlink(dora, case_id, reason=Protected("zanzibar-unlinked"))
+    desk.queue.link(dora, case_id, patient_id="patient-1", contact_id="contact-1")
     desk.queue.take_over(nia, case_id, reason=Protected("zanzibar-taken"))
     desk.together.assign(nia, case_id, to=f"user:{wim.id}", reason=Protected("zanzibar-handed"))
     desk.replies.save(wim, case_id, subject=Protected("Refill"), body=Protected("It is ready."))
