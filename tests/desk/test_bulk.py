@@ -1,5 +1,6 @@
 """A day that must be moved: one text, one draft for each patient, one approval for each reply."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -102,6 +103,42 @@ def test_the_walk_passes_each_draft_once_whatever_becomes_of_it(
     proof = signing_key(dora.id).prove(draft.id, digest)
     desk.replies.approve(dora, first, digest=digest, proof=proof)
     assert desk.bulk.next(dora) == second
+
+
+def test_each_reader_gets_their_own_language_and_who_does_not_is_named(
+    store: Store, clinic: str, desk: Desk, dora: User
+) -> None:
+    # Whoever is answered decides: here the contacts' language, not the patients'.
+    tongues = {2: "es", 3: "es-MX", 4: "fr"}
+    for number, language in tongues.items():
+        patient, (contact,) = ana(clinic, number=number)
+        entry = (patient, [replace(contact, language=language)])
+        store.people.import_roster([entry], clinic=clinic, by="test")
+    day = [wrote(store, clinic, n, f"Dr. Hale at {n}") for n in range(1, DAY)]
+    by_case = {day[number - 1]: language for number, language in tongues.items()}
+    assert desk.bulk.pick(dora, Protected("hale")).languages == by_case
+    spanish = {"subject_es": Protected("Su cita"), "body_es": Protected("Hola, [NAME]. [CLINIC]")}
+    text = {"subject": Protected("Yours"), "body": Protected("Dear [NAME], [CLINIC].")}
+    # Half a text is a slip: nobody is prepared before it is mended.
+    for half in spanish:
+        with pytest.raises(NotAnswerable):
+            desk.bulk.prepare(dora, day, **text, **{half: spanish[half]})
+    done = desk.bulk.prepare(dora, day, **text, **spanish)
+    assert (done.ready, done.left, done.other) == (tuple(day), {}, {day[3]: "fr"})
+    for case_id in day:
+        draft = desk.queue.open(dora, case_id).draft
+        assert draft is not None
+        own = by_case.get(case_id, "en").startswith("es")
+        name = f"Ana Marula {day.index(case_id) + 1}"
+        words = (draft.outgoing.subject.reveal(), draft.outgoing.body.reveal())
+        in_english = ("Yours", f"Dear {name}, Harbour Family Practice.")
+        assert words == (
+            ("Su cita", f"Hola, {name}. Harbour Family Practice") if own else in_english
+        )
+    # Without a second text everybody gets the first, and nobody silently.
+    again = [wrote(store, clinic, n, f"Dr. Hale anew at {n}") for n in range(1, DAY)]
+    told = {again[number - 1]: language for number, language in tongues.items()}
+    assert desk.bulk.prepare(dora, again, **text).other == told
 
 
 def test_nobody_s_words_are_overwritten_and_no_place_stays_open(

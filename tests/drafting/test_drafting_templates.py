@@ -11,6 +11,7 @@ from drafting_injections import INJECTIONS
 from triage.domain import IdentifierType, Lane, Mark, Protected, Redacted, Redaction, Route, Urgency
 from triage.drafting import reidentify, wording
 from triage.drafting.facts import facts, reachable
+from triage.drafting.filling import PLACES, filled
 from triage.drafting.language import guess
 from triage.drafting.templates import TemplateDrafter, staff_note
 from triage.drafting.writer import writer_of
@@ -66,6 +67,15 @@ def test_both_languages_have_the_same_texts_and_slots():
         assert slots <= set(wording.SLOT.findall("{writer}{also}")) | set(
             facts(CLINIC, "en", neutral=(), days={})
         )
+
+
+def test_a_day_to_be_moved_begins_with_words_in_both_languages():
+    for language, texts in wording.wordings()[0].items():
+        away = texts.away
+        assert away.subject
+        assert guess(away.text) == language
+        assert all(place in away.text for place in PLACES)
+        assert filled(Protected(away.text), dict.fromkeys(PLACES, Protected("x"))) is not None
 
 
 def test_shipped_texts_hold_no_number_link_or_medical_advice():

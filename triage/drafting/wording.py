@@ -45,6 +45,8 @@ class Wording:
     #: What a message may also ask for, in words that follow "about".
     asks: Mapping[Route, str]
     templates: Mapping[Route, Template]
+    #: What a day that has to be moved begins with; its places in brackets are `filling.PLACES`.
+    away: Template
     urgent: Mapping[Urgency, UrgentText]
 
     def framed(self, text: str, values: Mapping[str, str]) -> str:
@@ -106,6 +108,7 @@ def _wording(texts: Mapping[str, Mapping[str, object]]) -> Wording:
         days=_words(texts["days"]),
         asks={Route(route): words for route, words in _words(texts["asks"]).items()},
         templates={Route(route): _template(one) for route, one in texts["templates"].items()},
+        away=_template(texts["away"]),
         urgent={Urgency.of(word): _urgent(one) for word, one in texts["urgent"].items()},
     )
 

@@ -25,11 +25,12 @@ class Picks:
 
     def reschedules(
         self, words: Protected, *, clinic: str, by: str, limit: int
-    ) -> tuple[list[CaseRow], int]:
+    ) -> tuple[list[CaseRow], int, dict[str, str]]:
         """Return open calm cases about another appointment whose messages hold every word.
 
-        At most `limit` of them, those of a known patient first, and how many more there are. One
-        in which somebody saved words is at work already and would come up at every go.
+        At most `limit` of them, those of a known patient first, and how many more there are; then
+        case id -> the language of whoever is answered there, where that is known. One in which
+        somebody saved words is at work already and would come up at every go.
         """
         cases, drafts = tables.cases, tables.drafts
         begun = exists().where(drafts.c.case_id == cases.c.id, drafts.c.reply_id.is_(None))
@@ -54,8 +55,9 @@ class Picks:
             fits.sort(key=lambda row: row.patient_id is None)
             lines = queue_rows(work, fits[:limit])
             shown = [line.case.id for line in lines]
+            languages = _languages(work, shown)
             work.note("queue.picked", clinic=clinic, by=by, cases=shown)
-        return lines, len(fits) - len(lines)
+        return lines, len(fits) - len(lines), languages
 
     def next_draft(self, *, clinic: str, by: str, after: str = "") -> str | None:
         """Return a case whose saved words wait for this person, who wrote them; ids only.
@@ -91,6 +93,16 @@ class Picks:
                 query = query.where(or_(later, same))
             row = work.first(query)
         return None if row is None else str(row.id)
+
+
+def _languages(work: Work, shown: list[str]) -> dict[str, str]:
+    cases, contacts = tables.cases, tables.contacts
+    query = (
+        select(cases.c.id, contacts.c.language)
+        .join(contacts, contacts.c.id == cases.c.contact_id)
+        .where(cases.c.id.in_(shown))
+    )
+    return {str(row.id): str(row.language) for row in work.rows(query)}
 
 
 def _holds(work: Work, row: Row[Any], wanted: list[str]) -> bool:

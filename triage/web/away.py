@@ -1,4 +1,4 @@
-"""A doctor is away: pick the day's appointments, write one text, approve each reply by itself.
+"""A doctor is away: pick the day's appointments, write the text, approve each reply by itself.
 
 Rule of the room: nothing here approves; each case's page does, beside its original.
 """
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from triage.desk import Desk
-from triage.desk.bulk import Picked, Prepared
+from triage.desk.bulk import Picked, Prepared, begun
 from triage.domain import NOTHING, Protected
 from triage.errors import TriageError
 from triage.web.colleagues import around
@@ -50,6 +50,8 @@ def prepare(
     posting: Posting,
     subject: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=LONGEST)] = "",
+    subject_es: Annotated[str, Form(max_length=200)] = "",
+    body_es: Annotated[str, Form(max_length=LONGEST)] = "",
     words: Annotated[str, Form(max_length=200)] = "",
     picked: Annotated[list[str] | None, Form()] = None,
     offered: Annotated[list[str] | None, Form()] = None,
@@ -58,7 +60,13 @@ def prepare(
 
     Whatever goes wrong, what was typed stays on the page.
     """
-    text = {"subject": Protected(subject), "body": Protected(body.replace("\r\n", "\n"))}
+    text = {
+        "subject": Protected(subject),
+        "body": Protected(body.replace("\r\n", "\n")),
+        # Blanks alone are no second text.
+        "subject_es": Protected(subject_es if subject_es.strip() else ""),
+        "body_es": Protected(body_es.replace("\r\n", "\n") if body_es.strip() else ""),
+    }
     done, trouble = None, None
     try:
         done = desk.bulk.prepare(posting.user, picked or (), **text)
@@ -122,6 +130,7 @@ def _render(
         found=found,
         done=done,
         text=text,
+        begun=begun(),
         left=left,
         headline=headline,
         advice=advice,
