@@ -14,8 +14,6 @@ from functools import wraps
 from pathlib import Path
 from threading import local
 
-import pytest
-
 BEFORE, AFTER = "before", "after"
 LANDING, CASES, JOBS = (
     "triage.store.landing.Landing",
@@ -71,7 +69,7 @@ class Death:
             os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-def wrap(patch: pytest.MonkeyPatch, path: str, around: Callable[..., object]) -> None:
+def wrap(path: str, around: Callable[..., object]) -> None:
     """Put `around(call, *values, **named)` in the place of what is called `path`."""
     owner, _, name = path.rpartition(".")
     try:
@@ -85,10 +83,10 @@ def wrap(patch: pytest.MonkeyPatch, path: str, around: Callable[..., object]) ->
     def wrapped(*values: object, **named: object) -> object:
         return around(call, *values, **named)
 
-    patch.setattr(place, name, wrapped)
+    setattr(place, name, wrapped)
 
 
-def die_at(step: Step, death: Death, patch: pytest.MonkeyPatch) -> None:
+def die_at(step: Step, death: Death) -> None:
     """Let death come at this step."""
     at = local()
 
@@ -108,18 +106,17 @@ def die_at(step: Step, death: Death, patch: pytest.MonkeyPatch) -> None:
         finally:
             at.within = False
 
-    wrap(patch, step.call, around)
+    wrap(step.call, around)
     if step.within:
-        wrap(patch, step.within, under_way)
+        wrap(step.within, under_way)
 
 
 def main(home: str, step: str, call: str) -> None:
     """Be a worker until death comes."""
     from triage.cli.processes import run
 
-    with pytest.MonkeyPatch.context() as patch:
-        die_at(STEPS[step], Death(int(call)), patch)
-        run(Path(home), "worker")
+    die_at(STEPS[step], Death(int(call)))
+    run(Path(home), "worker")
 
 
 if __name__ == "__main__":

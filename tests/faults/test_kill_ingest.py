@@ -63,7 +63,7 @@ poll_seconds = 0.2
 name = "portal"
 kind = "fhir"
 base_url = "{portal}"
-poll_seconds = 0.2
+poll_seconds = 1
 """
 
 

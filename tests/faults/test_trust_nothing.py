@@ -27,7 +27,7 @@ engines = pytest.mark.parametrize("store_url", ENGINES, indirect=True)
 Note = Callable[[str, object], None]
 
 #: Of each of ten kinds of odd mail, and of the mails an attacker's come before.
-EACH, VICTIMS = many(5, long=50), many(20, long=200)
+EACH, VICTIMS = many(4, long=50), many(10, long=200)
 #: A mail that comes in many times, byte for byte.
 TWIN, ID = "the very same bytes", "<twin@example.org>"
 
