@@ -307,10 +307,11 @@ class Walk:
         soon = (datetime.now(UTC) + timedelta(days=1)).replace(tzinfo=None, microsecond=0)
         self.ask("milo", "POST", f"{CASE}/snooze", "move", until=soon.isoformat())
         self.ask("milo", "POST", f"{CASE}/wake", "move")
+        # Words that somebody saved would take it off that list.
+        self.ask("dana", "POST", "/away", words="friday")
         self.ask("wim", "POST", f"{CASE}/draft", "move", subject="Re", body="Yes, Friday.")
         self.ask("wim", "POST", f"{CASE}/ask", "move", words="please")
         self.ask("dana", "POST", f"{CASE}/remark", "move", words="Say which Friday")
-        self.ask("dana", "POST", "/away", words="friday")
         picked = self.practice.cases["bill"]
         self.ask("sam", "POST", "/away/prepare", picked=picked, subject="s", body="Dear [NAME]")
         draft = self.file("move").draft
