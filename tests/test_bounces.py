@@ -26,7 +26,7 @@ from triage.domain import (
     Undelivered,
     Urgency,
 )
-from triage.errors import OpenRequest
+from triage.errors import NotAnswerable, OpenRequest
 from triage.pipeline import send
 from triage.store import Store, bounces
 from triage.testing import MemoryOutbox
@@ -99,6 +99,11 @@ def test_the_case_is_not_closed_again_without_a_look(desk: Desk, practice: Store
     receive(practice, report(message_id))
     with pytest.raises(OpenRequest):
         desk.queue.close(SECRETARY, case_id, outcome="answered", note=Protected(""))
+    # It belongs to its reply, and so the case is that of one message still.
+    (returned, _) = (file := seen(practice, case_id)).messages
+    assert (file.can_part, returned.apart.report) == (frozenset(), True)
+    with pytest.raises(NotAnswerable):
+        desk.queue.own_case(SECRETARY, case_id, returned.id, reason=Protected("not his"))
     # A new reply may be written at once, to a better address or the same one.
     assert approve(desk, case_id, body="Once more.")
 

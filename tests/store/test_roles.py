@@ -34,6 +34,7 @@ from triage.engine import Escalator, Watch, Watched
 from triage.errors import StoreRefused
 from triage.store import Keys, Store, migrate, open_store, tables
 from triage.store.engine import connect
+from triage.store.landing_rows import write_raw
 from triage.store.trail import COMMAND, SENDER, WEB, WORKER
 
 pytestmark = pytest.mark.postgres
@@ -224,6 +225,39 @@ def test_no_process_can_do_the_work_of_another(house: House) -> None:
             attempt()
         assert "Marula" not in str(caught.value), name
     assert house.owner.replies.claim(reply.id, clinic=CLINIC, by="owner") is not None
+
+
+def test_the_web_lands_copies_of_what_has_landed_and_no_other_mail(house: House) -> None:
+    moved_in(house)
+    first, second = (arrival(uid=uid, content=f"mail {uid}") for uid in "78")
+    raw_id, other = house.worker.landing.land([first, second], clinic=CLINIC)
+    copy = replace(first, position=first.position.copied(raw_id))
+    place = copy.position
+
+    def land(what: Arrival, digest_of: str = raw_id) -> str:
+        raws = tables.raw_messages
+        with house.web.transactions.write() as work:
+            known = work.one(select(raws.c.digest).where(raws.c.id == digest_of), "raw")
+            return write_raw(work, what, CLINIC, bytes(known.digest), new_id(), at=work.now)
+
+    again = replace(copy, position=place.copied(land(copy)))
+    land(again)
+    for planted in (
+        first,
+        replace(copy, channel=Channel.PORTAL),
+        replace(copy, media_type="application/fhir+json"),
+        *(
+            replace(copy, position=replace(place, **change))
+            for change in (
+                *({"inbox": "trusted"}, {"mailbox": "Sent"}, {"uid": "nobody"}, {"uid": other}),
+                *({"epoch": "7"}, {"epoch": "own case:8"}, {"epoch": "own case:own case:7"}),
+            )
+        ),
+    ):
+        with pytest.raises(StoreRefused):
+            land(planted)
+    with pytest.raises(StoreRefused):
+        land(copy, digest_of=other)
 
 
 def test_only_the_owner_migrates(house: House, postgres: PostgresServer, keys: Keys) -> None:

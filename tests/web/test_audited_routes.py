@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, Table
 
 from tests.web.conftest import PDF, Visit
-from tests.web.practice import PEOPLE, Practice
+from tests.web.practice import PEOPLE, Letter, Practice
 from tests.web.test_routes import ARRIVING, CASE, FORM, routes
-from triage.domain import AuditEvent, Protected, Wanted
+from triage.domain import AuditEvent, Protected, Route, Wanted
 from triage.store import tables, trail
 from triage.store.columns import Sealed
 from triage.store.transaction import Transactions, Work
@@ -266,6 +266,9 @@ class Walk:
         self.ask("dana", "POST", f"{CASE}/everything", "bill")
         for what in ("claim", "release", "claim"):
             self.ask("dana", "POST", f"{CASE}/{what}", "bill")
+        self.practice.receive(Letter("form", 2, "Re", "A bill.", Route.GENERAL), after="hostile")
+        joined = {"message": self.file("hostile").messages[0].id, "reason": "It is about a bill."}
+        self.ask("dana", "POST", f"{CASE}/own-case", "hostile", **joined)
         self.ask("sam", "POST", f"{CASE}/take-over", "bill")
         self.ask("sam", "POST", f"{CASE}/reroute", "bill", route="refill")
         self.ask("dana", "POST", f"{CASE}/patients", "stranger", words="Keane")

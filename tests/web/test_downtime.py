@@ -579,6 +579,35 @@ def test_what_lacks_entries_stays_on_the_page_and_what_nobody_can_tell_does_not_
     assert paper.missing(**clinic) == 0
 
 
+def test_a_message_that_joined_the_wrong_case_gets_its_own_on_the_page(
+    practice: Practice, visit: Callable[[str], Visit]
+) -> None:
+    """A decision of the machine with its override, by name, on record."""
+    letter = Letter("form", 6, "Re", "And the form for my daughter's school?", Route.RECORDS_FORMS)
+    case_id, dana = practice.receive(letter, after="bill"), visit("dana")
+    assert case_id == practice.cases["bill"]
+    message, first = practice.store.cases.get(case_id, clinic="c1", by="test").messages
+    ask, why = "Own case for this message", {"reason": "It is about his <daughter>."}
+    # Who has one message is asked nothing, and who may not work on a case neither.
+    assert ask not in dana.get(f"/case/{practice.cases['refill']}").text
+    assert dana.get(f"/case/{case_id}").text.count(f"<summary>{ask}") == 2
+    answer = dana.decide(case_id, "own-case", message=message.id, **why)
+    assert answer.headers["location"] == f"/case/{case_id}#message-{message.id}"
+    assert dana.decide(case_id, "own-case", message=message.id, **why).status_code == 303
+    page = dana.get(f"/case/{case_id}").text
+    assert "This message gets its own case" in page
+    assert (page.count(f"<summary>{ask}"), page.count("his &lt;daughter&gt;")) == (0, 1)
+    assert "And the form for my daughter" in page
+    assert "Own case for a message" in page
+    refused = dana.decide(case_id, "own-case", message=first.id, **why)
+    assert (refused.status_code, "This message stays" in refused.text) == (409, True)
+    ((_, raw_id),) = practice.store.landing.waiting(limit=9)
+    reading = practice._reading(letter, raw_id, "bill")
+    own = practice.store.cases.file(reading, clinic="c1", by="worker")
+    assert f'<a href="/case/{own}">Open its own case</a>' in dana.get(f"/case/{case_id}").text
+    assert f'<a href="/case/{case_id}">Open that case</a>' in dana.get(f"/case/{own}").text
+
+
 def test_what_looks_automatic_can_be_answered_once_somebody_says_a_person_wrote_it(
     practice: Practice, visit: Callable[[str], Visit]
 ) -> None:

@@ -170,7 +170,7 @@ def forms(both: Neighbours) -> dict[str, str]:
     first = dict(both.first)
     contact = first["contact_id"]
     first |= {"part": first["request_id"], "patient": first["patient_id"]}
-    first |= {"case": first["case_id"]}
+    first |= {"case": first["case_id"], "message": first["message_id"]}
     first |= {"picked": first["case_id"], "told": first["user_id"]}
     return FORM | first | {"contact": contact}
 
@@ -186,7 +186,7 @@ def walk(app: FastAPI, both: Neighbours, *, case_id: str = "", seen: str = "") -
     pages = sorted(routes(app) - OWN, key=lambda page: (page[0], "close" in page[1], page[1]))
     for method, path in pages:
         inner = set(re.findall(r"{(\w+)}", path)) - {"case_id"}
-        mixed = inner or path.endswith(("/tick", "/link", "/verify", "/consent"))
+        mixed = inner or path.endswith(("/tick", "/link", "/own-case", "/verify", "/consent"))
         if case_id and not mixed:
             continue
         if path.endswith("/link"):
@@ -248,6 +248,8 @@ def test_the_walk_finds_pages_that_forget_the_clinic(
     kept.add("POST /hook/{name}")
     # A note that names somebody is ticked off by that person; nothing was sent that is awaited.
     kept |= {"POST /for-me/{mention_id}", "POST /case/{case_id}/remind"}
+    # Nothing is taken out of a case of one message.
+    kept.add("POST /case/{case_id}/own-case")
     # Only what is closed is opened again.
     kept.add("POST /case/{case_id}/open-again")
     # Words saved by the walk before stand there by now, and no page showed them.
@@ -386,6 +388,8 @@ def test_the_counters_serve_whose_clinic_it_is(both: Neighbours) -> None:
     }
     away |= {"RewritingDesk.acknowledge", "RewritingDesk.shorter", "PracticeDesk.set_plan"}
     away |= {f"TogetherDesk.{name}" for name in ("ask", "give_back", "snooze", "open_again")}
+    # Nothing is taken out of a case of one message.
+    away |= {"QueueDesk.own_case"}
     # Nobody practises here.
     away |= {f"ScoreDesk.{name}" for name in ("sheet", "table", "listed")}
     # The version it names was released a moment before.

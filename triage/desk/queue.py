@@ -281,6 +281,24 @@ class QueueDesk:
         who = {"clinic": actor.clinic, "by": actor.id}
         self._store.cases.unlink(case_id, reason, **who, seen=seen, was=was)
 
+    def own_case(
+        self,
+        actor: User,
+        case_id: str,
+        message_id: str,
+        *,
+        reason: Protected,
+        seen: str | None = None,
+        was: str | None = None,
+    ) -> None:
+        """Give a message that joined the wrong case one of its own; raise NoWords without why."""
+        require(actor, Right.IDENTIFY_PATIENT)
+        if not reason:
+            raise NoWords(f"case {case_id}")
+        self._work(actor, case_id)
+        who = {"clinic": actor.clinic, "by": actor.id}
+        self._store.cases.own_case(case_id, message_id, reason, **who, seen=seen, was=was)
+
     def by_person(self, actor: User, case_id: str, *, seen: str | None = None) -> None:
         """Say that a person wrote what looks automatic, so that it can be answered."""
         self._work(actor, case_id)

@@ -22,6 +22,7 @@ from triage.domain.checks import (
     Stranger,
 )
 from triage.domain.desk import (
+    Apart,
     Beat,
     CaseFile,
     CaseRow,
@@ -60,6 +61,7 @@ from triage.domain.known import (
 from triage.domain.mailbox import Balance, Debt
 from triage.domain.message import (
     IMPORTED,
+    OWN_CASE,
     Arrival,
     Attachment,
     Cursor,
@@ -188,6 +190,7 @@ __all__ = [
     "NO_BACKGROUND",
     "OLDEST",
     "OLDEST_LIST",
+    "OWN_CASE",
     "SHIPPED_TARGETS",
     "SOON",
     "STEPS",
@@ -195,6 +198,7 @@ __all__ = [
     "Advice",
     "Alarm",
     "Anchor",
+    "Apart",
     "Appointment",
     "Approval",
     "Arrival",

@@ -50,6 +50,18 @@ class StoredAttachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """What a person parted: a message is filed in the case it joined and in one of its own."""
+
+    #: The case of its own that it was given; empty until the copy is filed, None for none.
+    own_case: str | None = None
+    #: The case it had joined, where this is the copy.
+    out_of: str | None = None
+    #: Whether it reports on a reply of its case, and so belongs to it.
+    report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """One message of a case with everything the path made of it."""
 
@@ -75,6 +87,7 @@ class StoredMessage:
     urgency: Urgency
     score: int
     attachments: tuple[StoredAttachment, ...] = ()
+    apart: Apart = Apart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,17 @@ class CaseFile:
         """The message that gave the case its rank; the newest of equals."""
         return max(self.messages, key=lambda message: (message.urgency, message.score))
 
+    @property
+    def can_part(self) -> frozenset[str]:
+        """The messages that can be given a case of their own; one must stay in this one.
+
+        What reports on a reply of this case stays beside it, and is not what the case is about.
+        """
+        here = [
+            one.id for one in self.messages if one.apart.own_case is None and not one.apart.report
+        ]
+        return frozenset(here if len(here) > 1 else ())
+
     def conversation(self, channel: Channel) -> Protected:
         """Return what a reply on `channel` refers to; a mail's Message-ID is nothing to a portal.
 
@@ -129,7 +153,10 @@ class CaseFile:
         if channel is Channel.PORTAL or not message.message_id:
             return message.message_id
         said = [
-            (one.received_at, one.message_id) for one in self.messages if one.channel is channel
+            (one.received_at, one.message_id)
+            for one in self.messages
+            # An answer to this reply must not be taken for one to what has its own case.
+            if one.channel is channel and one.apart.own_case is None
         ]
         said += [
             (reply.settled_at, Protected(reply.message_id))
@@ -145,9 +172,13 @@ class CaseFile:
 
 
 def newest_from_person(messages: Sequence[StoredMessage]) -> StoredMessage:
-    """Return the newest message that is not automatic, else the newest; newest come first."""
-    by_people = (message for message in messages if Mark.AUTOMATIC not in message.marks)
-    return next(by_people, messages[0])
+    """Return the newest message that is not automatic, else the newest; newest come first.
+
+    What was given a case of its own is answered there.
+    """
+    here = [message for message in messages if message.apart.own_case is None] or messages
+    by_people = (message for message in here if Mark.AUTOMATIC not in message.marks)
+    return next(by_people, here[0])
 
 
 @dataclass(frozen=True, slots=True)

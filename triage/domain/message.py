@@ -10,6 +10,9 @@ from triage.domain.words import Channel, Mark, Undelivered
 
 #: What the epoch of everything imported begins with.
 IMPORTED = "import:"
+#: What the epoch of a message begins with that a person gave a case of its own; its uid is then
+#: the id of the raw message it is a copy of.
+OWN_CASE = "own case:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,20 @@ class Position:
     @property
     def imported(self) -> bool:
         """Whether it is old mail that somebody brought in, not news of an inbox."""
-        return self.epoch.startswith(IMPORTED)
+        return self.epoch.removeprefix(OWN_CASE).startswith(IMPORTED)
+
+    @property
+    def own_case(self) -> bool:
+        """Whether it lies on no server: a person gave a message that had joined a case its own."""
+        return self.epoch.startswith(OWN_CASE)
+
+    def copied(self, raw_id: str) -> "Position":
+        """Return where a copy of the raw message that lies here is landed: once, and nowhere else.
+
+        Whatever is believed of the inbox, and that it was imported, holds for the copy as well.
+        """
+        epoch = self.epoch if self.own_case else OWN_CASE + self.epoch
+        return Position(self.inbox, self.mailbox, epoch, raw_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class NoteKind(StrEnum):
     OPENED_AGAIN = "opened_again"
     #: Why a case is not the patient's it was linked to.
     UNLINKED = "unlinked"
+    #: Why a message was given a case of its own.
+    OWN_CASE = "own_case"
     #: A writer asks for approval; an approver gives the words back with a remark.
     ASKED = "asked"
     REMARK = "remark"

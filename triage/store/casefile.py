@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Table, exists, select
 
 from triage.domain import (
     NOTHING,
+    Apart,
     CaseFile,
     CaseRow,
     Channel,
@@ -34,6 +35,7 @@ from triage.domain import (
     newest_from_person,
 )
 from triage.store import records, tables
+from triage.store.apart import apart_of
 from triage.store.beside import beside_of
 from triage.store.bounces import shown, with_bounces
 from triage.store.checks import suggested_to
@@ -219,10 +221,11 @@ def _messages(work: Work, case_id: str) -> tuple[StoredMessage, ...]:
     table = tables.messages
     query = select(table).where(table.c.case_id == case_id)
     rows = work.rows(query.order_by(table.c.received_at.desc(), table.c.id.desc()))
-    return tuple(_message(work, row) for row in rows)
+    apart = apart_of(work, rows[0].clinic, [row.raw_id for row in rows]) if rows else {}
+    return tuple(_message(work, row, apart[row.raw_id]) for row in rows)
 
 
-def _message(work: Work, row: Row[Any]) -> StoredMessage:
+def _message(work: Work, row: Row[Any], apart: Apart) -> StoredMessage:
     def text(name: str) -> Any:
         return work.vault.text(getattr(row, name), row.id)
 
@@ -249,6 +252,7 @@ def _message(work: Work, row: Row[Any]) -> StoredMessage:
         urgency=Urgency(rank.urgency),
         score=rank.score,
         attachments=_attachments(work, row.id),
+        apart=apart,
     )
 
 

@@ -47,6 +47,7 @@ from triage.store.keyring import of_case
 from triage.store.labels import write_label
 from triage.store.landing import open_raw
 from triage.store.notes import write_note
+from triage.store.parting import give_own_case
 from triage.store.transaction import Transactions, Within
 from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
@@ -239,6 +240,24 @@ class Cases:
             case = open_row(work, case_id, clinic, seen=seen)
             still_linked(work, case, was)
             name_nobody(work, case, reason, by=by)
+
+    def own_case(
+        self,
+        case_id: str,
+        message_id: str,
+        reason: Protected,
+        *,
+        clinic: str,
+        by: str,
+        seen: str | None = None,
+        was: str | None = None,
+    ) -> None:
+        """Have a message filed in a case of its own, too. Raises as `give_own_case` does."""
+        with self._transactions.write() as work:
+            work.lock(f"filing {clinic}")
+            case = open_row(work, case_id, clinic, seen=seen)
+            still_linked(work, case, was)
+            give_own_case(work, case, message_id, reason, by=by)
 
     def tick(
         self, case_id: str, request_id: str, *, clinic: str, by: str, seen: str | None = None

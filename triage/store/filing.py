@@ -5,24 +5,28 @@ joining may raise the rank of a case and never lowers it.
 """
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
 from triage.domain import CaseState, Label, Lane, Mark, Place, Reading, Route, Urgency, new_id
 from triage.store import records, tables
+from triage.store.apart import Origin, origin_of
 from triage.store.bounces import as_own_mail, case_of, given_back, own_mail, put_in_front
 from triage.store.due import must_act, placed, placed_again, sooner
 from triage.store.follow_ups import follow_up, wrote_lately
 from triage.store.parts import case_marks, share, write_message
 from triage.store.search_index import index_message
-from triage.store.senders import Sender, identify, thread_of
+from triage.store.senders import Sender, identify, new_thread, thread_of
 from triage.store.snoozes import wake_for_message
 from triage.store.transaction import Work
 from triage.store.two_needed import keep_need
 
 #: Lanes by how much they need a person first; a case never moves down this list by itself.
 _LANES = (Lane.URGENT, Lane.UNREADABLE, Lane.UNSORTED, Lane.SORTED)
+#: Whoever landed a copy that is none may have written anything into it.
+_NOT_THE_SAME = Sender(None, None, frozenset({Mark.UNVERIFIED_SENDER}))
 
 
 def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
@@ -36,12 +40,12 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
         return str(filed.case_id)
     if own_mail(work, reading.message, clinic):
         reading = as_own_mail(reading)
-    back = given_back(work, reading.message, clinic)
+    origin = origin_of(work, reading.raw)
+    # What a copy gives back was said where the first one was filed.
+    back = [] if origin else given_back(work, reading.message, clinic)
     about = case_of(work, back)
     if about is None:
-        sender = identify(work, reading.message, clinic)
-        landed = reading.raw.received_at
-        thread_id = thread_of(work, reading.message, sender, clinic, landed=landed)
+        reading, sender, thread_id = _whose(work, reading, origin, clinic)
         reading, haste = follow_up(work, reading, sender, clinic)
         case_id = _case(work, reading, sender, haste, clinic=clinic, thread_id=thread_id)
         _requests(work, reading, clinic=clinic, case_id=case_id)
@@ -63,6 +67,22 @@ def file_reading(work: Work, reading: Reading, *, clinic: str, by: str) -> str:
     work.moved(clinic)
     work.note("case.filed", clinic=clinic, by=by, cases=(case_id,), detail=_filed(reading, sender))
     return case_id
+
+
+def _whose(
+    work: Work, reading: Reading, origin: Origin | None, clinic: str
+) -> tuple[Reading, Sender, str]:
+    """Return the reading, who wrote it and the conversation it belongs to.
+
+    What a person gave a case of its own begins a conversation, and came when it first came.
+    """
+    if origin is None:
+        sender = identify(work, reading.message, clinic)
+        landed = reading.raw.received_at
+        return reading, sender, thread_of(work, reading.message, sender, clinic, landed=landed)
+    reading = replace(reading, raw=replace(reading.raw, received_at=origin.came_at))
+    sender = identify(work, reading.message, clinic) if origin.same else _NOT_THE_SAME
+    return reading, sender, new_thread(work, sender, clinic)
 
 
 def _filed(reading: Reading, sender: Sender) -> dict[str, str]:
@@ -120,7 +140,8 @@ def _open_case(
         opened_at=came,
         last_message_at=came,
         **placed(work, clinic, place),
-        **must_act(work, None, rank.urgency, came),
+        # For a case that a person made time begins when it is there, whatever was done before.
+        **must_act(work, None, rank.urgency, work.now if reading.raw.position.own_case else came),
     )
     return case_id
 

@@ -25,6 +25,7 @@ from triage.domain import (
     gets_worse,
 )
 from triage.store import tables
+from triage.store.apart import counted_once
 from triage.store.senders import Sender
 from triage.store.transaction import Work
 
@@ -172,6 +173,7 @@ def _within(work: Work, case: Row[Any], ids: Sequence[str]) -> int:
         .where(
             messages.c.case_id.in_(ids),
             messages.c.automatic.is_(False),
+            counted_once(),
             messages.c.received_at > case.last_message_at - CHAIN_WITHIN,
             messages.c.received_at < case.last_message_at + CHAIN_WITHIN,
         )

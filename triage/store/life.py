@@ -20,6 +20,7 @@ from triage.errors import (
     TooLate,
 )
 from triage.store import tables
+from triage.store.apart import refuse_waiting_copies
 from triage.store.drafts import drop_draft_for_others
 from triage.store.erasures import Erasure, ErasureList
 from triage.store.keyring import of_case, of_patient, of_raw
@@ -85,7 +86,8 @@ class Life:
 
         Raises NotFound, Erased when it was done before, OnHold, TooLate while a reply is on the
         wire, StandsElsewhere, StoreRefused while any value of theirs is from before data keys, and
-        ChangedUnderneath for a case that is not closed since before `closed_before`.
+        ChangedUnderneath for a case that is not closed since before `closed_before`, or while a
+        message of it waits to be filed in a case of its own.
         """
         with self._transactions.write() as work:
             # The same order as elsewhere: what makes contacts never files.
@@ -94,6 +96,7 @@ class Life:
             _subject(work, kind, subject, clinic)
             cases = [subject] if kind == CASE else _cases_of(work, subject, clinic)
             _refuse_held(work, kind, subject, cases, clinic)
+            refuse_waiting_copies(work, cases, clinic)
             if closed_before is not None:
                 _refuse_living(work, subject, closed_before)
             if kind == PATIENT:

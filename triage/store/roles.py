@@ -85,7 +85,7 @@ _GRANTS: Mapping[str, Mapping[str, str]] = {
         **_may("SELECT, INSERT, UPDATE, DELETE", "presence", "snoozes"),
         **_may("SELECT, INSERT, UPDATE (state)", "replies"),
         **_may("SELECT, INSERT, UPDATE (reviewed_by, reviewed_at)", "break_glass"),
-        # Deliveries of forms only: row_rights.py refuses the web everything else.
+        # Deliveries of forms and copies of what has landed: row_rights.py refuses the web the rest.
         **_may("SELECT, INSERT", "raw_messages", "ledger"),
         **_may("SELECT, INSERT", "practice_settings", "own_templates", "templates_in_service"),
         **_EVERYBODY,

@@ -1,7 +1,8 @@
 """On PostgreSQL some roles see or add some rows only, whatever they ask of a table.
 
 The sender sees what belongs to replies that are on their way, and nothing else. The web lands what
-came signed by a hook: it cannot put a mail or a portal message into the ledger.
+came signed by a hook, and copies of what has landed for cases of their own: it cannot put a mail or
+a portal message into the ledger.
 
 Rule of the room: what a role may see of a table's rows is one function and one policy; the owner
 makes them anew after every migration, and a store on which they are others is refused.
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from triage.domain import OWN_CASE
 from triage.errors import StoreRefused
 
 _PUBLIC, _KEYS = "public", "triage_keys"
@@ -39,6 +41,16 @@ _FUNCTIONS: Mapping[str, tuple[str, str]] = {
         "SELECT EXISTS (SELECT 1 FROM public.raw_messages WHERE raw_messages.id = raw"
         " AND raw_messages.inbox = door AND raw_messages.epoch = place"
         " AND raw_messages.channel = 'form')",
+    ),
+    # Whether what is landed says, in all but its sealed bytes, what the message it names says. That
+    # the bytes are the same the worker asks: `triage/store/apart.py`.
+    "triage_is_a_copy": (
+        "first text, whose varchar, door text, box text, place text, kind varchar, media varchar,"
+        " bytes bytea",
+        "SELECT EXISTS (SELECT 1 FROM public.raw_messages one WHERE one.id = first"  # noqa: S608  # A constant of the house; nothing a user typed comes here.
+        " AND one.clinic = whose AND one.inbox = door AND one.mailbox = box"
+        f" AND place = '{OWN_CASE}' || regexp_replace(one.epoch, '^{OWN_CASE}', '')"
+        " AND one.channel = kind AND one.media_type = media AND one.digest = bytes)",
     ),
     "triage_reply_leaves": ("reply varchar", _some("public.replies", "replies.id = reply")),
     "triage_case_leaves": ("one varchar", _some("public.replies", "replies.case_id = one")),
@@ -109,6 +121,12 @@ _POLICIES: Mapping[tuple[str, str, str], _Policy] = {
         "triage_web",
         None,
         "(((channel)::text = 'form'::text) AND (epoch = 'hook'::text))",
+        "INSERT",
+    ),
+    (_PUBLIC, "raw_messages", "lands_copies"): _Policy(
+        "triage_web",
+        None,
+        "triage_is_a_copy(uid, clinic, inbox, mailbox, epoch, channel, media_type, digest)",
         "INSERT",
     ),
     (_PUBLIC, "ledger", "remembers_everything"): _Policy("triage_worker", "true", "true", "ALL"),

@@ -76,8 +76,11 @@ def thread_of(
     if sender.contact_id is not None:
         known = known_thread(work, message, sender, clinic)
         known = known or _thread_of_answers(work, message, sender, clinic, landed=landed)
-    if known is not None:
-        return known
+    return new_thread(work, sender, clinic) if known is None else known
+
+
+def new_thread(work: Work, sender: Sender, clinic: str) -> str:
+    """Begin a conversation of this sender; return its id."""
     thread_id = new_id()
     work.add(
         tables.threads,

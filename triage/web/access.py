@@ -96,6 +96,7 @@ ROWS: Mapping[Page, tuple[Right, ...]] = {
     ("POST", f"{_CASE}/close"): (Right.WORK_CASE,),
     ("POST", f"{_CASE}/link"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/unlink"): (Right.IDENTIFY_PATIENT,),
+    ("POST", f"{_CASE}/own-case"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/patients"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/verify"): (Right.IDENTIFY_PATIENT,),
     ("POST", f"{_CASE}/consent"): (Right.IDENTIFY_PATIENT,),

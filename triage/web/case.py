@@ -170,6 +170,23 @@ def unlink(
     return back_to(case_id)
 
 
+@router.post("/own-case")
+def own_case(
+    *,
+    desk: TheDesk,
+    posting: Posting,
+    case_id: str,
+    message: Annotated[str, Form()],
+    reason: Annotated[str, Form(min_length=3, max_length=1000)],
+    seen: Seen,
+    was: Was,
+) -> Response:
+    """Say that a message joined the wrong case: it gets one of its own."""
+    why = Protected(reason.strip())
+    desk.queue.own_case(posting.user, case_id, message, reason=why, seen=seen, was=was)
+    return back_to(case_id, f"#message-{message}")
+
+
 @router.post("/by-person")
 def by_person(desk: TheDesk, posting: Posting, case_id: str, seen: Seen) -> Response:
     """Say that a person wrote what looks automatic."""

@@ -162,6 +162,7 @@ NOTES: Mapping[NoteKind, str] = {
     NoteKind.TAKEN_OVER: "Taken over",
     NoteKind.OPENED_AGAIN: "Opened again",
     NoteKind.UNLINKED: "Not this patient",
+    NoteKind.OWN_CASE: "Own case for a message",
     NoteKind.ASKED: "Asks for approval",
     NoteKind.REMARK: "Words given back",
 }
