@@ -117,6 +117,8 @@ def talk(desk: Desk, staff: dict[str, User], case_id: str) -> set[NoteKind]:
         all_done=True,
     )
     desk.together.open_again(dora, case_id, reason=Protected("zanzibar-opened"))
+    newest = desk.queue.open(dora, case_id).file.messages[0].id
+    desk.queue.own_case(dora, case_id, newest, reason=Protected("zanzibar-apart"))
     desk.queue.unlink(dora, case_id, reason=Protected("zanzibar-unlinked"))
     desk.queue.link(dora, case_id, patient_id="patient-1", contact_id="contact-1")
     desk.queue.take_over(nia, case_id, reason=Protected("zanzibar-taken"))
@@ -143,7 +145,10 @@ def test_words_among_colleagues_are_in_nothing_that_leaves(
     store: Store, clinic: str, staff: dict[str, User]
 ) -> None:
     desk = Desk(store, undo=timedelta(seconds=-1), mail_domain="clinic.example")
-    case_id = store.cases.file(reading(store, clinic), clinic=clinic, by="worker")
+    first = reading(store, clinic)
+    case_id = store.cases.file(first, clinic=clinic, by="worker")
+    again = reading(store, clinic, uid="2", references=(first.message.message_id,))
+    assert store.cases.file(again, clinic=clinic, by="worker") == case_id
     assert talk(desk, staff, case_id) == set(NoteKind)
     dora, sam = staff["dora"], staff["sam"]
     view = desk.queue.open(dora, case_id)
