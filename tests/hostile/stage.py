@@ -12,7 +12,7 @@ from jinja2 import Environment
 from markupsafe import escape
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Route
 
-from triage.domain import Channel, IdentifierType, Protected, Redacted, Redaction, Span
+from triage.domain import Apart, Channel, IdentifierType, Protected, Redacted, Redaction, Span
 from triage.web import pages
 from triage.web.harmless import mail_html
 from triage.web.security import HEADERS
@@ -153,7 +153,8 @@ def message_page(environment: Environment, vector: str, number: int, *, everywhe
         channel=Channel.EMAIL, received_at=datetime(2026, 1, 1, tzinfo=UTC), body=words,
         quoted=words, signature=words, html=Protected(vector), attachments=(file,),
         marks=frozenset(), about=words, redacted=Redacted("", "", spans, hidden),
+        apart=Apart(),
     )  # fmt: skip
     source = '{% from "_parts.html" import moment with context %}{% include "_message.html" %}'
     case = SimpleNamespace(id=f"case{number}")
-    return environment.from_string(source).render(message=message, case=case)
+    return environment.from_string(source).render(message=message, case=case, works=False)
