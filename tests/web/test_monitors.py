@@ -84,6 +84,8 @@ def test_the_numbers_say_what_waits_who_lives_and_how_models_do(
     practice.store.beats.beat("worker", paces={"classifier": Pace(4, 0.5)})
     practice.store.beats.beat("inbox:front-desk")
     practice.store.beats.beat("count", notes=["in_no_lane:2"])
+    practice.store.beats.beat("start:worker")
+    practice.store.beats.beat("missed:portal")
     status, text = ask(living(practice, "worker"), "/metrics", "127.0.0.1")
     assert status == 200
     found = {
@@ -100,6 +102,9 @@ def test_the_numbers_say_what_waits_who_lives_and_how_models_do(
     assert found["triage_model_seconds_count", "classifier"] == 4
     assert (found["triage_unseen", "cases"], found["triage_unseen", "messages"]) == (2, 0)
     assert 0 <= found["triage_beat_age_seconds", "count"] < 60
+    # What happened once is no sign of life: its age would only grow.
+    once = {"start:worker", "missed:portal"}
+    assert not once & {labels[0] for name, *labels in found if name == "triage_beat_age_seconds"}
     assert found["triage_model_seconds_sum", "classifier"] == 0.5
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 from triage.cli.logs import FORMATS, set_up
 from triage.cli.starting import PARTS, refuse_unsafe
+from triage.domain import START_BEAT
 from triage.errors import BadSettings
 from triage.settings import Settings, context_secret, read_settings, secret_variable
 
@@ -113,7 +114,7 @@ def _worker(home: Path, stop: Event) -> None:
     parts = house.parts(store)
     for trouble in parts.troubles:
         log.error("a part is replaced by people: %(why)s", {"why": trouble})
-    store.beats.beat("start:worker")
+    store.beats.beat(f"{START_BEAT}worker")
     name = os.environ.get("TRIAGE_WORKER", "worker")
     house.worker(store, parts, name=name, tell=Bars()).run(stop)
     store.close()
@@ -124,7 +125,7 @@ def _sender(home: Path, stop: Event) -> None:
 
     house = House.at(home)
     store = house.store("sender")
-    store.beats.beat("start:sender")
+    store.beats.beat(f"{START_BEAT}sender")
     house.sender(store).run(stop)
     store.close()
 
@@ -146,7 +147,7 @@ def _web(home: Path) -> None:
 
     house = House.at(home)
     store = house.store("web")
-    store.beats.beat("start:web")
+    store.beats.beat(f"{START_BEAT}web")
     settings = house.settings
     desk = settings.desk
     app = create_app(

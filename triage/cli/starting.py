@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from triage.connectors.tls import is_loopback
-from triage.domain import EscalationPlan, Setting
+from triage.domain import START_BEAT, EscalationPlan, Setting
 from triage.errors import UnsafeSetting
 from triage.loading import load_hooks
 from triage.settings import approval_master, secret
@@ -19,8 +19,6 @@ from triage.wiring import House
 
 #: The processes of a clinic; each can run alone.
 PARTS = ("worker", "sender", "web", "watch")
-#: How the sign of life is called by which a process says that it was started.
-START = "start:"
 #: Rights of others on a file that only its owner may read.
 _OTHERS = 0o077
 #: A random key of 32 bytes has about 30 different ones; a typed or counted one has few.
@@ -200,7 +198,7 @@ def _began(house: House) -> bool:
     store = house.store("web")
     try:
         figures = store.counts.figures(clinic=house.settings.clinic.id)
-        started = any(beat.process.startswith(START) for beat in store.beats.all())
+        started = any(beat.process.startswith(START_BEAT) for beat in store.beats.all())
     finally:
         store.close()
     return started or figures.landed > figures.in_no_queue

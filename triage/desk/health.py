@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from triage.desk.fetches import fetches
 from triage.desk.rights import Right, may
 from triage.desk.views import Banner
-from triage.domain import Beat, Fault, User, read_alarm
+from triage.domain import MISSED_BEAT, Beat, Fault, User, read_alarm
 from triage.store import Store
 
 #: A process is missed when it has not beaten for this long.
@@ -15,8 +15,6 @@ SILENCE = timedelta(seconds=60)
 LATE = timedelta(minutes=2)
 #: A repair of the store stays on screen this long, and so do notices that never came.
 REPAIRED = timedelta(hours=24)
-#: How the moment is called at which notices of an inbox were found to be missing.
-_MISSED = "missed:"
 #: What each process keeps alive, in words a secretary reads.
 DUTIES = {
     "worker": "New messages are not being read.",
@@ -66,7 +64,7 @@ def silent_at(at: datetime, now: datetime) -> bool:
 
 def _past(beat: Beat, now: datetime) -> bool:
     """Whether it tells of something that happened once, and long ago."""
-    return beat.process.startswith(_MISSED) and now - beat.at > REPAIRED
+    return beat.process.startswith(MISSED_BEAT) and now - beat.at > REPAIRED
 
 
 def banners(

@@ -4,6 +4,7 @@ Rule of the room: it reads a case and changes nothing; what it says a person rea
 """
 
 from triage.domain import (
+    UNDERWAY,
     CaseFile,
     CaseState,
     Channel,
@@ -15,9 +16,6 @@ from triage.domain import (
 
 #: What a clinic that writes no e-mail tells its people.
 PORTAL_ONLY = "This clinic answers on the portal or by phone, never by e-mail."
-#: A reply in one of these is still on its way. An uncertain one is a person's to settle: they
-#: look for its Message-ID, then call the patient or close the case; nothing is written twice.
-UNFINISHED = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 
 
 def answered(file: CaseFile) -> StoredMessage:
@@ -52,8 +50,10 @@ def obstacle(file: CaseFile, *, portal_only: bool = False) -> str:
             by_mail and contact is not None and not contact.consent_to_email
         ),
         "A reply is on its way; nothing more leaves until that is settled.": any(
-            reply.state in UNFINISHED for reply in file.replies
+            reply.state in UNDERWAY for reply in file.replies
         ),
+        # That is a person's to settle: they look for its Message-ID, then call the patient or
+        # close the case; nothing is written twice.
         "A reply may or may not have arrived. Look for it, then call the patient.": any(
             reply.state is ReplyState.UNCERTAIN for reply in file.replies
         ),

@@ -6,13 +6,14 @@ from typing import Any
 
 from triage.desk.checking import Checker, suggested_of
 from triage.desk.health import banners
-from triage.desk.obstacles import UNFINISHED, answered, automatic, obstacle
+from triage.desk.obstacles import answered, automatic, obstacle
 from triage.desk.outcomes import words_of
 from triage.desk.rights import Right, may, require
 from triage.desk.teams import offered
 from triage.desk.views import CaseView, Pulse, QueueView
 from triage.domain import (
     ALL,
+    UNDERWAY,
     Attachment,
     CaseFile,
     Filters,
@@ -333,7 +334,7 @@ class QueueDesk:
         if outcome not in allowed:
             raise NotAnswerable(f"outcome {outcome}")
         note = words_of(outcome, told, note)
-        if any(reply.state in UNFINISHED for reply in file.replies):
+        if any(reply.state in UNDERWAY for reply in file.replies):
             raise ChangedUnderneath("a reply is still on its way")
         # The outcome is allowed for the case as it stood: not where somebody raised it since.
         shown = {"seen": seen, "was": file.was if was is None else was}

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from triage.domain import (
     ALL,
     NOTHING,
+    UNDERWAY,
     CaseFile,
     CaseRow,
     Checked,
@@ -30,7 +31,7 @@ from triage.domain import (
 )
 
 #: Where a reply is that left, or is about to.
-_LEAVING = frozenset({ReplyState.QUEUED, ReplyState.SENDING, ReplyState.SENT})
+_LEAVING = UNDERWAY | {ReplyState.SENT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,10 @@ from triage.domain.together import (
     Together,
 )
 from triage.domain.watch import (
+    COUNT_BEAT,
+    MISSED_BEAT,
     OLDEST,
+    START_BEAT,
     Alarm,
     Canary,
     Fault,
@@ -161,6 +164,7 @@ from triage.domain.watch import (
     read_alarm,
 )
 from triage.domain.words import (
+    UNDERWAY,
     CaseState,
     Channel,
     IdentifierType,
@@ -179,11 +183,13 @@ __all__ = [
     "CANARY_SUBJECT",
     "CANARY_WORDS",
     "CHAIN_WITHIN",
+    "COUNT_BEAT",
     "DAYS",
     "IMPORTED",
     "LONGEST_SNOOZE",
     "LONGEST_TARGET",
     "MAY_SLEEP",
+    "MISSED_BEAT",
     "MOST_WORKING_DAYS",
     "NOBODY",
     "NOTHING",
@@ -193,8 +199,10 @@ __all__ = [
     "OWN_CASE",
     "SHIPPED_TARGETS",
     "SOON",
+    "START_BEAT",
     "STEPS",
     "TIERS",
+    "UNDERWAY",
     "Advice",
     "Alarm",
     "Anchor",

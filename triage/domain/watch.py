@@ -12,6 +12,11 @@ from enum import StrEnum
 
 #: What a part is called: a name from triage.toml or of a process, never a sentence.
 _PART = re.compile(r"[a-z0-9_-]{0,40}")
+#: How signs of life are called that tell of one moment and not that something lives: a process was
+#: started; notices of an inbox were found to be missing. The name of either follows.
+START_BEAT, MISSED_BEAT = "start:", "missed:"
+#: How the hourly count of what lies where is called; its notes are what it found.
+COUNT_BEAT = "count"
 
 
 class Fault(StrEnum):

@@ -123,6 +123,10 @@ class ReplyState(StrEnum):
     NOT_DELIVERED = "not_delivered"
 
 
+#: A reply in one of these is still on its way.
+UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
+
+
 class Undelivered(StrEnum):
     """Why a mail of ours came back, as far as the report says."""
 

@@ -7,12 +7,10 @@ the watch, and one that never comes is told as well.
 from collections.abc import Callable
 from datetime import timedelta
 
-from triage.domain import Alarm, Fault, Unseen
+from triage.domain import COUNT_BEAT, Alarm, Fault, Unseen
 from triage.engine.telling import Bounded
 from triage.store import Store
 
-#: How the heart-beat of a whole count is called; its notes are what the count found.
-COUNT = "count"
 #: How often it is counted, and how often while something is missing or there was no answer.
 HOURLY, SOON = timedelta(hours=1), timedelta(minutes=5)
 #: Without a whole count for so long staff are told that nobody knows.
@@ -52,7 +50,7 @@ class Counting:
 
     def _count(self, store: Store) -> tuple[Alarm, ...]:
         found = alarms(store.counts.unseen(clinic=self._clinic))
-        store.beats.beat(COUNT, notes=[one.note for one in found])
+        store.beats.beat(COUNT_BEAT, notes=[one.note for one in found])
         return found
 
 

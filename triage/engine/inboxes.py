@@ -9,6 +9,7 @@ from contextlib import suppress
 from threading import Event, Thread
 
 from triage.connectors import Inbox, Quota
+from triage.domain import MISSED_BEAT
 from triage.engine.progress import Counted, Progress, Tell
 from triage.engine.reconcile import look_beneath, reconcile
 from triage.errors import (
@@ -32,8 +33,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 #: Comparing with the server may take this part of the time: after one that took a second, cycles
 #: of the next nine only land. A mailbox of ordinary size is compared in every cycle.
 COMPARE_SHARE = 9.0
-#: How the moment is called at which a portal's notifications were found to be missing.
-MISSED = "missed:"
 
 
 class InboxKeeper:
@@ -140,7 +139,7 @@ class InboxKeeper:
         if isinstance(trouble, InboxMissedNews):
             # The next look, seconds from now, must not take it off the pages before it was read.
             with suppress(Exception):
-                self._store.beats.beat(f"{MISSED}{self.name}", notes=["news_missed"])
+                self._store.beats.beat(f"{MISSED_BEAT}{self.name}", notes=["news_missed"])
             return
         note = "inbox_refused" if isinstance(trouble, InboxRefused) else "inbox_failing"
         # Of what the store will not take staff hear at once, not when the inbox was silent long.

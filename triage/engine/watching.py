@@ -16,7 +16,17 @@ from threading import Event
 from typing import Protocol
 
 from triage.connectors import AlertDoor
-from triage.domain import OLDEST, Alarm, Beat, Canary, Fault, Notice, OpeningHours, Waiting
+from triage.domain import (
+    OLDEST,
+    START_BEAT,
+    Alarm,
+    Beat,
+    Canary,
+    Fault,
+    Notice,
+    OpeningHours,
+    Waiting,
+)
 from triage.engine.alarms import AlarmBook
 from triage.engine.counting import Counting
 from triage.engine.escalating import Escalator, Found, Told
@@ -29,8 +39,8 @@ log = logging.getLogger(__name__)
 
 #: How the processes are called in the heart-beats; `watch` is this one.
 PROCESSES = ("worker", "sender", "web")
-#: Heart-beats of an inbox, and of a process's start, are called so.
-INBOX, START = "inbox:", "start:"
+#: Heart-beats of an inbox are called so.
+INBOX = "inbox:"
 #: Notes of the worker and the sender that mean that a part is failing.
 FAILING = frozenset(
     {"no_classifier", "no_redactor", "no_rules", "no_drafter", "outbox_failing", "anchor_failing"}
@@ -234,7 +244,11 @@ class Watch:
         for name in self._watched.processes:
             if self._silent(name, self._limits.process):
                 yield Alarm(Fault.PROCESS_SILENT, name)
-        starts = {name.removeprefix(START): b.at for name, b in beats.items() if START in name}
+        starts = {
+            name.removeprefix(START_BEAT): beat.at
+            for name, beat in beats.items()
+            if name.startswith(START_BEAT)
+        }
         known = self._starts if self._starts is not None else starts
         for name, at in starts.items():
             if known.get(name) != at and at - self._began > TOGETHER:

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select, update
 from triage.domain import (
     ALL,
     NOTHING,
+    UNDERWAY,
     Attachment,
     AuditEvent,
     CaseFile,
@@ -51,7 +52,7 @@ from triage.store.parting import give_own_case
 from triage.store.transaction import Transactions, Within
 from triage.store.two_needed import keep_need
 from triage.store.views import lane_counts, open_cases
-from triage.store.whose import UNDERWAY, name_nobody, name_patient
+from triage.store.whose import name_nobody, name_patient
 
 #: A case whose newest reply is in one of these stands among the outgoing, unless it is urgent.
 _NOT_ARRIVED = UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}

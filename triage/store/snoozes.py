@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, or_, select, update
 
-from triage.domain import MAY_SLEEP, CaseState, Lane, ReplyState, SnoozeKind, Urgency
+from triage.domain import MAY_SLEEP, UNDERWAY, CaseState, Lane, ReplyState, SnoozeKind, Urgency
 from triage.errors import NotAnswerable
 from triage.store import tables
 from triage.store.case_row import free_for
@@ -17,9 +17,8 @@ from triage.store.casefile import reply_states
 from triage.store.due import ASLEEP, lies_down, stands_up
 from triage.store.transaction import Transactions, Work
 
-_UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 #: What becomes of these moves the case, which would end its sleep.
-_UNSETTLED = _UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
+_UNSETTLED = UNDERWAY | {ReplyState.UNCERTAIN, ReplyState.FAILED}
 
 
 class Snoozes:
@@ -50,7 +49,7 @@ class Snoozes:
             row = free_for(work, case_id, clinic, by)
             states = reply_states(work, [case_id])[case_id]
             newest = states[-1] if states else None
-            if newest not in _UNDERWAY | {ReplyState.SENT}:
+            if newest not in UNDERWAY | {ReplyState.SENT}:
                 raise NotAnswerable("Nothing was sent in this case that could be answered.")
             _refuse_awake(row, Lane(row.home_lane))
             asleep = newest is ReplyState.SENT

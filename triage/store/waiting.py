@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, String, Table, cast, func, or_, select
 from triage.domain import (
     ALL,
     MAY_SLEEP,
+    UNDERWAY,
     CaseState,
     Figures,
     Lane,
@@ -25,7 +26,7 @@ from triage.store.planning import unindexed
 from triage.store.transaction import Transactions
 from triage.store.views import open_cases
 
-_STUCK = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
+_STUCK = tuple(sorted(state.value for state in UNDERWAY))
 _OPEN = tables.cases.c.state == CaseState.OPEN.value
 _CALM = tables.cases.c.lane.in_([Lane.SNOOZED.value, *(lane.value for lane in MAY_SLEEP)])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from triage.domain import Mark, NoteKind, Protected, ReplyState
+from triage.domain import UNDERWAY, Mark, NoteKind, Protected
 from triage.errors import ChangedUnderneath
 from triage.store import records, tables
 from triage.store.case_decisions import changed, set_case
@@ -21,8 +21,6 @@ from triage.store.follow_ups import haste_of, wrote_lately
 from triage.store.notes import write_note
 from triage.store.transaction import Work
 
-#: A reply in one of these is still on its way.
-UNDERWAY = frozenset({ReplyState.QUEUED, ReplyState.SENDING})
 #: Signs that say nobody knows who wrote; naming the patient settles them.
 _WHO_IS_THIS = frozenset({Mark.UNKNOWN_SENDER, Mark.AMBIGUOUS_PATIENT, Mark.UNVERIFIED_SENDER})
 

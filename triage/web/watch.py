@@ -25,7 +25,17 @@ from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
 from triage.desk import Desk
-from triage.domain import Beat, Fault, Figures, Lane, ReplyState, read_alarm
+from triage.domain import (
+    COUNT_BEAT,
+    MISSED_BEAT,
+    START_BEAT,
+    Beat,
+    Fault,
+    Figures,
+    Lane,
+    ReplyState,
+    read_alarm,
+)
 from triage.errors import NotAllowed, blame
 from triage.web.visitor import TheDesk
 
@@ -88,7 +98,7 @@ class _Numbers(Collector):
             "triage_notes", "How many troubles a part reports.", labels=["part"]
         )
         for beat in self._beats:
-            if not beat.process.startswith("start:"):
+            if not beat.process.startswith((START_BEAT, MISSED_BEAT)):
                 ages.add_metric([beat.process], self._age(beat.at))
                 notes.add_metric([beat.process], len(beat.notes))
         yield ages
@@ -119,7 +129,7 @@ class _Numbers(Collector):
         found = GaugeMetricFamily(
             "triage_unseen", "What the last hourly count found in no place.", labels=["what"]
         )
-        counted = [beat.notes for beat in self._beats if beat.process == "count"]
+        counted = [beat.notes for beat in self._beats if beat.process == COUNT_BEAT]
         alarms = [alarm for note in sum(counted, ()) if (alarm := read_alarm(note))]
         for what, fault in (("cases", Fault.IN_NO_LANE), ("messages", Fault.NOWHERE)):
             parts = [int(alarm.part) for alarm in alarms if alarm.fault is fault]
