@@ -1,12 +1,13 @@
 """The arithmetic of the benchmarks; what they time is no test's business."""
 
+import json
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import audit, cold, encoder, graphs, path, rounds, training
+from benchmarks import audit, cold, encoder, graphs, path, rounds, run, training
 from triage.store import Keys, migrate, verify_database
 
 TAKEN = [
@@ -92,3 +93,29 @@ def test_a_child_is_timed_by_its_own_memory() -> None:
     assert most > least + 60
     with pytest.raises(RuntimeError, match="ended with 3"):
         cold.start([sys.executable, "-I", "-c", "raise SystemExit(3)"], "")
+
+
+def test_asking_for_help_or_an_unknown_benchmark_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(run, "BENCHMARKS", {"cold": lambda: ran.append("cold")})
+    for asked, code in ((["--help"], 0), (["colder"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            run.main(asked)
+        assert ended.value.code == code
+    assert "example:" in capsys.readouterr().out
+    assert ran == []
+    run.main(["cold"])
+    assert ran == ["cold"]
+
+
+def test_the_signs_in_the_docs_are_those_that_were_counted() -> None:
+    root = Path(__file__).parents[1]
+    counted = json.loads((root / "benchmarks" / "results" / "signs.json").read_text())
+    doc = (root / "docs" / "routing.md").read_text()
+    for mark in ("angry", "threatens", "pleads", "contradiction"):
+        cells = [
+            f"{counted[f'{mark}, {kind}']} of {counted[kind]}" for kind in ("routine", "urgent")
+        ]
+        assert f"| {' | '.join(cells)} |" in doc, mark
