@@ -74,6 +74,16 @@ def test_further_rows_add_contacts_and_shared_addresses_stay_apart(tmp_path: Pat
     assert found["p2"][0].id != found["p1"][2].id
 
 
+@pytest.mark.parametrize(
+    ("tag", "language"), [("", "en"), ("ES", "es"), ("es-MX", "es"), ("zh-Hant-TW", "zh")]
+)
+def test_a_patient_reads_a_language_in_whatever_country(
+    tmp_path: Path, tag: str, language: str
+) -> None:
+    ((patient, contacts),) = read_csv(write(tmp_path / "r.csv", {"language": tag}))
+    assert {patient.language, *(contact.language for contact in contacts)} == {language}
+
+
 def test_importing_twice_gives_the_same_ids(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", {})
     first, second = list(read_csv(path, clinic="c1")), list(read_csv(path, clinic="c1"))
@@ -159,7 +169,10 @@ PATIENT: dict[str, Any] = {
         {"value": "no"},
         {"type": {"coding": [{"code": "MR"}]}, "value": "MRN1"},
     ],
-    "communication": [{"language": {"coding": [{"code": "es"}]}}],
+    "communication": [
+        {"language": {"coding": [{"code": "fr"}]}, "preferred": False},
+        {"language": {"coding": [{"code": "?"}, {"code": "es-MX"}]}, "preferred": True},
+    ],
     "telecom": [
         {"system": "phone", "value": "555"},
         {"system": "email", "value": "ana@example.org"},

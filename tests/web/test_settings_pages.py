@@ -94,6 +94,17 @@ def test_the_desk_would_release_its_author_s_words_if_the_store_did_not_ask(
     assert released == [own]
 
 
+def test_a_language_without_texts_is_kept_when_its_contact_is_changed(
+    practice: Practice, visit: Visits
+) -> None:
+    sam = visit("sam")
+    new = {"patient": "p1", "contact": "p1-mail", "version": "0", "channel": "email"}
+    new |= {"address": "rosalind.keane@example.org", "reader": "R. Keane", "relation": "self"}
+    page = sam.post("/contacts/put", **new, language="vi").text
+    assert '<option value="vi" selected>vi</option>' in page
+    assert page.count('value="vi"') == 1, "the other contacts read what is on the list"
+
+
 def test_a_contact_is_found_changed_verified_and_answers_after_that_only(
     practice: Practice, visit: Visits
 ) -> None:
@@ -105,7 +116,12 @@ def test_a_contact_is_found_changed_verified_and_answers_after_that_only(
     assert "recorded by the roster" in " ".join(page.split())
     new = {"patient": "p1", "contact": "p1-mail", "version": "0", "channel": "email"}
     new |= {"address": "keane@new.example", "reader": "R. Keane", "relation": "self"}
-    for wrong in ({"address": "nobody"}, {"reader": ""}, {"relation": "<b>"}, {"language": "xx"}):
+    for wrong in (
+        {"address": "nobody"},
+        {"reader": ""},
+        {"relation": "<b>"},
+        {"language": "es-MX"},
+    ):
         assert sam.post("/contacts/put", **{**new, **wrong}).status_code == 409, wrong
     moved = sam.post("/contacts/put", **new)
     assert moved.status_code == 200

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.connectors.letter import ADDRESS
-from triage.domain import Channel, Contact, IdentifierType, Patient, Protected
+from triage.domain import Channel, Contact, IdentifierType, Patient, Protected, language_of
 from triage.errors import BadRoster
 
 COLUMNS = (
@@ -57,7 +57,6 @@ _ID_CODES = {
 }
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _YES, _NO = {"yes", "y", "true", "1"}, {"", "no", "n", "false", "0"}
 
 
@@ -148,14 +147,14 @@ def _header(line: list[str]) -> list[str]:
 
 def _patient(cells: Mapping[str, str], row: int, clinic: str) -> Patient:
     patient_id, name, born = cells["patient_id"], cells["full_name"], cells["birth_date"]
-    language = cells["language"] or "en"
+    language = language_of(cells["language"] or "en")
     if not _ID.fullmatch(patient_id):
         raise BadRoster(f"row {row}, column patient_id")
     if not name or not name.isprintable():
         raise BadRoster(f"row {row}, column full_name")
     if born and not _is_date(born):
         raise BadRoster(f"row {row}, column birth_date")
-    if not _LANGUAGE.fullmatch(language):
+    if language is None:
         raise BadRoster(f"row {row}, column language")
     return Patient(
         id=patient_id,
@@ -354,8 +353,10 @@ def _further(resource: Mapping[str, Any]) -> Iterator[tuple[IdentifierType, Prot
 
 
 def _language(resource: Mapping[str, Any]) -> str:
-    for one in resource.get("communication", []):
+    """Return the language the patient prefers, else the first that is named."""
+    named = resource.get("communication", [])
+    for one in sorted(named, key=lambda one: one.get("preferred") is not True):
         for coding in one.get("language", {}).get("coding", []):
-            if _LANGUAGE.fullmatch(coding.get("code", "")):
-                return str(coding["code"])
+            if language := language_of(coding.get("code", "")):
+                return language
     return "en"

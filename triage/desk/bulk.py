@@ -73,7 +73,7 @@ class BulkDesk:
         require(actor, Right.WRITE_REPLY)
         who = {"clinic": actor.clinic, "by": actor.id}
         found, more, spoken = self._store.picks.reschedules(words, **who, limit=MOST)
-        others = {case: language for case, language in spoken.items() if _base(language) != FIRST}
+        others = {case: language for case, language in spoken.items() if language != FIRST}
         return Picked(tuple(found), more, others)
 
     def prepare(
@@ -108,7 +108,7 @@ class BulkDesk:
                 left[case_id] = str(trouble.args[0]) if trouble.args else ""
                 continue
             ready.append(case_id)
-            if _base(language) not in texts:
+            if language not in texts:
                 other[case_id] = language
         return Prepared(tuple(ready), left, other)
 
@@ -129,7 +129,7 @@ class BulkDesk:
             raise NotAnswerable("Somebody has saved words in it already.")
         # The draft goes to the contact, who may be a parent that reads another language.
         reader = view.file.contact
-        subject, body = texts.get(_base(reader.language), texts[FIRST])
+        subject, body = texts.get(reader.language, texts[FIRST])
         values = {"[NAME]": reader.name, "[CLINIC]": clinic}
         words = filled(subject, values), filled(body, values)
         if words[0] is None or words[1] is None:
@@ -137,8 +137,3 @@ class BulkDesk:
         self._queue.claim(actor, case_id)
         self._replies.save(actor, case_id, subject=words[0], body=words[1], had="")
         return reader.language
-
-
-def _base(language: str) -> str:
-    """Return a language without its country: es-MX is read by whoever reads es."""
-    return language.partition("-")[0].lower()

@@ -7,8 +7,7 @@ import re
 
 from triage.connectors.reached import CHANNELS, cannot_reach
 from triage.desk.rights import Right, require
-from triage.domain import Channel, Contact, Patient, Protected, User, new_id
-from triage.drafting.wording import wordings
+from triage.domain import Channel, Contact, Patient, Protected, User, language_of, new_id
 from triage.errors import BadContact
 from triage.store import Store
 
@@ -55,7 +54,7 @@ class ContactDesk:
         wrong = cannot_reach(channel, address, reader)
         if not _RELATION.fullmatch(relation):
             wrong = wrong or "Write in a word or two who reads there: self, parent, proxy."
-        if language not in wordings()[0]:
+        if language != language_of(language):
             wrong = wrong or "Choose one of the languages in the list."
         if wrong:
             raise BadContact(wrong)

@@ -86,6 +86,7 @@ from triage.domain.people import (
     Team,
     User,
     Vouched,
+    language_of,
 )
 from triage.domain.portal import Appointment, Coverage, Medication, PortalFacts
 from triage.domain.practice import (
@@ -347,6 +348,7 @@ __all__ = [
     "gets_worse",
     "hours_plain",
     "in_turn",
+    "language_of",
     "name_words",
     "new_id",
     "newest_from_person",

@@ -1,10 +1,23 @@
 """The practice and the people around it."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from triage.domain.text import Protected
 from triage.domain.words import Channel, IdentifierType, Role, Route
+
+#: A language and whatever narrows it down: a script, a country (BCP 47).
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:-[A-Za-z0-9]{2,8})*")
+
+
+def language_of(tag: str) -> str | None:
+    """Return the language of a tag without its country, or None where it is no tag.
+
+    Whoever reads es-MX is answered in es: texts are written per language.
+    """
+    found = _TAG.fullmatch(tag)
+    return found[1].lower() if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class Patient:
     name: Protected
     birth_date: Protected
     mrn: Protected
+    #: As `language_of` returns it, here and in a contact.
     language: str = "en"
     #: Telephones, addresses and further ids the practice knows; redaction looks for them.
     identifiers: tuple[tuple[IdentifierType, Protected], ...] = ()
