@@ -6,6 +6,7 @@ oracle is the loop most programs have: retry whenever the server disconnected.
 
 import smtplib
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,7 @@ BEFORE = ["connect", "banner", "EHLO", *SECURE, "AUTH", "MAIL", "RCPT", "DATA", 
 #: A small body is gone before anybody can notice that the server no longer listens.
 LATE = ("body", "silent")
 WORDS = outgoing(body="line\n" * 50)
+Count = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,9 @@ def send_like_the_sender(port: int, how: str, ca_file: Path | None = None) -> st
     [(step, how) for step in BEFORE for how in ("close", "silent") if (step, how) != LATE],
 )
 def test_before_the_dot_it_is_tried_again_and_delivered_once(
-    step: str, how: str, certificates: Certificates
+    step: str, how: str, certificates: Certificates, record_property: Count
 ) -> None:
+    record_property("tried", RUNS[how])
     context, ca_file = None, None
     if step in SECURE:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,8 +87,9 @@ def test_before_the_dot_it_is_tried_again_and_delivered_once(
             assert server.connections == 2 * run
 
 
-def test_a_server_that_stops_reading_unseen_is_uncertain() -> None:
+def test_a_server_that_stops_reading_unseen_is_uncertain(record_property: Count) -> None:
     """The dot has left this machine; whether anybody read it, nobody here can know."""
+    record_property("tried", RUNS["silent"])
     with BreakingSmtp("body", how="silent") as server:
         for run in range(1, RUNS["silent"] + 1):
             server.breaks = 1
@@ -95,7 +99,10 @@ def test_a_server_that_stops_reading_unseen_is_uncertain() -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "silent"])
-def test_after_the_dot_it_is_uncertain_and_never_sent_again(how: str) -> None:
+def test_after_the_dot_it_is_uncertain_and_never_sent_again(
+    how: str, record_property: Count
+) -> None:
+    record_property("tried", RUNS[how])
     with BreakingSmtp("dot", how=how) as server:
         for run in range(1, RUNS[how] + 1):
             server.breaks = 1
@@ -104,7 +111,8 @@ def test_after_the_dot_it_is_uncertain_and_never_sent_again(how: str) -> None:
             assert server.connections == run
 
 
-def test_after_the_answer_it_is_sent_whatever_happens_to_the_line() -> None:
+def test_after_the_answer_it_is_sent_whatever_happens_to_the_line(record_property: Count) -> None:
+    record_property("tried", RUNS["close"])
     with BreakingSmtp("sent") as server:
         for run in range(1, RUNS["close"] + 1):
             server.breaks = 1
